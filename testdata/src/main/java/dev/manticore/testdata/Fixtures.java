@@ -5,19 +5,23 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /**
- * Locates files that tests and benchmarks read: those of this project under {@code testdata/}, and the shared
- * fixtures beside the project, which may be absent.
+ * Locates files that tests and benchmarks read: those of this project under {@code testdata/}, and
+ * the shared fixtures beside the project, which may be absent.
  */
 public final class Fixtures {
 
   private Fixtures() {}
 
-  /** The root of the source tree, from the system property {@code manticore.root} or the working directory. */
+  /**
+   * The root of the source tree, from the system property {@code manticore.root} or the working
+   * directory.
+   */
   public static Path projectRoot() {
     String configured = System.getProperty("manticore.root");
     Path start = Path.of(configured == null ? "" : configured).toAbsolutePath().normalize();
     for (Path directory = start; directory != null; directory = directory.getParent()) {
-      if (Files.isDirectory(directory.resolve("graph-ir")) && Files.isDirectory(directory.resolve("testdata"))) {
+      if (Files.isDirectory(directory.resolve("graph-ir"))
+          && Files.isDirectory(directory.resolve("testdata"))) {
         return directory;
       }
     }

@@ -1,0 +1,83 @@
+package dev.manticore.ir;
+
+import dev.manticore.ir.op.Evaluation;
+import dev.manticore.ir.op.NdArray;
+import dev.manticore.ir.op.Operator;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+
+/**
+ * Follows small values through shape arithmetic, so that inference knows what a {@code Reshape} is
+ * given.
+ */
+final class ConstantTracking {
+
+  private ConstantTracking() {}
+
+  /** What the outputs of a node are, if that follows from constants and shapes alone. */
+  static Optional<Map<Value, Tensor>> track(
+      Node node, Operator operator, Function<Value, Optional<Tensor>> constantOf, int limit) {
+    if (node.op().isOnnx("Constant")) {
+      return node.attributes().has("value")
+          ? Optional.of(Map.of(node.output(), node.attributes().tensor("value")))
+          : Optional.empty();
+    }
+    if (node.op().isOnnx("Shape")) {
+      return shape(node);
+    }
+    if (!operator.isPure() || !node.attributes().graphs().isEmpty()) {
+      return Optional.empty();
+    }
+    for (Value output : node.presentOutputs()) {
+      if (!output.shape().isRanked()
+          || !output.shape().isStatic()
+          || output.shape().elementCount() > limit) {
+        return Optional.empty();
+      }
+    }
+    List<Optional<NdArray>> operands = new ArrayList<>();
+    for (Optional<Value> input : node.inputs()) {
+      Optional<Tensor> known = input.flatMap(constantOf);
+      if (input.isPresent() && (known.isEmpty() || known.get().shape().elementCount() > limit)) {
+        return Optional.empty();
+      }
+      operands.add(known.map(NdArray::of));
+    }
+    List<NdArray> results =
+        operator.evaluate(
+            new Evaluation(node.op(), node.attributes(), operands, node.outputs().size()));
+    Map<Value, Tensor> values = new LinkedHashMap<>();
+    for (int i = 0; i < node.outputs().size(); i++) {
+      int index = i;
+      node.outputs().get(i).ifPresent(output -> values.put(output, results.get(index).toTensor()));
+    }
+    return Optional.of(values);
+  }
+
+  /** {@code Shape} needs the extents that it is asked for, not all of them. */
+  private static Optional<Map<Value, Tensor>> shape(Node node) {
+    Shape shape = node.input(0).shape();
+    if (!shape.isRanked()) {
+      return Optional.empty();
+    }
+    int rank = shape.rank();
+    int start = clamp(node.attributes().intValue("start", 0), rank);
+    int end = Math.max(start, clamp(node.attributes().intValue("end", rank), rank));
+    long[] extents = new long[end - start];
+    for (int axis = start; axis < end; axis++) {
+      if (!shape.dim(axis).isKnown()) {
+        return Optional.empty();
+      }
+      extents[axis - start] = shape.dim(axis).extent();
+    }
+    return Optional.of(Map.of(node.output(), Tensor.vector(extents)));
+  }
+
+  private static int clamp(long axis, int rank) {
+    return (int) Math.max(0, Math.min(rank, axis < 0 ? axis + rank : axis));
+  }
+}

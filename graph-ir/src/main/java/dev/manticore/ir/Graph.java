@@ -1,0 +1,161 @@
+package dev.manticore.ir;
+
+import static java.util.Objects.requireNonNull;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.ImmutableSortedMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * An immutable graph: inputs, parameters (named tensors), nodes in a valid order, outputs. A
+ * subgraph may also read values of the graphs around it. Only a {@link GraphEditor} makes one, and
+ * only well-formed.
+ */
+public final class Graph {
+
+  private final String name;
+  private final ImmutableList<Value> inputs;
+  private final ImmutableMap<Value, Tensor> parameters;
+  private final ImmutableList<Node> nodes;
+  private final ImmutableList<Value> outputs;
+  private final ImmutableSortedMap<String, Integer> opsets;
+  private final ImmutableSortedMap<String, String> metadata;
+  private final ImmutableList<Function> functions;
+  private final ImmutableMap<Value, Node> producers;
+  private final ImmutableMap<String, Value> parametersByName;
+
+  Graph(
+      String name,
+      ImmutableList<Value> inputs,
+      Map<Value, Tensor> parameters,
+      ImmutableList<Node> nodes,
+      ImmutableList<Value> outputs,
+      Map<String, Integer> opsets,
+      Map<String, String> metadata,
+      ImmutableList<Function> functions) {
+    this.name = requireNonNull(name, "name");
+    this.inputs = inputs;
+    this.parameters = ImmutableMap.copyOf(parameters);
+    this.nodes = nodes;
+    this.outputs = outputs;
+    this.opsets = ImmutableSortedMap.copyOf(opsets);
+    this.metadata = ImmutableSortedMap.copyOf(metadata);
+    this.functions = functions;
+    Map<Value, Node> producing = new LinkedHashMap<>();
+    nodes.forEach(node -> node.presentOutputs().forEach(output -> producing.put(output, node)));
+    this.producers = ImmutableMap.copyOf(producing);
+    Map<String, Value> named = new LinkedHashMap<>();
+    this.parameters.keySet().forEach(value -> named.put(value.name(), value));
+    this.parametersByName = ImmutableMap.copyOf(named);
+  }
+
+  /**
+   * A model-local function, as ONNX files carry them: an operator defined by a graph. Attributes of
+   * the call are read in the body through {@link Attribute.Reference}.
+   */
+  public record Function(OpId op, ImmutableList<String> attributes, Graph body) {}
+
+  public String name() {
+    return name;
+  }
+
+  public ImmutableList<Value> inputs() {
+    return inputs;
+  }
+
+  /** The parameters with their values, in order. */
+  public ImmutableMap<Value, Tensor> parameters() {
+    return parameters;
+  }
+
+  public ImmutableList<Node> nodes() {
+    return nodes;
+  }
+
+  public ImmutableList<Value> outputs() {
+    return outputs;
+  }
+
+  /** The version of each operator domain that the graph was written for. */
+  public ImmutableSortedMap<String, Integer> opsets() {
+    return opsets;
+  }
+
+  /** Strings that travel with the graph, ONNX's {@code metadata_props}. */
+  public ImmutableSortedMap<String, String> metadata() {
+    return metadata;
+  }
+
+  public ImmutableList<Function> functions() {
+    return functions;
+  }
+
+  /** The node that produces a value; empty for inputs, parameters and captured values. */
+  public Optional<Node> producer(Value value) {
+    return Optional.ofNullable(producers.get(value));
+  }
+
+  /**
+   * @throws IrException if there is none of this name
+   */
+  public Value input(String inputName) {
+    return inputs.stream()
+        .filter(input -> input.name().equals(inputName))
+        .findFirst()
+        .orElseThrow(
+            () -> new IrException("graph '" + name + "' has no input '" + inputName + "'"));
+  }
+
+  /**
+   * @throws IrException if there is none of this name
+   */
+  public Value output(String outputName) {
+    return outputs.stream()
+        .filter(output -> output.name().equals(outputName))
+        .findFirst()
+        .orElseThrow(
+            () -> new IrException("graph '" + name + "' has no output '" + outputName + "'"));
+  }
+
+  public Optional<Value> parameter(String parameterName) {
+    return Optional.ofNullable(parametersByName.get(parameterName));
+  }
+
+  /**
+   * What the nodes read from around this graph, in order of first use; empty for a graph that
+   * stands alone.
+   */
+  public ImmutableSet<Value> captures() {
+    Set<Value> defined = new LinkedHashSet<>(inputs);
+    defined.addAll(parameters.keySet());
+    ImmutableSet.Builder<Value> captured = ImmutableSet.builder();
+    for (Node node : nodes) {
+      node.reads().stream().filter(value -> !defined.contains(value)).forEach(captured::add);
+      defined.addAll(node.presentOutputs());
+    }
+    outputs.stream().filter(value -> !defined.contains(value)).forEach(captured::add);
+    return captured.build();
+  }
+
+  /** An editor that starts with all that this graph holds. */
+  public GraphEditor edit() {
+    return new GraphEditor(this);
+  }
+
+  @Override
+  public String toString() {
+    return "graph '"
+        + name
+        + "' ("
+        + nodes.size()
+        + " nodes, "
+        + parameters.size()
+        + " parameters)";
+  }
+}

@@ -1,0 +1,436 @@
+package dev.manticore.ir;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.ir.op.Call;
+import dev.manticore.ir.op.Catalogue;
+import dev.manticore.ir.op.Operator;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Makes graphs: the only thing that is mutable, for as long as a pass, a builder or an importer
+ * runs. Types are inferred as nodes are added, so that every value has its type from the start;
+ * small integer values that follow from shapes and constants are tracked along, so that shape
+ * arithmetic is understood. {@link #freeze} sorts, checks and returns the graph; the editor is of
+ * no use after it.
+ */
+public final class GraphEditor {
+
+  /** Values of at most so many elements are tracked through shape arithmetic. */
+  private static final int TRACKED_ELEMENTS = 4096;
+
+  private final String name;
+  private final Catalogue catalogue;
+  private final List<Value> inputs = new ArrayList<>();
+  private final Map<Value, Tensor> parameters = new LinkedHashMap<>();
+  private final Set<Node> nodes = new LinkedHashSet<>();
+  private final Map<Value, Node> producers = new HashMap<>();
+  private final List<Value> outputs = new ArrayList<>();
+  private final Map<String, Integer> opsets = new LinkedHashMap<>();
+  private final Map<String, String> metadata = new LinkedHashMap<>();
+  private final List<Graph.Function> functions = new ArrayList<>();
+  private final Set<String> names;
+  private final Map<String, Integer> suffixes = new HashMap<>();
+  private final Map<Value, Tensor> constants;
+  private final Deque<String> scopes = new ArrayDeque<>();
+  private final GraphEditor outer;
+  private Origin origin = Origin.NONE;
+  private boolean frozen;
+
+  private GraphEditor(String name, Catalogue catalogue, GraphEditor outer) {
+    this.name = name;
+    this.catalogue = catalogue;
+    this.outer = outer;
+    this.names = outer == null ? new HashSet<>() : outer.names;
+    this.constants = outer == null ? new HashMap<>() : outer.constants;
+  }
+
+  /** An editor with nothing in it. */
+  public GraphEditor(String name) {
+    this(name, Catalogue.standard(), null);
+  }
+
+  GraphEditor(Graph graph) {
+    this(graph.name());
+    inputs.addAll(graph.inputs());
+    parameters.putAll(graph.parameters());
+    outputs.addAll(graph.outputs());
+    opsets.putAll(graph.opsets());
+    metadata.putAll(graph.metadata());
+    functions.addAll(graph.functions());
+    inputs.forEach(input -> names.add(input.name()));
+    parameters.keySet().forEach(parameter -> names.add(parameter.name()));
+    for (Node node : graph.nodes()) {
+      append(node);
+      trackConstants(node);
+    }
+  }
+
+  /** An editor for a subgraph, which may read this editor's values; names are unique over both. */
+  public GraphEditor subgraph(String subgraphName) {
+    return new GraphEditor(subgraphName, catalogue, this);
+  }
+
+  /** A name not yet used in this graph or one around it, the base itself where possible. */
+  public String freshName(String base) {
+    String wanted = base.isEmpty() ? "value" : base;
+    if (names.add(wanted)) {
+      return wanted;
+    }
+    int suffix = suffixes.getOrDefault(wanted, 0);
+    String candidate;
+    do {
+      suffix++;
+      candidate = wanted + "_" + suffix;
+    } while (!names.add(candidate));
+    suffixes.put(wanted, suffix);
+    return candidate;
+  }
+
+  /** Prefixes the names of what is added next, up to {@link #leave}; scopes nest. */
+  public GraphEditor enter(String scope) {
+    scopes.addLast(scope);
+    return this;
+  }
+
+  public GraphEditor leave() {
+    scopes.removeLast();
+    return this;
+  }
+
+  /** What nodes added from now on come from. */
+  public GraphEditor withOrigin(Origin from) {
+    this.origin = from;
+    return this;
+  }
+
+  /**
+   * Adds an input.
+   *
+   * @throws IrException if the name is taken
+   */
+  public Value input(String inputName, TensorType type) {
+    Value value = new Value(claim(inputName), type);
+    inputs.add(value);
+    return value;
+  }
+
+  /** Adds a parameter; its name is kept as it is. */
+  public Value parameter(String parameterName, Tensor initial) {
+    Value value = new Value(claim(parameterName), initial.type());
+    parameters.put(value, initial);
+    return value;
+  }
+
+  /**
+   * Adds an existing value as a parameter, or gives a parameter another tensor of the same type.
+   */
+  public void setParameter(Value value, Tensor tensor) {
+    if (!value.type().equals(tensor.type())) {
+      throw new IrException("parameter " + value + " cannot hold a " + tensor.type());
+    }
+    names.add(value.name());
+    parameters.put(value, tensor);
+  }
+
+  /** Makes a parameter an input of the graph, under the same value. */
+  public void parameterToInput(Value parameter) {
+    if (parameters.remove(parameter) == null) {
+      throw new IrException(parameter + " is not a parameter");
+    }
+    inputs.add(parameter);
+  }
+
+  public void removeInput(Value input) {
+    inputs.remove(input);
+  }
+
+  /** Adds an existing value as an input. */
+  public void addInput(Value input) {
+    names.add(input.name());
+    inputs.add(input);
+  }
+
+  public Value constant(Tensor value) {
+    return constant("constant", value);
+  }
+
+  public Value constant(String base, Tensor value) {
+    return add(
+            OpId.onnx("Constant"), base, Attributes.of("value", Attribute.of(value)), List.of(), 1)
+        .get(0);
+  }
+
+  /** Adds a node with one output and no attributes. */
+  public Value add(OpId op, Value... operands) {
+    return add(op, Attributes.NONE, operands);
+  }
+
+  /** Adds a node with one output. */
+  public Value add(OpId op, Attributes attributes, Value... operands) {
+    return add(op, op.name(), attributes, present(List.of(operands)), 1).get(0);
+  }
+
+  /**
+   * Adds a node and infers the types of its outputs.
+   *
+   * @param base what the node and its outputs are called, made unique
+   * @throws IrException if the operator is in the catalogue and does not accept these operands
+   */
+  public ImmutableList<Value> add(
+      OpId op,
+      String base,
+      Attributes attributes,
+      List<Optional<Value>> operands,
+      int outputCount) {
+    List<TensorType> types = infer(op, base, attributes, operands, outputCount);
+    String nodeName = scoped(base);
+    ImmutableList.Builder<Value> results = ImmutableList.builder();
+    for (TensorType type : types.subList(0, outputCount)) {
+      results.add(new Value(freshName(nodeName), type));
+    }
+    ImmutableList<Value> values = results.build();
+    Node node =
+        new Node(
+            op,
+            values.get(0).name(),
+            attributes,
+            ImmutableList.copyOf(operands),
+            values.stream().map(Optional::of).collect(ImmutableList.toImmutableList()),
+            origin);
+    addNode(node);
+    return values;
+  }
+
+  /**
+   * The types of the outputs that a node would have; unranked for an operator outside the
+   * catalogue.
+   */
+  public ImmutableList<TensorType> infer(
+      OpId op,
+      String base,
+      Attributes attributes,
+      List<Optional<Value>> operands,
+      int outputCount) {
+    Optional<Operator> operator = catalogue.find(op);
+    if (operator.isEmpty()) {
+      // Nothing is known of it: it passes through with outputs of no known shape.
+      ElementType elementType =
+          operands.stream()
+              .flatMap(Optional::stream)
+              .findFirst()
+              .map(Value::elementType)
+              .orElse(ElementType.FLOAT32);
+      ImmutableList.Builder<TensorType> unknown = ImmutableList.builder();
+      for (int i = 0; i < outputCount; i++) {
+        unknown.add(new TensorType(elementType, Shape.unranked()));
+      }
+      return unknown.build();
+    }
+    try {
+      ImmutableList<TensorType> types =
+          operator
+              .get()
+              .infer(
+                  new Call(
+                      op,
+                      attributes,
+                      ImmutableList.copyOf(operands),
+                      outputCount,
+                      this::constantOf));
+      if (types.size() < outputCount) {
+        throw new IrException("it has " + types.size() + " outputs, not " + outputCount);
+      }
+      return types;
+    } catch (IrException | IndexOutOfBoundsException e) {
+      throw new IrException(
+          "node '"
+              + scoped(base)
+              + "' ("
+              + op
+              + ") does not accept "
+              + operands.stream()
+                  .map(operand -> operand.map(Value::toString).orElse("nothing"))
+                  .toList()
+              + ": "
+              + e.getMessage(),
+          e);
+    }
+  }
+
+  /** Adds a node as it is, with its own outputs. */
+  public void addNode(Node node) {
+    append(node);
+    trackConstants(node);
+  }
+
+  public void removeNode(Node node) {
+    nodes.remove(node);
+    node.presentOutputs().forEach(producers::remove);
+  }
+
+  /**
+   * Lets every node, subgraph captures included, and every output read {@code replacement} instead
+   * of {@code old}.
+   */
+  public void replaceUses(Value old, Value replacement) {
+    replaceUses(Map.of(old, replacement));
+  }
+
+  /** Replaces many values at once, in one walk over the graph. */
+  public void replaceUses(Map<Value, Value> replacements) {
+    List<Node> rewired = new ArrayList<>(nodes.size());
+    for (Node node : nodes) {
+      boolean touched = node.reads().stream().anyMatch(replacements::containsKey);
+      Node changed = touched ? Rewiring.rewire(node, replacements) : node;
+      changed.presentOutputs().forEach(output -> producers.put(output, changed));
+      rewired.add(changed);
+    }
+    nodes.clear();
+    nodes.addAll(rewired);
+    outputs.replaceAll(output -> replacements.getOrDefault(output, output));
+  }
+
+  public void output(Value value) {
+    outputs.add(value);
+  }
+
+  public void clearOutputs() {
+    outputs.clear();
+  }
+
+  public void replaceOutput(Value old, Value replacement) {
+    outputs.replaceAll(output -> output == old ? replacement : output);
+  }
+
+  public void opset(String domain, int version) {
+    opsets.put(domain, version);
+  }
+
+  public void metadata(String key, String value) {
+    metadata.put(key, value);
+  }
+
+  public void function(Graph.Function function) {
+    functions.add(function);
+  }
+
+  public void clearFunctions() {
+    functions.clear();
+  }
+
+  /** The nodes as they are now, in the order of adding. */
+  public ImmutableList<Node> nodes() {
+    return ImmutableList.copyOf(nodes);
+  }
+
+  public ImmutableList<Value> outputs() {
+    return ImmutableList.copyOf(outputs);
+  }
+
+  public ImmutableList<Value> inputs() {
+    return ImmutableList.copyOf(inputs);
+  }
+
+  public Map<Value, Tensor> parameters() {
+    return Map.copyOf(parameters);
+  }
+
+  public Optional<Node> producer(Value value) {
+    return Optional.ofNullable(producers.get(value));
+  }
+
+  /** What a value is known to be, from constants and shapes. */
+  public Optional<Tensor> constantOf(Value value) {
+    return Optional.ofNullable(constants.get(value));
+  }
+
+  /** Sorts the nodes, checks the graph and returns it. */
+  public Graph freeze() {
+    return freeze(false);
+  }
+
+  /**
+   * Like {@link #freeze}, leaving out nodes that no output depends on; inputs and parameters are
+   * kept.
+   */
+  public Graph freezeLive() {
+    return freeze(true);
+  }
+
+  private Graph freeze(boolean liveOnly) {
+    if (frozen) {
+      throw new IrException("the editor of graph '" + name + "' was used after freeze");
+    }
+    frozen = true;
+    ImmutableList<Node> sorted =
+        Ordering.sort(nodes, producers, liveOnly ? Optional.of(outputs) : Optional.empty());
+    Graph graph =
+        new Graph(
+            name,
+            ImmutableList.copyOf(inputs),
+            parameters,
+            sorted,
+            ImmutableList.copyOf(outputs),
+            opsets(sorted),
+            metadata,
+            ImmutableList.copyOf(functions));
+    if (outer == null) {
+      Verifier.verify(graph);
+    }
+    return graph;
+  }
+
+  private Map<String, Integer> opsets(Collection<Node> sorted) {
+    Map<String, Integer> all = new LinkedHashMap<>(opsets);
+    for (Node node : sorted) {
+      all.merge(node.op().domain(), node.op().version(), Math::max);
+      node.attributes()
+          .graphs()
+          .forEach(graph -> graph.opsets().forEach((d, v) -> all.merge(d, v, Math::max)));
+    }
+    return all;
+  }
+
+  private void append(Node node) {
+    nodes.add(node);
+    for (Value output : node.presentOutputs()) {
+      names.add(output.name());
+      producers.put(output, node);
+    }
+  }
+
+  private void trackConstants(Node node) {
+    catalogue
+        .find(node.op())
+        .ifPresent(
+            operator ->
+                ConstantTracking.track(node, operator, this::constantOf, TRACKED_ELEMENTS)
+                    .ifPresent(values -> values.forEach(constants::put)));
+  }
+
+  private String claim(String wanted) {
+    if (!names.add(wanted)) {
+      throw new IrException("graph '" + name + "' has two values called '" + wanted + "'");
+    }
+    return wanted;
+  }
+
+  private String scoped(String base) {
+    return scopes.isEmpty() ? base : String.join("/", scopes) + "/" + base;
+  }
+
+  private static List<Optional<Value>> present(List<Value> values) {
+    return values.stream().map(Optional::of).toList();
+  }
+}

@@ -1,0 +1,98 @@
+package dev.manticore.ir;
+
+import java.nio.ByteBuffer;
+
+/**
+ * Conversion between the element types' bytes and {@code double}; rounding is to nearest, ties to
+ * even.
+ */
+public final class NumberFormats {
+
+  private NumberFormats() {}
+
+  /** The element at {@code index} of a little-endian buffer. */
+  public static double get(ByteBuffer bytes, ElementType type, int index) {
+    return switch (type) {
+      case FLOAT32 -> bytes.getFloat(4 * index);
+      case FLOAT64 -> bytes.getDouble(8 * index);
+      case FLOAT16 -> halfToFloat(bytes.getShort(2 * index));
+      case BFLOAT16 -> Float.intBitsToFloat(bytes.getShort(2 * index) << 16);
+      case INT64 -> bytes.getLong(8 * index);
+      case UINT64 -> unsignedToDouble(bytes.getLong(8 * index));
+      case INT32 -> bytes.getInt(4 * index);
+      case UINT32 -> Integer.toUnsignedLong(bytes.getInt(4 * index));
+      case INT16 -> bytes.getShort(2 * index);
+      case UINT16 -> Short.toUnsignedInt(bytes.getShort(2 * index));
+      case INT8 -> bytes.get(index);
+      case UINT8 -> Byte.toUnsignedInt(bytes.get(index));
+      case BOOL -> bytes.get(index) == 0 ? 0 : 1;
+      case STRING, COMPLEX64, COMPLEX128 ->
+          throw new IrException(type.text() + " elements are not numbers");
+    };
+  }
+
+  /** Sets the element at {@code index} of a little-endian buffer. */
+  public static void put(ByteBuffer bytes, ElementType type, int index, double value) {
+    switch (type) {
+      case FLOAT32 -> bytes.putFloat(4 * index, (float) value);
+      case FLOAT64 -> bytes.putDouble(8 * index, value);
+      case FLOAT16 -> bytes.putShort(2 * index, floatToHalf((float) value));
+      case BFLOAT16 -> bytes.putShort(2 * index, floatToBfloat((float) value));
+      case INT64, UINT64 -> bytes.putLong(8 * index, (long) value);
+      case INT32, UINT32 -> bytes.putInt(4 * index, (int) (long) value);
+      case INT16, UINT16 -> bytes.putShort(2 * index, (short) (long) value);
+      case INT8, UINT8 -> bytes.put(index, (byte) (long) value);
+      case BOOL -> bytes.put(index, (byte) (value == 0 ? 0 : 1));
+      case STRING, COMPLEX64, COMPLEX128 ->
+          throw new IrException(type.text() + " elements are not numbers");
+    }
+  }
+
+  /** IEEE 754 binary16 to {@code float}, exactly. */
+  public static float halfToFloat(short half) {
+    int sign = (half & 0x8000) << 16;
+    int exponent = (half >> 10) & 0x1f;
+    int mantissa = half & 0x3ff;
+    if (exponent == 0) {
+      float magnitude = mantissa * 0x1p-24f;
+      return sign == 0 ? magnitude : -magnitude;
+    }
+    if (exponent == 31) {
+      return Float.intBitsToFloat(sign | 0x7f800000 | (mantissa << 13));
+    }
+    return Float.intBitsToFloat(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  }
+
+  /** {@code float} to IEEE 754 binary16, to nearest even; too large becomes infinite. */
+  public static short floatToHalf(float value) {
+    int bits = Float.floatToRawIntBits(value);
+    int sign = (bits >>> 16) & 0x8000;
+    int magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) {
+      return (short) (sign | 0x7e00);
+    }
+    if (magnitude >= 0x477ff000) {
+      return (short) (sign | 0x7c00);
+    }
+    if (magnitude < 0x38800000) {
+      // Subnormal: the value in units of 2^-24, rounded to nearest even by the addition of 2^23.
+      float scaled = Float.intBitsToFloat(magnitude) * 0x1p24f;
+      return (short) (sign | (int) Math.rint(scaled));
+    }
+    int rounded = magnitude + 0xfff + ((magnitude >> 13) & 1);
+    return (short) (sign | ((rounded - 0x38000000) >> 13));
+  }
+
+  /** {@code float} to bfloat16, to nearest even. */
+  public static short floatToBfloat(float value) {
+    int bits = Float.floatToRawIntBits(value);
+    if ((bits & 0x7fffffff) > 0x7f800000) {
+      return (short) ((bits >>> 16) | 0x40);
+    }
+    return (short) ((bits + 0x7fff + ((bits >> 16) & 1)) >>> 16);
+  }
+
+  private static double unsignedToDouble(long value) {
+    return value >= 0 ? value : (double) (value >>> 1) * 2 + (value & 1);
+  }
+}

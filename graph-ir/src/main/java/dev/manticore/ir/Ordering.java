@@ -1,0 +1,82 @@
+package dev.manticore.ir;
+
+import com.google.common.collect.ImmutableList;
+import java.util.ArrayDeque;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Stable topological order: nodes stay where they were put unless something they read comes later.
+ */
+final class Ordering {
+
+  private Ordering() {}
+
+  /**
+   * @param liveOutputs if there, only what these depend on is kept
+   * @throws IrException if the nodes form a cycle
+   */
+  static ImmutableList<Node> sort(
+      Collection<Node> nodes, Map<Value, Node> producers, Optional<List<Value>> liveOutputs) {
+    Set<Node> wanted = new HashSet<>();
+    if (liveOutputs.isPresent()) {
+      Deque<Node> open = new ArrayDeque<>();
+      liveOutputs.get().stream()
+          .map(producers::get)
+          .filter(node -> node != null)
+          .forEach(open::add);
+      while (!open.isEmpty()) {
+        Node node = open.pop();
+        if (wanted.add(node)) {
+          node.reads().stream().map(producers::get).filter(read -> read != null).forEach(open::add);
+        }
+      }
+    } else {
+      wanted.addAll(nodes);
+    }
+    ImmutableList.Builder<Node> sorted = ImmutableList.builder();
+    Map<Node, Boolean> done = new HashMap<>();
+    for (Node root : nodes) {
+      if (wanted.contains(root) && !done.containsKey(root)) {
+        visit(root, producers, done, sorted);
+      }
+    }
+    return sorted.build();
+  }
+
+  /** Depth first without recursion: graphs are deeper than the stack. */
+  private static void visit(
+      Node root,
+      Map<Value, Node> producers,
+      Map<Node, Boolean> done,
+      ImmutableList.Builder<Node> sorted) {
+    record Frame(Node node, Iterator<Value> reads) {}
+    Deque<Frame> stack = new ArrayDeque<>();
+    stack.push(new Frame(root, root.reads().iterator()));
+    done.put(root, false);
+    while (!stack.isEmpty()) {
+      Frame frame = stack.peek();
+      if (frame.reads().hasNext()) {
+        Node read = producers.get(frame.reads().next());
+        Boolean state = read == null ? Boolean.TRUE : done.get(read);
+        if (state == null) {
+          done.put(read, false);
+          stack.push(new Frame(read, read.reads().iterator()));
+        } else if (!state) {
+          throw new IrException("the graph has a cycle through " + read);
+        }
+      } else {
+        stack.pop();
+        done.put(frame.node(), true);
+        sorted.add(frame.node());
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+package dev.manticore.ir;
+
+import com.google.common.collect.ImmutableList;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/** Lets nodes read other values than they did, their subgraphs included. */
+final class Rewiring {
+
+  private Rewiring() {}
+
+  static Node rewire(Node node, Map<Value, Value> replacements) {
+    Map<String, Attribute> attributes = new LinkedHashMap<>(node.attributes().values());
+    attributes.replaceAll(
+        (key, attribute) ->
+            attribute instanceof Attribute.GraphValue subgraph
+                ? Attribute.of(rewire(subgraph.value(), replacements))
+                : attribute);
+    return new Node(
+        node.op(),
+        node.name(),
+        Attributes.of(attributes),
+        node.inputs().stream()
+            .map(input -> input.map(value -> replacements.getOrDefault(value, value)))
+            .collect(ImmutableList.toImmutableList()),
+        node.outputs(),
+        node.origin());
+  }
+
+  private static Graph rewire(Graph graph, Map<Value, Value> replacements) {
+    if (graph.captures().stream().noneMatch(replacements::containsKey)) {
+      return graph;
+    }
+    return new Graph(
+        graph.name(),
+        graph.inputs(),
+        graph.parameters(),
+        graph.nodes().stream()
+            .map(node -> rewire(node, replacements))
+            .collect(ImmutableList.toImmutableList()),
+        graph.outputs().stream()
+            .map(value -> Optional.ofNullable(replacements.get(value)).orElse(value))
+            .collect(ImmutableList.toImmutableList()),
+        graph.opsets(),
+        graph.metadata(),
+        graph.functions());
+  }
+}
