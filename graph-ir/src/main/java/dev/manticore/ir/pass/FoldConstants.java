@@ -1,0 +1,211 @@
+package dev.manticore.ir.pass;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import dev.manticore.ir.Attribute;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.IrException;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.op.Catalogue;
+import dev.manticore.ir.op.Evaluation;
+import dev.manticore.ir.op.NdArray;
+import dev.manticore.ir.op.Operator;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Evaluates nodes that depend on no input and no parameter, by the catalogue's reference
+ * evaluation, and keeps what is still read of them as {@code Constant} nodes under the same names;
+ * {@code Shape} of a value whose extents are known is one of them. Every node's result is rounded
+ * to its element type. Nodes with subgraphs, and the subgraphs themselves, stay; so do tensors of
+ * more than {@link #LARGEST} elements, and integers that double precision does not hold.
+ */
+public final class FoldConstants implements Pass {
+
+  /** Elements of the largest operand or result that is evaluated. */
+  public static final long LARGEST = 4L << 20;
+
+  private static final double EXACT_INTEGERS = 0x1p53;
+
+  @Override
+  public String name() {
+    return "fold-constants";
+  }
+
+  @Override
+  public ImmutableSet<GraphProperty> preserves() {
+    return ImmutableSet.copyOf(GraphProperty.values());
+  }
+
+  @Override
+  public Graph run(Graph graph) {
+    GraphEditor editor = graph.edit();
+    Map<Value, Tensor> known = new HashMap<>();
+    Set<Node> folded = new HashSet<>();
+    for (Node node : graph.nodes()) {
+      Optional<List<Tensor>> results = results(node, known, editor);
+      if (results.isPresent()) {
+        for (int i = 0; i < node.outputs().size(); i++) {
+          if (node.hasOutput(i)) {
+            known.put(node.output(i), results.get().get(i));
+          }
+        }
+        if (!node.op().isOnnx("Constant")) {
+          folded.add(node);
+        }
+      }
+    }
+    if (folded.isEmpty()) {
+      return graph;
+    }
+    replace(graph, editor, known, folded);
+    return editor.freeze();
+  }
+
+  /** Leaves only those constants that are still read. */
+  private void replace(
+      Graph graph, GraphEditor editor, Map<Value, Tensor> known, Set<Node> folded) {
+    Set<Value> readByFolded = new HashSet<>();
+    Set<Value> wanted = new HashSet<>(graph.outputs());
+    graph
+        .nodes()
+        .forEach(node -> (folded.contains(node) ? readByFolded : wanted).addAll(node.reads()));
+    Map<Value, Value> retyped = new LinkedHashMap<>();
+    for (Node node : graph.nodes()) {
+      if (folded.contains(node)) {
+        editor.removeNode(node);
+        for (Value output : node.presentOutputs()) {
+          if (wanted.contains(output)) {
+            Value value = addConstant(editor, node, output, known.get(output));
+            if (value != output) {
+              retyped.put(output, value);
+            }
+          }
+        }
+      } else if (node.op().isOnnx("Constant")
+          && readByFolded.contains(node.output())
+          && !wanted.contains(node.output())) {
+        editor.removeNode(node);
+      }
+    }
+    editor.replaceUses(retyped);
+  }
+
+  private Value addConstant(GraphEditor editor, Node node, Value output, Tensor tensor) {
+    Value value =
+        output.type().equals(tensor.type()) ? output : new Value(output.name(), tensor.type());
+    editor.addNode(
+        new Node(
+            OpId.onnx("Constant"),
+            node.outputs().size() == 1 ? node.name() : output.name(),
+            Attributes.of("value", Attribute.of(tensor)),
+            ImmutableList.of(),
+            ImmutableList.of(Optional.of(value)),
+            node.origin().by(name())));
+    return value;
+  }
+
+  /** What a node computes, if that can be known; one tensor an output. */
+  private static Optional<List<Tensor>> results(
+      Node node, Map<Value, Tensor> known, GraphEditor editor) {
+    if (node.op().isOnnx("Constant") && node.attributes().has("value")) {
+      return Optional.of(List.of(node.attributes().tensor("value")));
+    }
+    if (node.op().isOnnx("Shape")) {
+      return editor.constantOf(node.output()).map(List::of);
+    }
+    Optional<Operator> operator = Catalogue.standard().find(node.op());
+    if (operator.isEmpty() || !operator.get().isPure() || !isPlain(node.attributes())) {
+      return Optional.empty();
+    }
+    List<Optional<NdArray>> operands = new ArrayList<>();
+    for (Optional<Value> input : node.inputs()) {
+      Optional<Tensor> tensor = input.map(known::get);
+      if (input.isPresent() && (tensor.isEmpty() || !isHeldExactly(tensor.get()))) {
+        return Optional.empty();
+      }
+      operands.add(tensor.map(NdArray::of));
+    }
+    try {
+      List<TensorType> types =
+          editor.infer(
+              node.op(), node.name(), node.attributes(), node.inputs(), node.outputs().size());
+      return types.stream().limit(node.outputs().size()).allMatch(FoldConstants::isFoldable)
+          ? evaluate(operator.get(), node, operands)
+          : Optional.empty();
+    } catch (IrException e) {
+      // What the reference cannot evaluate is left to whoever runs the graph.
+      return Optional.empty();
+    }
+  }
+
+  private static Optional<List<Tensor>> evaluate(
+      Operator operator, Node node, List<Optional<NdArray>> operands) {
+    List<NdArray> results =
+        operator.evaluate(
+            new Evaluation(node.op(), node.attributes(), operands, node.outputs().size()));
+    List<Tensor> tensors = new ArrayList<>();
+    for (NdArray result : results.subList(0, node.outputs().size())) {
+      if (!isExact(result)) {
+        return Optional.empty();
+      }
+      tensors.add(result.toTensor());
+    }
+    return Optional.of(tensors);
+  }
+
+  private static boolean isPlain(Attributes attributes) {
+    return attributes.values().values().stream()
+        .noneMatch(
+            attribute ->
+                attribute instanceof Attribute.GraphValue
+                    || attribute instanceof Attribute.Reference);
+  }
+
+  private static boolean isFoldable(TensorType type) {
+    ElementType elementType = type.elementType();
+    return (elementType.isFloating() || elementType.isInteger() || elementType == ElementType.BOOL)
+        && type.shape().isStatic()
+        && type.shape().elementCount() <= LARGEST;
+  }
+
+  private static boolean isHeldExactly(Tensor tensor) {
+    if (!isFoldable(tensor.type())) {
+      return false;
+    }
+    if (tensor.elementType() == ElementType.INT64) {
+      for (long value : tensor.toLongs()) {
+        if ((long) (double) value != value) {
+          return false;
+        }
+      }
+    }
+    return tensor.elementType() != ElementType.UINT64 || isExact(NdArray.of(tensor));
+  }
+
+  /** Whether integers are as computed: small enough, or one of the bounds that stand for no end. */
+  private static boolean isExact(NdArray array) {
+    if (array.elementType() != ElementType.INT64 && array.elementType() != ElementType.UINT64) {
+      return true;
+    }
+    for (double value : array.data()) {
+      if (Math.abs(value) > EXACT_INTEGERS && Math.abs(value) != 0x1p63) {
+        return false;
+      }
+    }
+    return true;
+  }
+}
