@@ -279,6 +279,16 @@ public final class GraphEditor {
     node.presentOutputs().forEach(producers::remove);
   }
 
+  /** Puts a node in the place of another, whose outputs it makes too. */
+  public void replaceNode(Node old, Node replacement) {
+    List<Node> all = new ArrayList<>(nodes);
+    all.replaceAll(node -> node == old ? replacement : node);
+    nodes.clear();
+    nodes.addAll(all);
+    old.presentOutputs().forEach(producers::remove);
+    replacement.presentOutputs().forEach(output -> producers.put(output, replacement));
+  }
+
   /**
    * Lets every node, subgraph captures included, and every output read {@code replacement} instead
    * of {@code old}.
@@ -327,6 +337,11 @@ public final class GraphEditor {
 
   public void clearFunctions() {
     functions.clear();
+  }
+
+  /** The nodes as they are now, in an order in which every value is made before it is read. */
+  public ImmutableList<Node> orderedNodes() {
+    return Ordering.sort(nodes, producers, Optional.empty());
   }
 
   /** The nodes as they are now, in the order of adding. */
