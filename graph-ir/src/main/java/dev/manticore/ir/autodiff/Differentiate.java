@@ -14,8 +14,9 @@ import dev.manticore.ir.Origin;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
-import dev.manticore.ir.build.Bodies;
 import dev.manticore.ir.build.Ops;
+import dev.manticore.ir.pass.InlineBodies;
+import dev.manticore.ir.pass.Pass;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -39,6 +40,11 @@ public final class Differentiate {
   /** The operators that have a backward rule. */
   public static ImmutableSet<String> operators() {
     return BackwardRules.operators();
+  }
+
+  /** The pass that a graph needs first: what has a body and no backward rule is replaced by its body. */
+  public static Pass preparation() {
+    return InlineBodies.of(op -> BackwardRules.find(op).isEmpty());
   }
 
   /**
@@ -95,14 +101,15 @@ public final class Differentiate {
    * grad.<parameter>}.
    */
   public static Graph withGradients(Graph graph, String loss, Collection<String> parameters) {
-    GraphEditor editor = graph.edit();
+    Graph prepared = preparation().run(graph);
+    GraphEditor editor = prepared.edit();
     Map<String, Value> wanted = new LinkedHashMap<>();
     for (String name : parameters) {
       wanted.put(
           name,
-          graph.parameter(name).orElseThrow(() -> new IrException(graph + " has no parameter '" + name + "'")));
+          prepared.parameter(name).orElseThrow(() -> new IrException(graph + " has no parameter '" + name + "'")));
     }
-    Map<Value, Value> gradients = gradients(editor, graph.output(loss), wanted.values());
+    Map<Value, Value> gradients = gradients(editor, prepared.output(loss), wanted.values());
     wanted.forEach(
         (name, value) -> {
           Value gradient = gradients.get(value);
@@ -119,19 +126,9 @@ public final class Differentiate {
     return editor.freezeLive();
   }
 
-  /**
-   * The nodes in order, made ready: those of our own without a rule are replaced by their bodies, and outputs that rules
-   * read are asked for.
-   */
+  /** The nodes in order, with the outputs that rules read and the forward pass alone would not ask for. */
   private static List<Node> prepared(GraphEditor editor) {
-    for (Node node : editor.nodes()) {
-      if (BackwardRules.find(node.op()).isEmpty()) {
-        Bodies.inline(editor, node);
-      }
-    }
-    for (Node node : editor.nodes()) {
-      complete(editor, node);
-    }
+    editor.nodes().forEach(node -> complete(editor, node));
     return editor.orderedNodes();
   }
 

@@ -1,16 +1,12 @@
 package dev.manticore.ir.build;
 
-import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Node;
-import dev.manticore.ir.OpId;
 import dev.manticore.ir.Value;
-import dev.manticore.ir.op.Call;
-import dev.manticore.ir.op.Catalogue;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -18,60 +14,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Copies graphs into graphs: bodies of operators in place of their nodes, regions of one model into another. */
-public final class Bodies {
+/** Copies nodes, with their subgraphs, from one graph into another. */
+public final class Copies {
 
-  private Bodies() {}
-
-  /**
-   * Replaces a node by the body of its operator.
-   *
-   * @return whether the operator has a body
-   */
-  public static boolean inline(GraphEditor editor, Node node) {
-    Optional<Graph> body =
-        Catalogue.standard()
-            .find(node.op())
-            .flatMap(
-                operator ->
-                    operator.body(
-                        new Call(
-                            node.op(),
-                            node.attributes(),
-                            node.inputs(),
-                            node.outputs().size(),
-                            editor::constantOf)));
-    body.ifPresent(graph -> replace(editor, node, graph));
-    return body.isPresent();
-  }
-
-  private static void replace(GraphEditor editor, Node node, Graph body) {
-    Map<Value, Value> values = new HashMap<>();
-    List<Value> operands = node.presentInputs();
-    for (int i = 0; i < operands.size(); i++) {
-      values.put(body.inputs().get(i), operands.get(i));
-    }
-    editor.removeNode(node);
-    editor.withOrigin(node.origin());
-    editor.enter(node.name());
-    for (Node inner : body.nodes()) {
-      copy(editor, inner, values);
-    }
-    editor.leave();
-    for (int i = 0; i < node.outputs().size(); i++) {
-      if (node.hasOutput(i)) {
-        // The value keeps its name and type; the copy is what it is.
-        editor.addNode(
-            new Node(
-                OpId.onnx("Identity"),
-                node.output(i).name(),
-                Attributes.NONE,
-                ImmutableList.of(Optional.of(values.get(body.outputs().get(i)))),
-                ImmutableList.of(Optional.of(node.output(i))),
-                node.origin()));
-      }
-    }
-  }
+  private Copies() {}
 
   /**
    * Copies a node, inferring the types of its outputs anew.
