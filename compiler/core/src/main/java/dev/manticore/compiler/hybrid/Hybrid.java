@@ -1,0 +1,36 @@
+package dev.manticore.compiler.hybrid;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.Value;
+
+/**
+ * A spliced model.
+ *
+ * @param graph input {@code input_ids} i64[batch,length], output {@code logits} f32[batch,length,vocabulary]; parameters
+ *     {@code blocks.i.alpha}, {@code blocks.i.in.k.*}, {@code blocks.i.out.k.*}, {@code embeddings.k.weight} where fresh,
+ *     {@code components.k.*}
+ * @param names the components, in the order of the mixture weights
+ * @param hiddenStates the mixed embedding, then the output of each block
+ * @param mixtureWeights the weights of each block, f32[K], positive and of sum 1
+ */
+public record Hybrid(
+    Graph graph,
+    ImmutableList<String> names,
+    ImmutableList<Value> hiddenStates,
+    ImmutableList<Value> mixtureWeights) {
+
+  /** The parameter whose softmax is the mixture weights of a block. */
+  public static String alpha(int block) {
+    return "blocks." + block + ".alpha";
+  }
+
+  /** Whether a parameter is the logits of mixture weights. */
+  public static boolean isAlpha(String parameter) {
+    return parameter.startsWith("blocks.") && parameter.endsWith(".alpha");
+  }
+
+  public int blocks() {
+    return mixtureWeights.size();
+  }
+}

@@ -1,0 +1,239 @@
+package dev.manticore.compiler.hybrid;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
+import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
+import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Origin;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.build.Ops;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * Splices K components into a hybrid, by the equations of the paper (§2.1, §2.2): K parallel blocks between mixtures, each
+ * block with a gated projector before and behind it; the first mixture weights mix embeddings and heads too. The common width
+ * is the largest one. The first block of a component adds its positions, the last one holds its final norm.
+ */
+public final class Splicer {
+
+  /** The logit of a gate of its own before training: a gate of 0.95, nearly the skip path. */
+  private static final float OPEN_GATE = 3;
+
+  private static final float FRESH_DEVIATION = 0.02f;
+
+  private final List<Component> components;
+  private final SpliceOptions options;
+  private final int width;
+  private final GraphEditor editor = new GraphEditor("hybrid");
+  private final Ops ops = new Ops(editor);
+  private final SplittableRandom random;
+
+  private Splicer(List<Component> components, SpliceOptions options) {
+    this.components = components;
+    this.options = options;
+    this.width = components.stream().mapToInt(Component::width).max().orElseThrow();
+    this.random = new SplittableRandom(options.seed());
+  }
+
+  /**
+   * @throws ManticoreException if the options do not fit the components
+   */
+  public static Hybrid splice(List<Component> components, SpliceOptions options) {
+    if (components.size() < 2) {
+      throw new ManticoreException(
+          "MNT-SPLICE", "a hybrid needs at least two components, not " + components.size());
+    }
+    return new Splicer(components, options).splice();
+  }
+
+  private Hybrid splice() {
+    List<List<LayerRange>> cuts = cuts();
+    Value ids =
+        editor.input(
+            "input_ids",
+            new TensorType(ElementType.INT64, Shape.of(Dim.of("batch"), Dim.of("length"))));
+    List<Value> weights = new ArrayList<>();
+    for (int i = 0; i < options.blocks(); i++) {
+      Value logits = editor.parameter(Hybrid.alpha(i), Initial.constant(0, components.size()));
+      weights.add(named("mixture_weights." + i, ops.softmax(logits, 0)));
+    }
+    List<Region> regions = new ArrayList<>();
+    List<Value> tables = new ArrayList<>();
+    List<Value> embedded = new ArrayList<>();
+    for (int k = 0; k < components.size(); k++) {
+      Component component = components.get(k);
+      regions.add(
+          new Region(component, editor, "components." + k + ".", ids,
+              (value, tensor) -> withoutPaddedRows(component, value, tensor)));
+      if (options.embeddings() == Embeddings.FRESH) {
+        tables.add(
+            editor.parameter(
+                "embeddings." + k + ".weight",
+                Initial.normal(
+                    random, FRESH_DEVIATION, options.vocabulary(), component.width())));
+        embedded.add(ops.gather(tables.get(k), ids, 0));
+      } else {
+        embedded.add(regions.get(k).copy(component.embedding()));
+      }
+    }
+    editor.withOrigin(Origin.NONE);
+    List<Value> hidden = new ArrayList<>();
+    hidden.add(named("hidden_states.0", mix(weights.get(0), embedded)));
+    for (int i = 0; i < options.blocks(); i++) {
+      Value h = hidden.get(i);
+      List<Value> parts = new ArrayList<>();
+      for (int k = 0; k < components.size(); k++) {
+        parts.add(branch(i, k, cuts.get(k).get(i), regions.get(k), weights.get(i), h));
+      }
+      hidden.add(named("hidden_states." + (i + 1), mix(weights.get(i), parts)));
+    }
+    List<Value> heads = new ArrayList<>();
+    for (int k = 0; k < components.size(); k++) {
+      Component component = components.get(k);
+      Value h = hidden.get(options.blocks());
+      Value read = component.width() == width ? h : ops.slice(h, -1, 0, component.width());
+      heads.add(
+          options.embeddings() == Embeddings.FRESH
+              ? ops.matMul(read, ops.transpose(tables.get(k), 1, 0))
+              : regions.get(k).copy(component.normed(), read, component.logits()));
+      editor.withOrigin(Origin.NONE);
+    }
+    editor.output(named("logits", mix(weights.get(0), heads)));
+    Graph graph = editor.freezeLive();
+    return new Hybrid(
+        graph,
+        components.stream().map(Component::name).collect(ImmutableList.toImmutableList()),
+        ImmutableList.copyOf(hidden),
+        ImmutableList.copyOf(weights));
+  }
+
+  private List<List<LayerRange>> cuts() {
+    List<List<LayerRange>> cuts = new ArrayList<>();
+    for (int k = 0; k < components.size(); k++) {
+      Component component = components.get(k);
+      int layers = component.layers().size();
+      List<LayerRange> ranges;
+      if (options.partition().isEmpty()) {
+        if (options.blocks() > layers) {
+          throw new ManticoreException(
+              "MNT-SPLICE",
+              "component '"
+                  + component.name()
+                  + "' has "
+                  + layers
+                  + " layers, which cannot be cut into "
+                  + options.blocks()
+                  + " blocks: set splice.blocks to at most "
+                  + layers);
+        }
+        ranges = SpliceOptions.evenCut(layers, options.blocks());
+      } else {
+        if (options.partition().size() != components.size()) {
+          throw new ManticoreException(
+              "MNT-SPLICE",
+              "the partition names "
+                  + options.partition().size()
+                  + " components, but there are "
+                  + components.size());
+        }
+        ranges = options.partition().get(k);
+        SpliceOptions.check(component.name(), ranges, layers, options.blocks());
+      }
+      cuts.add(ranges);
+    }
+    return cuts;
+  }
+
+  /** One component's block between its two projectors. */
+  private Value branch(int block, int k, LayerRange layers, Region region, Value weights, Value h) {
+    Component component = components.get(k);
+    String at = "blocks." + block;
+    Value tied =
+        options.gates() == Gates.TIED ? ops.slice(weights, 0, k, k + 1) : weights;
+    Value in =
+        projector(at + ".in." + k, component.width(), width, gate(at + ".gate_in." + k, tied), h);
+    boolean last = layers.to() == component.layers().size();
+    Value from = layers.from() == 0 ? component.embedding() : component.layers().get(layers.from() - 1);
+    Value to = last ? component.normed() : component.layers().get(layers.to() - 1);
+    Value y = region.copy(from, in, to);
+    editor.withOrigin(Origin.NONE);
+    return projector(
+        at + ".out." + k, width, component.width(), gate(at + ".gate_out." + k, tied), y);
+  }
+
+  private Value gate(String name, Value tied) {
+    return options.gates() == Gates.TIED
+        ? tied
+        : ops.sigmoid(editor.parameter(name, Initial.constant(OPEN_GATE, 1)));
+  }
+
+  private Value projector(String name, int outWidth, int inWidth, Value gate, Value x) {
+    boolean identity = options.projectors() == ProjectorInitialisation.IDENTITY;
+    double bound = 1 / Math.sqrt(inWidth);
+    Value weight =
+        editor.parameter(
+            name + ".weight",
+            identity
+                ? Initial.identity(outWidth, inWidth)
+                : Initial.uniform(random, bound, outWidth, inWidth));
+    Value bias =
+        editor.parameter(
+            name + ".bias",
+            identity ? Initial.constant(0, outWidth) : Initial.uniform(random, bound, outWidth));
+    return ops.own("Projector", Attributes.NONE, 1, x, weight, bias, gate).get(0);
+  }
+
+  private Value mix(Value weights, List<Value> parts) {
+    List<Value> operands = new ArrayList<>(List.of(weights));
+    operands.addAll(parts);
+    return ops.own("Mixture", Attributes.NONE, 1, operands.toArray(Value[]::new)).get(0);
+  }
+
+  /**
+   * With pretrained tables the vocabulary is the tokenizer's ids: rows that only pad a table are dropped.
+   *
+   * @throws ManticoreException if a table has fewer rows than the tokenizer has ids
+   */
+  private Tensor withoutPaddedRows(Component component, Value parameter, Tensor tensor) {
+    int rows = component.vocabulary();
+    if (options.embeddings() == Embeddings.FRESH || !component.isVocabularyTable(parameter)) {
+      return tensor;
+    }
+    if (rows < options.vocabulary()) {
+      throw new ManticoreException(
+          "MNT-VOCABULARY",
+          "the tokenizer does not fit the vocabulary of component '"
+              + component.name()
+              + "': it has "
+              + options.vocabulary()
+              + " ids, but '"
+              + parameter.name()
+              + "' has only "
+              + rows
+              + " rows; use the tokenizer that the component was trained with");
+    }
+    return Tables.truncate(tensor, rows, options.vocabulary());
+  }
+
+  private Value named(String name, Value value) {
+    Value result = new Value(editor.freshName(name), value.type());
+    editor.addNode(
+        Node.of(OpId.onnx("Identity"), name, Attributes.NONE, List.of(value), List.of(result)));
+    return result;
+  }
+}
