@@ -1,0 +1,206 @@
+package dev.manticore.onnx.huggingface;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+
+/**
+ * Language models of the families that can be built: GPT-Neo, and Mamba-1 in Hugging Face's and in
+ * the state-spaces layout.
+ *
+ * <p>Graphs read {@code input_ids} i64[batch,length] and give {@code logits} f32[batch,length,V].
+ * Their parameters have the names and the layout of the checkpoint, and are float32. A head tied to
+ * the table is no parameter of its own.
+ */
+public final class Models {
+
+  private static final ImmutableList<Family> FAMILIES = ImmutableList.of(new GptNeo(), new Mamba());
+  private static final int REPORTED = 5;
+  private static final int WINDOW = 1 << 16;
+
+  private Models() {}
+
+  /**
+   * The graph of a model directory, called after it. Parameters in half precision are widened as
+   * they are read.
+   *
+   * @throws ManticoreException {@code MNT-CONFIG}, {@code MNT-CHECKPOINT} or {@code
+   *     MNT-SAFETENSORS}: a file is missing or wrong, a configuration is not supported, or the
+   *     tensors do not fit it
+   */
+  public static Graph load(Path directory) {
+    Path name = directory.toAbsolutePath().normalize().getFileName();
+    return build(name == null ? "model" : name.toString(), Checkpoint.read(directory));
+  }
+
+  /**
+   * The graph of a checkpoint.
+   *
+   * @throws ManticoreException as {@link #load} does
+   */
+  public static Graph build(String name, Checkpoint checkpoint) {
+    Family.Architecture architecture = architecture(checkpoint.config());
+    ImmutableMap<String, Tensor> values =
+        fit(
+            architecture,
+            checkpoint.tensors(),
+            checkpoint.weights() + " does not fit " + checkpoint.config().source());
+    return architecture.build(name, values);
+  }
+
+  /**
+   * A graph with initial parameters, drawn as the family's authors do ({@code paper.md} §3.1 and
+   * §3.4); the same seed gives the same parameters on every machine.
+   *
+   * @throws ManticoreException {@code MNT-CONFIG} if the configuration is not supported
+   */
+  public static Graph fresh(String name, ModelConfig config, long seed) {
+    Family.Architecture architecture = architecture(config);
+    SplittableRandom random = new SplittableRandom(seed);
+    ImmutableMap.Builder<String, Tensor> values = ImmutableMap.builder();
+    for (Parameter parameter : architecture.parameters()) {
+      if (parameter.shape().elementCount() > Integer.MAX_VALUE / 4) {
+        throw new ManticoreException(
+            "MNT-CONFIG",
+            config.source()
+                + " asks for a parameter '"
+                + parameter.name()
+                + "' of "
+                + parameter.shape()
+                + ", too large to be drawn; choose a smaller model");
+      }
+      values.put(parameter.name(), parameter.draw(random.split()));
+    }
+    return architecture.build(name, values.buildOrThrow());
+  }
+
+  /** The parameters of a graph by name, in its order. */
+  public static ImmutableMap<String, Tensor> parameters(Graph graph) {
+    ImmutableMap.Builder<String, Tensor> parameters = ImmutableMap.builder();
+    graph.parameters().forEach((value, tensor) -> parameters.put(value.name(), tensor));
+    return parameters.buildOrThrow();
+  }
+
+  /**
+   * Writes parameters as a model directory of the configuration's layout, which the Hugging Face
+   * libraries and {@link #load} read. The configuration is completed with the defaults that it left
+   * out.
+   *
+   * @param parameters exactly those of the model's graph
+   * @throws ManticoreException {@code MNT-CHECKPOINT} if the parameters do not fit the
+   *     configuration, {@code MNT-WRITE} if the files cannot be written
+   */
+  public static void write(Path directory, ModelConfig config, Map<String, Tensor> parameters) {
+    Family.Architecture architecture = architecture(config);
+    ImmutableMap<String, Tensor> values =
+        fit(
+            architecture,
+            parameters,
+            "cannot write " + directory + ": the parameters do not fit " + config.source());
+    Checkpoint.write(directory, architecture.completed().asFloat32(), values);
+  }
+
+  private static Family.Architecture architecture(ModelConfig config) {
+    return FAMILIES.stream()
+        .filter(family -> family.recognises(config))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                config.refuse(
+                    "model_type",
+                    "one of "
+                        + FAMILIES.stream().map(Family::name).toList()
+                        + ", or absent with d_model and n_layer of the state-spaces layout"))
+        .architecture(config);
+  }
+
+  /** The values of all parameters, after a check that there are these and nothing unknown. */
+  private static ImmutableMap<String, Tensor> fit(
+      Family.Architecture architecture, Map<String, Tensor> tensors, String where) {
+    List<String> problems = new ArrayList<>();
+    Map<String, Tensor> unused = new LinkedHashMap<>(tensors);
+    ImmutableMap.Builder<String, Tensor> fitting = ImmutableMap.builder();
+    for (Parameter parameter : architecture.parameters()) {
+      Optional<Tensor> tensor = Optional.ofNullable(unused.remove(parameter.name()));
+      Optional<String> problem = problem(parameter, tensor);
+      problem.ifPresent(problems::add);
+      if (problem.isEmpty()) {
+        fitting.put(parameter.name(), WidenedData.widen(tensor.orElseThrow()));
+      }
+    }
+    unused.forEach(
+        (name, tensor) -> {
+          Optional<Tensor> tied = architecture.tiedTo(name).map(tensors::get);
+          if (tied.isPresent() && !equal(tensor, tied.get())) {
+            problems.add(
+                "tensor '"
+                    + name
+                    + "' differs from '"
+                    + architecture.tiedTo(name).orElseThrow()
+                    + "', but the configuration ties them");
+          } else if (architecture.tiedTo(name).isEmpty() && !architecture.isBuffer(name)) {
+            problems.add("tensor '" + name + "', " + tensor.type() + ", has no place in the model");
+          }
+        });
+    if (!problems.isEmpty()) {
+      int more = problems.size() - REPORTED;
+      throw Checkpoint.failure(
+          where
+              + ": "
+              + String.join("; ", problems.subList(0, Math.min(REPORTED, problems.size())))
+              + (more > 0 ? "; and " + more + " more" : ""));
+    }
+    return fitting.buildOrThrow();
+  }
+
+  private static Optional<String> problem(Parameter parameter, Optional<Tensor> tensor) {
+    String name = "tensor '" + parameter.name() + "'";
+    if (tensor.isEmpty()) {
+      return Optional.of(name + ", " + parameter.type() + ", is missing");
+    }
+    ElementType found = tensor.get().elementType();
+    boolean known =
+        found == ElementType.FLOAT32
+            || found == ElementType.FLOAT16
+            || found == ElementType.BFLOAT16;
+    if (!known || !tensor.get().shape().equals(parameter.shape())) {
+      return Optional.of(
+          name
+              + " is "
+              + tensor.get().type()
+              + ", but should be "
+              + parameter.type()
+              + " (or f16, bf16)");
+    }
+    return Optional.empty();
+  }
+
+  private static boolean equal(Tensor one, Tensor other) {
+    if (!one.type().equals(other.type())) {
+      return false;
+    }
+    long size = one.data().byteSize();
+    for (long offset = 0; offset < size; offset += WINDOW) {
+      int count = (int) Math.min(WINDOW, size - offset);
+      ByteBuffer left = ByteBuffer.allocate(count);
+      ByteBuffer right = ByteBuffer.allocate(count);
+      one.data().read(offset, left);
+      other.data().read(offset, right);
+      if (!left.flip().equals(right.flip())) {
+        return false;
+      }
+    }
+    return true;
+  }
+}
