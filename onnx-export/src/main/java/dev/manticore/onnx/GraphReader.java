@@ -1,0 +1,631 @@
+package dev.manticore.onnx;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSortedMap;
+import com.google.protobuf.ByteString;
+import dev.manticore.ir.Attribute;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.IrException;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Origin;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorData;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.op.Catalogue;
+import dev.manticore.onnx.proto.AttributeProto;
+import dev.manticore.onnx.proto.FunctionProto;
+import dev.manticore.onnx.proto.GraphProto;
+import dev.manticore.onnx.proto.ModelProto;
+import dev.manticore.onnx.proto.NodeProto;
+import dev.manticore.onnx.proto.OperatorSetIdProto;
+import dev.manticore.onnx.proto.StringStringEntryProto;
+import dev.manticore.onnx.proto.TensorProto;
+import dev.manticore.onnx.proto.ValueInfoProto;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** Makes graphs of the messages of one model. */
+final class GraphReader {
+
+  private static final int MAX_NODES = 1_000_000;
+  private static final int MAX_INITIALIZERS = 1_000_000;
+  private static final int LAST_IR_VERSION = 13;
+
+  /** What is stated where nothing is known: the body of a function has no types. */
+  private static final TensorType UNKNOWN = new TensorType(ElementType.FLOAT32, Shape.unranked());
+
+  private final ModelProto model;
+  private final Map<Integer, TensorData> places;
+  private final String source;
+  private final TensorReader tensors;
+
+  /** Attributes of functions that have a default, by operator. */
+  private final Map<OpId, Attributes> defaults = new HashMap<>();
+
+  private int nodeCount;
+  private int initializerCount;
+
+  GraphReader(ModelFile.Contents contents, String source, Optional<Path> baseDirectory) {
+    this.model = contents.model();
+    this.places = contents.places();
+    this.source = source;
+    this.tensors = new TensorReader(source, new ExternalData(baseDirectory));
+  }
+
+  /** Where names are looked up: a graph's own values, then those around it. */
+  private static final class Scope {
+    private final Map<String, Value> values = new HashMap<>();
+    private final Optional<Scope> outer;
+    private final Map<String, Integer> opsets;
+    private final boolean typed;
+
+    Scope(Scope outer) {
+      this.outer = Optional.of(outer);
+      this.opsets = outer.opsets;
+      this.typed = outer.typed;
+    }
+
+    /**
+     * @param typed whether types are inferred, which a function's body is too general for
+     */
+    Scope(Map<String, Integer> opsets, boolean typed) {
+      this.outer = Optional.empty();
+      this.opsets = opsets;
+      this.typed = typed;
+    }
+
+    Optional<Value> find(String name) {
+      Value value = values.get(name);
+      return value != null ? Optional.of(value) : outer.flatMap(scope -> scope.find(name));
+    }
+  }
+
+  Graph read() {
+    if (!model.hasGraph()) {
+      throw Problems.invalid(source, "it has no graph");
+    }
+    if (model.getIrVersion() < 1 || model.getIrVersion() > LAST_IR_VERSION) {
+      throw Problems.unsupported(
+          source,
+          "its version of the format is "
+              + model.getIrVersion()
+              + ", known are 1 to "
+              + LAST_IR_VERSION);
+    }
+    Map<String, Integer> opsets = opsets(model.getOpsetImportList());
+    if (opsets.isEmpty() && model.getIrVersion() < 3) {
+      opsets.put(OpId.ONNX, 1);
+    }
+    GraphEditor editor = new GraphEditor(model.getGraph().getName());
+    opsets.forEach(editor::opset);
+    for (StringStringEntryProto entry : model.getMetadataPropsList()) {
+      editor.metadata(entry.getKey(), entry.getValue());
+    }
+    readDefaults();
+    model.getFunctionsList().forEach(function -> editor.function(function(function)));
+    return graph(model.getGraph(), editor, new Scope(opsets, true), true, List.of());
+  }
+
+  private Map<String, Integer> opsets(List<OperatorSetIdProto> imports) {
+    Map<String, Integer> opsets = new LinkedHashMap<>();
+    for (OperatorSetIdProto opset : imports) {
+      if (opset.getVersion() < 1 || opset.getVersion() > Integer.MAX_VALUE) {
+        throw Problems.invalid(
+            source, "domain '" + opset.getDomain() + "' has version " + opset.getVersion());
+      }
+      opsets.merge(domain(opset.getDomain()), (int) opset.getVersion(), Math::max);
+    }
+    return opsets;
+  }
+
+  private static String domain(String written) {
+    return written.equals("ai.onnx") ? OpId.ONNX : written;
+  }
+
+  // ---- functions
+
+  private void readDefaults() {
+    for (FunctionProto function : model.getFunctionsList()) {
+      if (function.getAttributeProtoCount() > 0) {
+        OpId op = functionId(function);
+        Scope scope = new Scope(opsets(function.getOpsetImportList()), false);
+        GraphEditor editor = new GraphEditor(op.name());
+        Attributes attributes =
+            attributes(function.getAttributeProtoList(), editor, scope, List.of(), op.toString());
+        defaults.put(op, attributes);
+      }
+    }
+  }
+
+  private OpId functionId(FunctionProto function) {
+    if (!function.getOverload().isEmpty()) {
+      throw Problems.unsupported(
+          source, "function " + function.getName() + " is overloaded: " + function.getOverload());
+    }
+    String domain = domain(function.getDomain());
+    Integer version = opsets(model.getOpsetImportList()).get(domain);
+    return new OpId(domain, function.getName(), version == null ? 1 : version);
+  }
+
+  private Graph.Function function(FunctionProto proto) {
+    OpId op = functionId(proto);
+    Scope scope = new Scope(opsets(proto.getOpsetImportList()), false);
+    GraphEditor editor = new GraphEditor(proto.getName());
+    scope.opsets.forEach(editor::opset);
+    Map<String, TensorType> stated = new HashMap<>();
+    state(stated, proto.getValueInfoList());
+    for (String input : proto.getInputList()) {
+      define(scope, editor.input(input, stated.getOrDefault(input, UNKNOWN)), "input");
+    }
+    claim(editor, proto.getNodeList(), op.toString());
+    for (NodeProto node : proto.getNodeList()) {
+      node(node, editor, scope, stated, Map.of());
+    }
+    proto.getOutputList().forEach(name -> editor.output(require(scope, name, op + "'s outputs")));
+    ImmutableList.Builder<String> names = ImmutableList.builder();
+    names.addAll(proto.getAttributeList());
+    proto.getAttributeProtoList().forEach(attribute -> names.add(attribute.getName()));
+    return new Graph.Function(op, names.build(), freeze(editor, "function " + op));
+  }
+
+  // ---- graphs
+
+  /**
+   * @param operands the types of a subgraph's inputs as far as the node around it tells, for inputs
+   *     that the file gives no type
+   */
+  private Graph graph(
+      GraphProto proto, GraphEditor editor, Scope scope, boolean main, List<TensorType> operands) {
+    if (proto.getSparseInitializerCount() > 0) {
+      throw Problems.unsupported(source, "graph '" + proto.getName() + "' has sparse initializers");
+    }
+    initializerCount += proto.getInitializerCount();
+    if (initializerCount > MAX_INITIALIZERS) {
+      throw Problems.unsupported(source, "it has more than " + MAX_INITIALIZERS + " initializers");
+    }
+    Set<String> initialized = new HashSet<>();
+    proto.getInitializerList().forEach(tensor -> initialized.add(tensor.getName()));
+    Map<String, TensorType> stated = new HashMap<>();
+    state(stated, proto.getValueInfoList());
+    state(stated, proto.getOutputList());
+    int index = 0;
+    for (ValueInfoProto input : proto.getInputList()) {
+      if (!initialized.contains(input.getName())) {
+        int position = index;
+        TensorType type =
+            OnnxTypes.read(input.getType(), source, input.getName())
+                .or(
+                    () ->
+                        position < operands.size()
+                            ? Optional.of(operands.get(position))
+                            : Optional.empty())
+                .orElseGet(() -> untyped(input.getName(), scope));
+        Value value = new Value(name(editor, input.getName(), main, "an input"), type);
+        editor.addInput(value);
+        define(scope, input.getName(), value, "input");
+      }
+      index++;
+    }
+    for (int i = 0; i < proto.getInitializerCount(); i++) {
+      TensorProto tensor = proto.getInitializer(i);
+      String what = "initializer '" + tensor.getName() + "'";
+      Optional<TensorData> left = main ? Optional.ofNullable(places.get(i)) : Optional.empty();
+      Tensor read = tensors.read(tensor, left, what);
+      Value value = new Value(name(editor, tensor.getName(), main, "an initializer"), read.type());
+      editor.setParameter(value, read);
+      define(scope, tensor.getName(), value, "initializer");
+    }
+    Map<String, String> names = Map.of();
+    if (main) {
+      claim(editor, proto.getNodeList(), "the graph");
+    } else {
+      names = rename(editor, proto.getNodeList());
+    }
+    for (NodeProto node : proto.getNodeList()) {
+      node(node, editor, scope, stated, names);
+    }
+    for (ValueInfoProto output : proto.getOutputList()) {
+      editor.output(
+          require(scope, output.getName(), "the outputs of graph '" + proto.getName() + "'"));
+    }
+    return freeze(editor, "graph '" + proto.getName() + "'");
+  }
+
+  private TensorType untyped(String name, Scope scope) {
+    if (scope.typed) {
+      throw Problems.invalid(source, "input '" + name + "' has no type");
+    }
+    return UNKNOWN;
+  }
+
+  private Graph freeze(GraphEditor editor, String what) {
+    try {
+      return editor.freeze();
+    } catch (IrException e) {
+      throw new ManticoreException(
+          "MNT-ONNX-INVALID", source + " is not a valid model: " + what + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void state(Map<String, TensorType> stated, List<ValueInfoProto> infos) {
+    for (ValueInfoProto info : infos) {
+      OnnxTypes.read(info.getType(), source, info.getName())
+          .ifPresent(type -> stated.put(info.getName(), type));
+    }
+  }
+
+  /** Takes the names of all outputs, before anything else can. */
+  private void claim(GraphEditor editor, List<NodeProto> nodes, String where) {
+    for (NodeProto node : nodes) {
+      for (String output : node.getOutputList()) {
+        if (!output.isEmpty() && !editor.freshName(output).equals(output)) {
+          throw Problems.invalid(source, where + " defines '" + output + "' twice");
+        }
+      }
+    }
+  }
+
+  /**
+   * Names of a subgraph's values: their own, unless a subgraph beside it has them, as ONNX allows.
+   */
+  private static Map<String, String> rename(GraphEditor editor, List<NodeProto> nodes) {
+    Map<String, String> names = new HashMap<>();
+    for (NodeProto node : nodes) {
+      for (String output : node.getOutputList()) {
+        if (!output.isEmpty()) {
+          names.put(output, editor.freshName(output));
+        }
+      }
+    }
+    return names;
+  }
+
+  private String name(GraphEditor editor, String written, boolean main, String what) {
+    if (written.isEmpty()) {
+      throw Problems.invalid(source, what + " has no name");
+    }
+    String name = editor.freshName(written);
+    if (main && !name.equals(written)) {
+      throw Problems.invalid(source, "the graph defines '" + written + "' twice");
+    }
+    return name;
+  }
+
+  private void define(Scope scope, Value value, String what) {
+    define(scope, value.name(), value, what);
+  }
+
+  private void define(Scope scope, String name, Value value, String what) {
+    if (scope.values.put(name, value) != null) {
+      throw Problems.invalid(source, what + " '" + name + "' is defined before");
+    }
+  }
+
+  private Value require(Scope scope, String name, String reader) {
+    return scope
+        .find(name)
+        .orElseThrow(
+            () ->
+                Problems.invalid(
+                    source, reader + " read '" + name + "', which nothing before defines"));
+  }
+
+  // ---- nodes
+
+  private void node(
+      NodeProto proto,
+      GraphEditor editor,
+      Scope scope,
+      Map<String, TensorType> stated,
+      Map<String, String> names) {
+    if (++nodeCount > MAX_NODES) {
+      throw Problems.unsupported(source, "it has more than " + MAX_NODES + " nodes");
+    }
+    String what = "node '" + proto.getName() + "' (" + proto.getOpType() + ")";
+    OpId op = op(proto, scope, what);
+    List<Optional<Value>> inputs = new ArrayList<>();
+    for (String input : proto.getInputList()) {
+      inputs.add(
+          input.isEmpty() ? Optional.empty() : Optional.of(require(scope, input, what + " reads")));
+    }
+    trim(inputs);
+    List<String> outputs = new ArrayList<>(proto.getOutputList());
+    while (!outputs.isEmpty() && outputs.get(outputs.size() - 1).isEmpty()) {
+      outputs.remove(outputs.size() - 1);
+    }
+    if (outputs.isEmpty()) {
+      throw Problems.invalid(source, what + " has no output");
+    }
+    Attributes attributes = attributes(proto.getAttributeList(), editor, scope, inputs, what);
+    for (Map.Entry<String, Attribute> entry :
+        defaults.getOrDefault(op, Attributes.NONE).values().entrySet()) {
+      if (!attributes.has(entry.getKey())) {
+        attributes = attributes.with(entry.getKey(), entry.getValue());
+      }
+    }
+    List<TensorType> types = types(op, what, attributes, inputs, outputs, stated, editor, scope);
+    ImmutableList.Builder<Optional<Value>> values = ImmutableList.builder();
+    for (int i = 0; i < outputs.size(); i++) {
+      String output = outputs.get(i);
+      if (output.isEmpty()) {
+        values.add(Optional.empty());
+      } else {
+        Value value = new Value(names.getOrDefault(output, output), types.get(i));
+        values.add(Optional.of(value));
+        define(scope, output, value, "output");
+      }
+    }
+    String name = proto.getName().isEmpty() ? outputs.get(0) : proto.getName();
+    add(
+        editor,
+        new Node(
+            op,
+            proto.getName(),
+            attributes,
+            ImmutableList.copyOf(inputs),
+            values.build(),
+            Origin.of(model.getGraph().getName(), name)));
+  }
+
+  private static void trim(List<Optional<Value>> values) {
+    while (!values.isEmpty() && values.get(values.size() - 1).isEmpty()) {
+      values.remove(values.size() - 1);
+    }
+  }
+
+  private static void add(GraphEditor editor, Node node) {
+    try {
+      editor.addNode(node);
+    } catch (RuntimeException e) {
+      // The node is there; only what it computes could not be followed, as the catalogue reads its
+      // operator in another version, or it reads attributes of a function's call.
+      if (node.presentOutputs().stream().anyMatch(out -> editor.producer(out).isEmpty())) {
+        throw e;
+      }
+    }
+  }
+
+  private OpId op(NodeProto proto, Scope scope, String what) {
+    if (!proto.getOverload().isEmpty()) {
+      throw Problems.unsupported(
+          source, what + " calls an overloaded function: " + proto.getOverload());
+    }
+    String domain = domain(proto.getDomain());
+    Integer version = scope.opsets.get(domain);
+    if (version == null) {
+      throw Problems.invalid(
+          source,
+          what
+              + " is of domain '"
+              + (domain.isEmpty() ? "ai.onnx" : domain)
+              + "', which the model does not import");
+    }
+    return new OpId(domain, proto.getOpType(), version);
+  }
+
+  private List<TensorType> types(
+      OpId op,
+      String what,
+      Attributes attributes,
+      List<Optional<Value>> inputs,
+      List<String> outputs,
+      Map<String, TensorType> stated,
+      GraphEditor editor,
+      Scope scope) {
+    List<Optional<TensorType>> inferred =
+        scope.typed
+            ? infer(op, what, attributes, inputs, outputs.size(), editor)
+            : absent(outputs.size());
+    List<TensorType> types = new ArrayList<>();
+    for (int i = 0; i < outputs.size(); i++) {
+      Optional<TensorType> known = inferred.get(i);
+      Optional<TensorType> written = Optional.ofNullable(stated.get(outputs.get(i)));
+      if (known.isPresent() && written.isPresent()) {
+        if (known.get().elementType() != written.get().elementType()) {
+          throw Problems.invalid(
+              source,
+              what
+                  + " makes "
+                  + known.get()
+                  + " but the file says that '"
+                  + outputs.get(i)
+                  + "' is "
+                  + written.get());
+        }
+        types.add(
+            known.get().withShape(OnnxTypes.refine(known.get().shape(), written.get().shape())));
+      } else {
+        TensorType guess =
+            inputs.stream()
+                .flatMap(Optional::stream)
+                .findFirst()
+                .map(first -> first.type().withShape(Shape.unranked()))
+                .orElse(UNKNOWN);
+        types.add(known.or(() -> written).orElse(guess));
+      }
+    }
+    return types;
+  }
+
+  /** What the catalogue tells of the outputs; nothing for an operator outside of it. */
+  private List<Optional<TensorType>> infer(
+      OpId op,
+      String what,
+      Attributes attributes,
+      List<Optional<Value>> inputs,
+      int outputCount,
+      GraphEditor editor) {
+    if (Catalogue.standard().find(op).isEmpty()) {
+      return absent(outputCount);
+    }
+    try {
+      return editor.infer(op, what, attributes, inputs, outputCount).stream()
+          .map(Optional::of)
+          .toList();
+    } catch (RuntimeException e) {
+      if (op.domain().equals(OpId.ONNX) && op.version() != OpId.OPSET) {
+        // The catalogue reads operators as the version that graphs are lifted to has them.
+        return absent(outputCount);
+      }
+      throw new ManticoreException(
+          "MNT-ONNX-INVALID", source + " is not a valid model: " + what + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static List<Optional<TensorType>> absent(int count) {
+    List<Optional<TensorType>> none = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      none.add(Optional.empty());
+    }
+    return none;
+  }
+
+  // ---- attributes
+
+  private Attributes attributes(
+      List<AttributeProto> protos,
+      GraphEditor editor,
+      Scope scope,
+      List<Optional<Value>> inputs,
+      String what) {
+    ImmutableSortedMap.Builder<String, Attribute> attributes = ImmutableSortedMap.naturalOrder();
+    Set<String> seen = new HashSet<>();
+    long scanned =
+        protos.stream()
+            .filter(proto -> proto.getName().equals("num_scan_inputs"))
+            .mapToLong(AttributeProto::getI)
+            .findFirst()
+            .orElse(0);
+    for (AttributeProto proto : protos) {
+      String name = proto.getName();
+      if (name.isEmpty() || !seen.add(name)) {
+        throw Problems.invalid(source, what + " has attribute '" + name + "' twice, or unnamed");
+      }
+      String where = "attribute '" + name + "' of " + what;
+      attributes.put(
+          name,
+          proto.getRefAttrName().isEmpty()
+              ? attribute(proto, editor, scope, bodyInputs(what, inputs, scanned), where)
+              : new Attribute.Reference(proto.getRefAttrName(), proto.getType().getNumber()));
+    }
+    return new Attributes(attributes.buildOrThrow());
+  }
+
+  /**
+   * The types of the inputs of a body of {@code Loop} (which begins with the iteration and the
+   * condition, as do its operands) or of {@code Scan}, as the operands tell; files may leave them
+   * out.
+   */
+  private static List<TensorType> bodyInputs(
+      String what, List<Optional<Value>> inputs, long scanned) {
+    List<TensorType> types = new ArrayList<>();
+    boolean loop = what.endsWith("(Loop)");
+    for (int i = 0; i < inputs.size(); i++) {
+      if (loop && i < 2) {
+        types.add(new TensorType(i == 0 ? ElementType.INT64 : ElementType.BOOL, Shape.scalar()));
+      } else {
+        TensorType type = inputs.get(i).map(Value::type).orElse(UNKNOWN);
+        boolean slice = i >= inputs.size() - scanned;
+        // A state may change its shape from one iteration to the next; what is sliced loses an
+        // axis that an attribute chooses. The rank stays.
+        int rank = type.shape().isRanked() ? type.shape().rank() - (slice ? 1 : 0) : -1;
+        List<Dim> unknown = new ArrayList<>();
+        for (int axis = 0; axis < rank; axis++) {
+          unknown.add(Dim.UNKNOWN);
+        }
+        types.add(type.withShape(rank < 0 ? Shape.unranked() : Shape.of(unknown)));
+      }
+    }
+    return types;
+  }
+
+  private Attribute attribute(
+      AttributeProto proto,
+      GraphEditor editor,
+      Scope scope,
+      List<TensorType> bodyInputs,
+      String where) {
+    return switch (kind(proto)) {
+      case FLOAT -> Attribute.of(proto.getF());
+      case INT -> Attribute.of(proto.getI());
+      case STRING -> Attribute.of(text(proto.getS(), where));
+      case FLOATS -> new Attribute.FloatsValue(ImmutableList.copyOf(proto.getFloatsList()));
+      case INTS -> new Attribute.IntsValue(ImmutableList.copyOf(proto.getIntsList()));
+      case STRINGS ->
+          new Attribute.StringsValue(
+              proto.getStringsList().stream()
+                  .map(bytes -> text(bytes, where))
+                  .collect(ImmutableList.toImmutableList()));
+      case TENSOR -> Attribute.of(tensors.read(proto.getT(), Optional.empty(), where));
+      case GRAPH -> {
+        GraphProto subgraph = proto.getG();
+        yield Attribute.of(
+            graph(
+                subgraph,
+                editor.subgraph(subgraph.getName()),
+                new Scope(scope),
+                false,
+                bodyInputs));
+      }
+      case UNDEFINED -> throw Problems.invalid(source, where + " has no value");
+      case TENSORS, GRAPHS, SPARSE_TENSOR, SPARSE_TENSORS, TYPE_PROTO, TYPE_PROTOS ->
+          throw Problems.unsupported(source, where + " is a " + proto.getType());
+    };
+  }
+
+  /** Files of the first version of the format do not say which field holds the value. */
+  private static AttributeProto.AttributeType kind(AttributeProto proto) {
+    if (proto.getType() != AttributeProto.AttributeType.UNDEFINED) {
+      return proto.getType();
+    }
+    if (proto.hasF()) {
+      return AttributeProto.AttributeType.FLOAT;
+    }
+    if (proto.hasI()) {
+      return AttributeProto.AttributeType.INT;
+    }
+    if (proto.hasS()) {
+      return AttributeProto.AttributeType.STRING;
+    }
+    if (proto.hasT()) {
+      return AttributeProto.AttributeType.TENSOR;
+    }
+    if (proto.hasG()) {
+      return AttributeProto.AttributeType.GRAPH;
+    }
+    if (proto.getFloatsCount() > 0) {
+      return AttributeProto.AttributeType.FLOATS;
+    }
+    if (proto.getIntsCount() > 0) {
+      return AttributeProto.AttributeType.INTS;
+    }
+    return proto.getStringsCount() > 0
+        ? AttributeProto.AttributeType.STRINGS
+        : AttributeProto.AttributeType.UNDEFINED;
+  }
+
+  private String text(ByteString bytes, String where) {
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(bytes.asReadOnlyByteBuffer()).toString();
+    } catch (CharacterCodingException e) {
+      throw Problems.unsupported(source, where + " is not UTF-8 text");
+    }
+  }
+}

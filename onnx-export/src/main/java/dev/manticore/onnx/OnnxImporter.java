@@ -1,0 +1,59 @@
+package dev.manticore.onnx;
+
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * Reads ONNX models. Initializers become parameters (also where they are listed as inputs), whose
+ * data stays in the file, or in the external data beside it, until it is asked for. Nodes keep
+ * their operator, its version as the model imports it, their names and their values' names; of the
+ * values of subgraphs, one whose name another subgraph has too is renamed. Operators outside the
+ * catalogue pass through.
+ *
+ * <p>Types are inferred from node to node. Where the file says more of a shape than inference finds
+ * out, what the file says is kept; where they contradict each other, inference is right. Operators
+ * that the catalogue does not know, or does not understand in the model's version, have the types
+ * of the file, and none (unranked) where it says nothing.
+ *
+ * <p>Dropped are documentation strings, metadata of other things than the model, the producer's
+ * name and version, training information, quantisation annotations, device configurations and
+ * denotations. Refused are values that are not tensors, tensors of strings, sparse tensors, element
+ * types below 8 bits, attributes that are lists of tensors or graphs, or types, and overloaded
+ * functions.
+ */
+public final class OnnxImporter {
+
+  private OnnxImporter() {}
+
+  /**
+   * Reads a model file; its external data lies in or below its directory.
+   *
+   * @throws ManticoreException {@code MNT-ONNX-READ} if it cannot be read, {@code MNT-ONNX-SIZE} if
+   *     it is larger than a model file can be, {@code MNT-ONNX-PARSE} if it is not protobuf, {@code
+   *     MNT-ONNX-INVALID} if it breaks a rule of ONNX, {@code MNT-ONNX-EXTERNAL} if its external
+   *     data does, {@code MNT-ONNX-UNSUPPORTED} if it holds something of the list above
+   */
+  public static Graph read(Path model) {
+    ModelFile.Contents contents = ModelFile.read(model);
+    Optional<Path> directory = Optional.ofNullable(model.toAbsolutePath().getParent());
+    return new GraphReader(contents, "model " + model, directory).read();
+  }
+
+  /** Reads a model held in memory, which may not have external data. */
+  public static Graph read(byte[] model) {
+    return read(model, Optional.empty());
+  }
+
+  /**
+   * Reads a model held in memory.
+   *
+   * @param baseDirectory where its external data lies
+   * @throws ManticoreException as for a file
+   */
+  public static Graph read(byte[] model, Optional<Path> baseDirectory) {
+    String source = "the model in memory";
+    return new GraphReader(ModelFile.parse(model, source), source, baseDirectory).read();
+  }
+}
