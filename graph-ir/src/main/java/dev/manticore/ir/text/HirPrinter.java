@@ -1,0 +1,266 @@
+package dev.manticore.ir.text;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.manticore.ir.Attribute;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Origin;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/**
+ * Prints graphs in the textual form. Equal graphs give equal texts, and {@link HirParser} reads
+ * them back exactly, but for the values of tensors that are elided.
+ */
+public final class HirPrinter {
+
+  /** Tensors of at most so many elements are printed with their values. */
+  public static final int SMALL = 64;
+
+  private static final int WINDOW = 1 << 16;
+
+  /** Which tensors are printed with their values. */
+  public enum Tensors {
+    /** Those of at most {@link #SMALL} elements; the others as the hash of their bytes. */
+    SMALL,
+    /** All of them. */
+    ALL,
+    /** None, nor are they read to be hashed: structure alone. */
+    NONE
+  }
+
+  private final StringBuilder text = new StringBuilder();
+  private final Tensors tensors;
+  private int depth;
+
+  private HirPrinter(Tensors tensors) {
+    this.tensors = requireNonNull(tensors, "tensors");
+  }
+
+  public static String print(Graph graph) {
+    return print(graph, Tensors.SMALL);
+  }
+
+  public static String print(Graph graph, Tensors tensors) {
+    HirPrinter printer = new HirPrinter(tensors);
+    printer.line("hir 1");
+    printer.graph(graph);
+    printer.text.append('\n');
+    return printer.text.toString();
+  }
+
+  private void graph(Graph graph) {
+    text.append("graph ").append(Literals.quoted(graph.name())).append(" {\n");
+    depth++;
+    graph
+        .opsets()
+        .forEach((domain, version) -> line("opset " + Literals.quoted(domain) + " " + version));
+    graph
+        .metadata()
+        .forEach(
+            (key, value) ->
+                line("metadata " + Literals.quoted(key) + " = " + Literals.quoted(value)));
+    graph.functions().forEach(function -> function(function, graph));
+    graph.inputs().forEach(input -> line("input " + typed(input)));
+    graph
+        .parameters()
+        .forEach(
+            (parameter, tensor) -> line("parameter " + typed(parameter) + " = " + values(tensor)));
+    graph.nodes().forEach(node -> node(node, graph));
+    graph.outputs().forEach(output -> line("output " + Literals.valueName(output.name())));
+    depth--;
+    indent();
+    text.append('}');
+  }
+
+  private void function(Graph.Function function, Graph graph) {
+    indent();
+    text.append("function ")
+        .append(operator(function.op(), graph))
+        .append('(')
+        .append(joined(function.attributes(), Literals::quoted))
+        .append(") ");
+    graph(function.body());
+    text.append('\n');
+  }
+
+  private void node(Node node, Graph graph) {
+    indent();
+    text.append(
+            node.outputs().isEmpty()
+                ? "()"
+                : joined(node.outputs(), output -> output.map(HirPrinter::typed).orElse("_")))
+        .append(" = ")
+        .append(operator(node.op(), graph))
+        .append('(')
+        .append(
+            joined(
+                node.inputs(),
+                input -> input.map(value -> Literals.valueName(value.name())).orElse("_")))
+        .append(')');
+    attributes(node.attributes());
+    if (!node.name().equals(defaultName(node.outputs()))) {
+      text.append(' ').append(Literals.quoted(node.name()));
+    }
+    origin(node.origin());
+    text.append('\n');
+  }
+
+  /** What a node is called if its text does not tell. */
+  static String defaultName(List<Optional<Value>> outputs) {
+    return outputs.stream().flatMap(Optional::stream).findFirst().map(Value::name).orElse("");
+  }
+
+  private void origin(Origin origin) {
+    if (!origin.model().isEmpty() || !origin.nodes().isEmpty()) {
+      text.append(" from ").append(Literals.quoted(origin.model()));
+      if (!origin.nodes().isEmpty()) {
+        text.append(" [").append(joined(origin.nodes(), Literals::quoted)).append(']');
+      }
+    }
+    if (!origin.pass().isEmpty()) {
+      text.append(" by ").append(Literals.quoted(origin.pass()));
+    }
+  }
+
+  private void attributes(Attributes attributes) {
+    if (attributes.values().isEmpty()) {
+      return;
+    }
+    text.append(" {");
+    String separator = "";
+    for (Map.Entry<String, Attribute> attribute : attributes.values().entrySet()) {
+      text.append(separator).append(Literals.word(attribute.getKey())).append(" = ");
+      if (attribute.getValue() instanceof Attribute.GraphValue subgraph) {
+        graph(subgraph.value());
+      } else {
+        text.append(attribute(attribute.getValue()));
+      }
+      separator = ", ";
+    }
+    text.append('}');
+  }
+
+  private String attribute(Attribute attribute) {
+    if (attribute instanceof Attribute.IntValue value) {
+      return Long.toString(value.value());
+    } else if (attribute instanceof Attribute.FloatValue value) {
+      return Literals.of(value.value());
+    } else if (attribute instanceof Attribute.StringValue value) {
+      return Literals.quoted(value.value());
+    } else if (attribute instanceof Attribute.IntsValue value) {
+      return list("ints", value.values(), number -> Long.toString(number));
+    } else if (attribute instanceof Attribute.FloatsValue value) {
+      return list("floats", value.values(), number -> Literals.of((float) number));
+    } else if (attribute instanceof Attribute.StringsValue value) {
+      return list("strings", value.values(), Literals::quoted);
+    } else if (attribute instanceof Attribute.Reference reference) {
+      return "ref(" + Literals.quoted(reference.name()) + ", " + reference.onnxType() + ")";
+    } else if (attribute instanceof Attribute.TensorValue value) {
+      return type(value.value().type()) + values(value.value());
+    }
+    throw new IllegalArgumentException("not printed here: " + attribute);
+  }
+
+  /** The kind of an empty list cannot be seen from its elements. */
+  private static <T> String list(String kind, List<T> elements, Function<T, String> printed) {
+    return (elements.isEmpty() ? kind : "") + "[" + joined(elements, printed) + "]";
+  }
+
+  private static String operator(OpId op, Graph graph) {
+    boolean plain =
+        (op.domain().isEmpty() || Literals.isDotted(op.domain())) && Literals.isWord(op.name());
+    Integer version = graph.opsets().get(op.domain());
+    return (plain ? op.toString() : Literals.quoted(op.domain()) + "." + Literals.quoted(op.name()))
+        + (version != null && version == op.version() ? "" : "@" + op.version());
+  }
+
+  private static String typed(Value value) {
+    return Literals.valueName(value.name()) + ": " + type(value.type());
+  }
+
+  static String type(TensorType type) {
+    return type.elementType().text()
+        + (type.shape().isRanked()
+            ? type.shape().dims().stream()
+                .map(HirPrinter::dim)
+                .collect(Collectors.joining(",", "[", "]"))
+            : "*");
+  }
+
+  private static String dim(Dim dim) {
+    return dim instanceof Dim.Symbolic symbol ? Literals.word(symbol.name()) : dim.toString();
+  }
+
+  private String values(Tensor tensor) {
+    if (tensor.data() instanceof TensorResolver.NoData gone) {
+      return elided(gone.elided().sha256());
+    }
+    boolean inline =
+        switch (tensors) {
+          case SMALL -> tensor.shape().elementCount() <= SMALL;
+          case ALL -> true;
+          case NONE -> false;
+        };
+    if (!inline) {
+      return elided(tensors == Tensors.NONE ? "" : sha256(tensor));
+    }
+    ByteBuffer bytes = ByteBuffer.wrap(tensor.data().toByteArray()).order(ByteOrder.LITTLE_ENDIAN);
+    int count =
+        Math.toIntExact(tensor.shape().elementCount()) * Literals.parts(tensor.elementType());
+    StringBuilder values = new StringBuilder("{");
+    for (int i = 0; i < count; i++) {
+      values.append(i == 0 ? "" : ", ").append(Literals.element(bytes, tensor.elementType(), i));
+    }
+    return values.append('}').toString();
+  }
+
+  private static String elided(String sha256) {
+    return sha256.isEmpty() ? "<elided>" : "<sha256:" + sha256 + ">";
+  }
+
+  private static String sha256(Tensor tensor) {
+    MessageDigest digest;
+    try {
+      digest = MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every JDK has SHA-256", e);
+    }
+    long size = tensor.data().byteSize();
+    ByteBuffer window = ByteBuffer.allocate((int) Math.min(WINDOW, size));
+    for (long offset = 0; offset < size; offset += WINDOW) {
+      window.clear().limit((int) Math.min(WINDOW, size - offset));
+      tensor.data().read(offset, window);
+      digest.update(window.flip());
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private static <T> String joined(List<T> elements, Function<T, String> printed) {
+    return elements.stream().map(printed).collect(Collectors.joining(", "));
+  }
+
+  private void line(String line) {
+    indent();
+    text.append(line).append('\n');
+  }
+
+  private void indent() {
+    text.append("  ".repeat(depth));
+  }
+}

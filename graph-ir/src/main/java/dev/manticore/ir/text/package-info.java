@@ -1,0 +1,28 @@
+/**
+ * The textual form of graphs, {@code .hir}: printed in a stable order, one node a line, and parsed
+ * back to an equal graph. The currency of golden tests, diffs and bug reports.
+ *
+ * <pre>{@code
+ * hir 1
+ * graph "tiny" {
+ *   opset "" 23
+ *   input %x: f32[batch,2]
+ *   parameter %w: f32[2,1] = {0.5, -1.0}
+ *   %h: f32[batch,1] = MatMul(%x, %w)
+ *   %y: f32[1,batch] = Transpose(%h) {perm = [1, 0]} from "tiny" ["transpose"] by "import"
+ *   output %y
+ * }
+ * }</pre>
+ *
+ * <p>A graph holds, each on its line: {@code opset DOMAIN VERSION}; {@code metadata KEY = VALUE};
+ * {@code function OP(ATTRIBUTES) GRAPH}; {@code input}; {@code parameter}; nodes; {@code output}. A
+ * node is {@code OUTPUTS = OP(INPUTS) {ATTRIBUTES} "NAME" from "MODEL" ["NODES"] by "PASS"}, of
+ * which attributes, name (its first output's, if not said) and origin may be missing. An optional
+ * input or output that is left out is {@code _}; a node without outputs begins with {@code ()}. An
+ * operator is {@code Name}, {@code some.domain.Name} or {@code "any domain"."any name"}, with
+ * {@code @VERSION} where it differs from the graph's opset. Dimensions are numbers, symbols or
+ * {@code ?}; {@code f32[]} is a scalar and {@code f32*} of unknown rank. Names that are not plain
+ * words are quoted. Values of tensors stand in braces, or are elided: {@code <sha256:...>}, {@code
+ * <elided>}. A {@code #} outside of quotes begins a comment.
+ */
+package dev.manticore.ir.text;
