@@ -10,6 +10,16 @@ final class StandardOperators {
 
   static ImmutableMap<OpId, Operator> all() {
     ImmutableMap.Builder<OpId, Operator> operators = ImmutableMap.builder();
+    operators.putAll(CreationOperators.all());
+    operators.putAll(ElementwiseOperators.all());
+    operators.putAll(ReshapingOperators.all());
+    operators.putAll(MovementOperators.all());
+    operators.putAll(IndexingOperators.all());
+    operators.putAll(ReductionOperators.all());
+    operators.putAll(NormalizationOperators.all());
+    operators.putAll(MatrixOperators.all());
+    operators.putAll(ConvolutionOperators.all());
+    operators.putAll(ControlOperators.all());
     return operators.buildOrThrow();
   }
 }
