@@ -125,6 +125,13 @@ public final class GraphEditor {
     return value;
   }
 
+  /** Adds an input under a name not yet used; for bodies, whose inputs go by position. */
+  public Value freshInput(String base, TensorType type) {
+    Value value = new Value(freshName(base), type);
+    inputs.add(value);
+    return value;
+  }
+
   /** Adds a parameter; its name is kept as it is. */
   public Value parameter(String parameterName, Tensor initial) {
     Value value = new Value(claim(parameterName), initial.type());

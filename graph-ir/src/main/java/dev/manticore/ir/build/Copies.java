@@ -53,7 +53,7 @@ public final class Copies {
     GraphEditor editor = around.subgraph(graph.name());
     Map<Value, Value> values = new HashMap<>(outer);
     for (Value input : graph.inputs()) {
-      values.put(input, editor.input(editor.freshName(input.name()), input.type()));
+      values.put(input, editor.freshInput(input.name(), input.type()));
     }
     graph.nodes().forEach(node -> copy(editor, node, values));
     graph.outputs().forEach(output -> editor.output(values.getOrDefault(output, output)));

@@ -277,11 +277,11 @@ final class ManticoreOperators {
       this.s = s;
       ElementType type = call.type(0).elementType();
       GraphEditor editor = s.editor();
-      this.h = editor.input(editor.freshName("h"), rank(type, 3));
-      this.x = editor.input(editor.freshName("x_t"), rank(type, 2));
-      this.delta = editor.input(editor.freshName("delta_t"), rank(type, 2));
-      this.b = editor.input(editor.freshName("b_t"), rank(type, 2));
-      this.c = editor.input(editor.freshName("c_t"), rank(type, 2));
+      this.h = editor.freshInput("h", rank(type, 3));
+      this.x = editor.freshInput("x_t", rank(type, 2));
+      this.delta = editor.freshInput("delta_t", rank(type, 2));
+      this.b = editor.freshInput("b_t", rank(type, 2));
+      this.c = editor.freshInput("c_t", rank(type, 2));
       this.decay = s.exp(s.mul(s.unsqueeze(delta, 2), in.get(2)));
     }
 
@@ -320,10 +320,10 @@ final class ManticoreOperators {
     GraphEditor back = ops.editor().subgraph("gradients");
     Ops g = new Ops(back);
     ElementType type = call.type(0).elementType();
-    Value carried = back.input(back.freshName("dh"), rank(type, 3));
-    Value sumA = back.input(back.freshName("dA"), rank(type, 2));
+    Value carried = back.freshInput("dh", rank(type, 3));
+    Value sumA = back.freshInput("dA", rank(type, 2));
     ScanStep step = new ScanStep(g, in, call);
-    Value dy = back.input(back.freshName("dy_t"), rank(type, 2));
+    Value dy = back.freshInput("dy_t", rank(type, 2));
     Value h = step.next();
     Value total = g.add(g.mul(g.unsqueeze(dy, 2), g.unsqueeze(step.c, 1)), carried);
     Value dLogDecay = g.mul(g.mul(total, step.h), step.decay);

@@ -20,6 +20,7 @@ final class StandardOperators {
     operators.putAll(MatrixOperators.all());
     operators.putAll(ConvolutionOperators.all());
     operators.putAll(ControlOperators.all());
+    operators.putAll(ManticoreOperators.all());
     return operators.buildOrThrow();
   }
 }
