@@ -1,0 +1,31 @@
+package dev.manticore.runtime;
+
+import dev.manticore.ir.ManticoreException;
+import java.util.Optional;
+import java.util.ServiceLoader;
+
+/** Finds devices by name. */
+public final class Devices {
+
+  private Devices() {}
+
+  /**
+   * The device of this name: {@code cpu}, or what a {@link DeviceProvider} on the class path knows.
+   *
+   * @throws ManticoreException if there is no such device
+   */
+  public static Device byName(String name) {
+    if (name.equals(CpuDevice.NAME)) {
+      return CpuDevice.instance();
+    }
+    for (DeviceProvider provider : ServiceLoader.load(DeviceProvider.class)) {
+      Optional<Device> device = provider.find(name);
+      if (device.isPresent()) {
+        return device.get();
+      }
+    }
+    throw new ManticoreException(
+        "MNT-RUNTIME-DEVICE",
+        "there is no device '" + name + "' in this build on this machine: use 'cpu'");
+  }
+}

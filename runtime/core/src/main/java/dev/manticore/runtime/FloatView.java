@@ -1,0 +1,65 @@
+package dev.manticore.runtime;
+
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.Objects;
+
+/**
+ * The values of a float32 tensor outside the heap, of any number, copied from and to arrays. Valid
+ * during the call of a kernel only.
+ */
+public final class FloatView {
+
+  /** Elements of one window; a {@link java.nio.ByteBuffer} ends at 2 GiB. */
+  private static final int SHIFT = 27;
+
+  private static final int MASK = (1 << SHIFT) - 1;
+
+  private final FloatBuffer[] windows;
+  private final long size;
+
+  FloatView(long address, long size) {
+    this.size = size;
+    this.windows = new FloatBuffer[Math.toIntExact((size + MASK) >> SHIFT)];
+    for (int window = 0; window < windows.length; window++) {
+      long first = (long) window << SHIFT;
+      long bytes = 4 * Math.min(1L << SHIFT, size - first);
+      windows[window] =
+          new RawPointer(address + 4 * first, bytes)
+              .asByteBuffer()
+              .order(ByteOrder.nativeOrder())
+              .asFloatBuffer();
+    }
+  }
+
+  /** The number of elements. */
+  public long size() {
+    return size;
+  }
+
+  /**
+   * Copies {@code count} elements from {@code from} on to {@code target}, beginning at {@code at}.
+   */
+  public void read(long from, float[] target, int at, int count) {
+    Objects.checkFromIndexSize(from, count, size);
+    for (int done = 0; done < count; ) {
+      FloatBuffer window = windows[(int) ((from + done) >> SHIFT)];
+      int start = (int) (from + done) & MASK;
+      int step = Math.min(count - done, window.capacity() - start);
+      window.get(start, target, at + done, step);
+      done += step;
+    }
+  }
+
+  /** Copies {@code count} elements of {@code source}, beginning at {@code at}, to {@code to} on. */
+  public void write(long to, float[] source, int at, int count) {
+    Objects.checkFromIndexSize(to, count, size);
+    for (int done = 0; done < count; ) {
+      FloatBuffer window = windows[(int) ((to + done) >> SHIFT)];
+      int start = (int) (to + done) & MASK;
+      int step = Math.min(count - done, window.capacity() - start);
+      window.put(start, source, at + done, step);
+      done += step;
+    }
+  }
+}

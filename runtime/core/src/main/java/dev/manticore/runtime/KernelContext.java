@@ -1,0 +1,34 @@
+package dev.manticore.runtime;
+
+import java.util.function.IntConsumer;
+
+/** One evaluation of one node, as its kernel sees it. */
+public interface KernelContext {
+
+  /** The extents of an input. */
+  long[] inputShape(int index);
+
+  /** The values of a float32 input, outside the heap, to be read only. */
+  FloatView floatInput(int index);
+
+  /** The values of an int64 input, outside the heap, to be read only. */
+  LongView longInput(int index);
+
+  /**
+   * Memory for a float32 output of this shape. It may be the memory of an input where the caller
+   * bound one tensor as both.
+   */
+  FloatView floatOutput(int index, long... shape);
+
+  /** An integer attribute of the node. */
+  long integer(String attribute);
+
+  /** A float attribute of the node. */
+  float real(String attribute);
+
+  /**
+   * Calls {@code task} with 0 to {@code count} - 1, each once, in any order, on the threads of the
+   * session; returns when all are done. What a task throws, the call throws.
+   */
+  void parallel(int count, IntConsumer task);
+}

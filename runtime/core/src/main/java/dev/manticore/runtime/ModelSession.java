@@ -1,0 +1,477 @@
+package dev.manticore.runtime;
+
+import static com.google.common.base.Preconditions.checkState;
+import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_DISABLE_ALL;
+import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_ENABLE_ALL;
+import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_ENABLE_BASIC;
+import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_ENABLE_EXTENDED;
+import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_SEQUENTIAL;
+
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorData;
+import dev.manticore.ir.TensorType;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
+import org.bytedeco.javacpp.SizeTPointer;
+import org.bytedeco.onnxruntime.OrtIoBinding;
+import org.bytedeco.onnxruntime.OrtRunOptions;
+import org.bytedeco.onnxruntime.OrtSession;
+import org.bytedeco.onnxruntime.OrtSessionOptions;
+import org.bytedeco.onnxruntime.OrtStatus;
+import org.bytedeco.onnxruntime.OrtTensorTypeAndShapeInfo;
+import org.bytedeco.onnxruntime.OrtTypeInfo;
+import org.bytedeco.onnxruntime.OrtValue;
+
+/**
+ * An ONNX model loaded by ONNX Runtime on one device, with the device's kernels registered.
+ *
+ * <pre>{@code
+ * try (ModelSession session = ModelSession.open(device, model, SessionConfig.defaults());
+ *     Binding step = session.bind()) {
+ *   step.bindInput("w", state.get("w")).bindOutput("w_next", state.get("w"));
+ *   step.run();
+ * }
+ * }</pre>
+ */
+public final class ModelSession implements AutoCloseable {
+
+  private final OnnxRuntime runtime = OnnxRuntime.load();
+  private final Device device;
+  private final String name;
+  private final KernelDomain kernels;
+  private final OrtSession session;
+  private final OrtRunOptions runOptions;
+  private final ImmutableMap<String, TensorType> inputs;
+  private final ImmutableMap<String, TensorType> outputs;
+  private final Set<Binding> bindings = new LinkedHashSet<>();
+  private final boolean profiled;
+  private boolean open = true;
+
+  /**
+   * Loads a model held in memory; it must be below 2 GiB and without external data.
+   *
+   * @throws ManticoreException if ONNX Runtime refuses it, with its message
+   */
+  public static ModelSession open(Device device, byte[] model, SessionConfig config) {
+    return new ModelSession(
+        device,
+        "the model",
+        config,
+        loader -> {
+          try (BytePointer bytes = new BytePointer(model)) {
+            return loader
+                .runtime
+                .api()
+                .CreateSessionFromArray(
+                    loader.runtime.environment(),
+                    bytes,
+                    model.length,
+                    loader.options,
+                    loader.result);
+          }
+        });
+  }
+
+  /**
+   * Loads a model from a file; external data is found beside it.
+   *
+   * @throws ManticoreException if it cannot be read or ONNX Runtime refuses it, with its message
+   */
+  public static ModelSession open(Device device, Path model, SessionConfig config) {
+    return new ModelSession(
+        device,
+        "the model " + model.getFileName(),
+        config,
+        loader -> {
+          try (BytePointer path = new BytePointer(model.toAbsolutePath().toString())) {
+            return loader
+                .runtime
+                .api()
+                .CreateSession(loader.runtime.environment(), path, loader.options, loader.result);
+          }
+        });
+  }
+
+  private record Loader(OnnxRuntime runtime, OrtSessionOptions options, PointerPointer<?> result) {}
+
+  private ModelSession(
+      Device device, String name, SessionConfig config, Function<Loader, OrtStatus> load) {
+    this.device = device;
+    this.name = name;
+    this.profiled = !config.profilePrefix().isEmpty();
+    this.kernels = new KernelDomain(runtime, device.kernels());
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      this.session = create(config, load, out);
+      NativeHandles.opened();
+    } catch (RuntimeException e) {
+      kernels.close();
+      throw e;
+    }
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(runtime.api().CreateRunOptions(out), "loading " + name);
+      this.runOptions = new OrtRunOptions(out.get(0));
+      this.inputs = types(Side.INPUT, out);
+      this.outputs = types(Side.OUTPUT, out);
+    } catch (RuntimeException e) {
+      runtime.api().ReleaseSession(session);
+      NativeHandles.closed();
+      kernels.close();
+      throw e;
+    }
+  }
+
+  private OrtSession create(
+      SessionConfig config, Function<Loader, OrtStatus> load, PointerPointer<?> out) {
+    runtime.check(runtime.api().CreateSessionOptions(out), "loading " + name);
+    OrtSessionOptions options = new OrtSessionOptions(out.get(0));
+    try {
+      configure(options, config);
+      kernels.register(options);
+      runtime.check(load.apply(new Loader(runtime, options, out)), "loading " + name);
+      return new OrtSession(out.get(0));
+    } finally {
+      runtime.api().ReleaseSessionOptions(options);
+    }
+  }
+
+  private void configure(OrtSessionOptions options, SessionConfig config) {
+    String doing = "configuring a session";
+    runtime.check(runtime.api().SetSessionExecutionMode(options, ORT_SEQUENTIAL), doing);
+    runtime.check(runtime.api().SetIntraOpNumThreads(options, config.intraOpThreads()), doing);
+    runtime.check(runtime.api().SetInterOpNumThreads(options, 1), doing);
+    int level =
+        switch (config.optimization()) {
+          case NONE -> ORT_DISABLE_ALL;
+          case BASIC -> ORT_ENABLE_BASIC;
+          case EXTENDED -> ORT_ENABLE_EXTENDED;
+          case ALL -> ORT_ENABLE_ALL;
+        };
+    runtime.check(runtime.api().SetSessionGraphOptimizationLevel(options, level), doing);
+    if (config.memoryPattern() == SessionConfig.MemoryPattern.OFF) {
+      runtime.check(runtime.api().DisableMemPattern(options), doing);
+    }
+    boolean spinning = config.spinning() == SessionConfig.Spinning.DURING_RUNS;
+    entry(options, "session.intra_op.allow_spinning", spinning ? "1" : "0");
+    // Otherwise the threads of an idle session go on spinning and slow down those of the next.
+    entry(options, "session.force_spinning_stop", "1");
+    if (!config.disabledOptimizers().isEmpty()) {
+      entry(
+          options,
+          "optimization.disable_specified_optimizers",
+          String.join(";", config.disabledOptimizers()));
+    }
+    if (!config.profilePrefix().isEmpty()) {
+      try (BytePointer prefix = new BytePointer(config.profilePrefix())) {
+        runtime.check(runtime.api().EnableProfiling(options, prefix), doing);
+      }
+    }
+    device
+        .executionProviders()
+        .forEach((provider, settings) -> append(options, provider, settings));
+  }
+
+  private void append(
+      OrtSessionOptions options, String provider, ImmutableMap<String, String> settings) {
+    List<BytePointer> texts = new ArrayList<>();
+    int count = settings.size();
+    try (PointerPointer<Pointer> keys = new PointerPointer<>(Math.max(1, count));
+        PointerPointer<Pointer> values = new PointerPointer<>(Math.max(1, count));
+        BytePointer providerName = new BytePointer(provider)) {
+      int index = 0;
+      for (Map.Entry<String, String> setting : settings.entrySet()) {
+        BytePointer key = new BytePointer(setting.getKey());
+        texts.add(key);
+        BytePointer value = new BytePointer(setting.getValue());
+        texts.add(value);
+        keys.put(index, key);
+        values.put(index, value);
+        index++;
+      }
+      runtime.check(
+          runtime
+              .api()
+              .SessionOptionsAppendExecutionProvider(options, providerName, keys, values, count),
+          "enabling " + provider);
+    } finally {
+      texts.forEach(BytePointer::close);
+    }
+  }
+
+  private void entry(OrtSessionOptions options, String key, String value) {
+    runtime.check(runtime.api().AddSessionConfigEntry(options, key, value), "setting " + key);
+  }
+
+  private enum Side {
+    INPUT,
+    OUTPUT
+  }
+
+  private ImmutableMap<String, TensorType> types(Side side, PointerPointer<?> out) {
+    ImmutableMap.Builder<String, TensorType> types = ImmutableMap.builder();
+    String doing = "reading the " + side.name().toLowerCase(java.util.Locale.ROOT) + "s of " + name;
+    try (SizeTPointer count = new SizeTPointer(1)) {
+      runtime.check(
+          side == Side.INPUT
+              ? runtime.api().SessionGetInputCount(session, count)
+              : runtime.api().SessionGetOutputCount(session, count),
+          doing);
+      for (long index = 0; index < count.get(); index++) {
+        runtime.check(
+            side == Side.INPUT
+                ? runtime.api().SessionGetInputName(session, index, runtime.allocator(), out)
+                : runtime.api().SessionGetOutputName(session, index, runtime.allocator(), out),
+            doing);
+        String valueName = runtime.takeString(out.get(0));
+        runtime.check(
+            side == Side.INPUT
+                ? runtime.api().SessionGetInputTypeInfo(session, index, out)
+                : runtime.api().SessionGetOutputTypeInfo(session, index, out),
+            doing);
+        OrtTypeInfo info = new OrtTypeInfo(out.get(0));
+        try {
+          types.put(valueName, type(info, valueName, out));
+        } finally {
+          runtime.api().ReleaseTypeInfo(info);
+        }
+      }
+    }
+    return types.build();
+  }
+
+  private TensorType type(OrtTypeInfo info, String valueName, PointerPointer<?> out) {
+    String doing = "reading the type of " + valueName;
+    runtime.check(runtime.api().CastTypeInfoToTensorInfo(info, out), doing);
+    if (out.get(0) == null) {
+      throw new ManticoreException(
+          "MNT-RUNTIME-TYPE", name + ": '" + valueName + "' is no tensor; only tensors are run");
+    }
+    // Owned by the type info.
+    return tensorType(new OrtTensorTypeAndShapeInfo(out.get(0)), doing);
+  }
+
+  private TensorType tensorType(OrtTensorTypeAndShapeInfo info, String doing) {
+    try (IntPointer element = new IntPointer(1);
+        SizeTPointer rank = new SizeTPointer(1)) {
+      runtime.check(runtime.api().GetTensorElementType(info, element), doing);
+      runtime.check(runtime.api().GetDimensionsCount(info, rank), doing);
+      int axes = (int) rank.get();
+      long[] extents = new long[axes];
+      runtime.check(runtime.api().GetDimensions(info, extents, axes), doing);
+      List<Dim> dims = new ArrayList<>();
+      try (PointerPointer<?> symbols = new PointerPointer<>(Math.max(1, axes))) {
+        runtime.check(runtime.api().GetSymbolicDimensions(info, symbols, axes), doing);
+        for (int axis = 0; axis < axes; axis++) {
+          String symbol =
+              symbols.get(axis) == null ? "" : new BytePointer(symbols.get(axis)).getString();
+          dims.add(
+              extents[axis] >= 0
+                  ? Dim.of(extents[axis])
+                  : symbol.isEmpty() ? Dim.UNKNOWN : Dim.of(symbol));
+        }
+      }
+      return new TensorType(ElementType.ofOnnxNumber(element.get()), Shape.of(dims));
+    }
+  }
+
+  /** The inputs that a run needs, in the model's order; extents may be symbolic or unknown. */
+  public ImmutableMap<String, TensorType> inputs() {
+    return inputs;
+  }
+
+  /** The outputs, in the model's order; extents may be symbolic or unknown. */
+  public ImmutableMap<String, TensorType> outputs() {
+    return outputs;
+  }
+
+  public Device device() {
+    return device;
+  }
+
+  /** A new binding, closed with the session if not before. */
+  public Binding bind() {
+    checkOpen();
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(runtime.api().CreateIoBinding(session, out), "binding " + name);
+      Binding binding = new Binding(this, new OrtIoBinding(out.get(0)));
+      bindings.add(binding);
+      return binding;
+    }
+  }
+
+  /**
+   * Runs the model once and copies all outputs, whatever their shapes. For checks and tools; a
+   * training or decoding loop uses a {@link Binding}.
+   *
+   * @throws ManticoreException if an input is missing, does not fit, or the run fails
+   */
+  public ImmutableMap<String, Tensor> run(Map<String, Tensor> given) {
+    checkOpen();
+    for (String input : inputs.keySet()) {
+      if (!given.containsKey(input)) {
+        throw new ManticoreException(
+            "MNT-RUNTIME-BINDING", name + ": input '" + input + "' is not given");
+      }
+    }
+    Map<String, TensorType> types = new LinkedHashMap<>();
+    inputs.keySet().forEach(input -> types.put(input, given.get(input).type()));
+    try (DeviceState state = DeviceState.allocate(CpuDevice.instance(), types)) {
+      state.tensors().forEach((input, tensor) -> tensor.write(given.get(input).data()));
+      return run(state);
+    }
+  }
+
+  private ImmutableMap<String, Tensor> run(DeviceState state) {
+    List<BytePointer> texts = new ArrayList<>();
+    try (PointerPointer<Pointer> inputNames = names(inputs, texts);
+        PointerPointer<Pointer> outputNames = names(outputs, texts);
+        PointerPointer<Pointer> inputValues = new PointerPointer<>(Math.max(1, inputs.size()));
+        PointerPointer<Pointer> outputValues = new PointerPointer<>(Math.max(1, outputs.size()))) {
+      int index = 0;
+      for (String input : inputs.keySet()) {
+        inputValues.put(index++, state.get(input).value());
+      }
+      for (index = 0; index < outputs.size(); index++) {
+        outputValues.put(index, new RawPointer(0));
+      }
+      runtime.check(
+          runtime
+              .api()
+              .Run(
+                  session,
+                  runOptions,
+                  inputNames,
+                  inputValues,
+                  inputs.size(),
+                  outputNames,
+                  outputs.size(),
+                  outputValues),
+          "running " + name);
+      return take(outputValues);
+    } finally {
+      texts.forEach(BytePointer::close);
+    }
+  }
+
+  private static PointerPointer<Pointer> names(
+      ImmutableMap<String, TensorType> types, List<BytePointer> texts) {
+    PointerPointer<Pointer> names = new PointerPointer<>(Math.max(1, types.size()));
+    int index = 0;
+    for (String text : types.keySet()) {
+      BytePointer pointer = new BytePointer(text);
+      texts.add(pointer);
+      names.put(index++, pointer);
+    }
+    return names;
+  }
+
+  private ImmutableMap<String, Tensor> take(PointerPointer<Pointer> values) {
+    ImmutableMap.Builder<String, Tensor> results = ImmutableMap.builder();
+    int index = 0;
+    try {
+      for (String output : outputs.keySet()) {
+        results.put(output, copy(new OrtValue(values.get(index++)), output));
+      }
+    } finally {
+      for (int i = 0; i < outputs.size(); i++) {
+        runtime.api().ReleaseValue(new OrtValue(values.get(i)));
+      }
+    }
+    return results.build();
+  }
+
+  private Tensor copy(OrtValue value, String output) {
+    String doing = "reading output " + output;
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(runtime.api().GetTensorTypeAndShape(value, out), doing);
+      OrtTensorTypeAndShapeInfo info = new OrtTensorTypeAndShapeInfo(out.get(0));
+      try {
+        TensorType type = tensorType(info, doing);
+        byte[] bytes = new byte[Math.toIntExact(type.byteSize())];
+        if (bytes.length > 0) {
+          runtime.check(runtime.api().GetTensorMutableData(value, out), doing);
+          ByteBuffer window = new RawPointer(out.get(0).address(), bytes.length).asByteBuffer();
+          window.get(bytes);
+        }
+        return new Tensor(type, TensorData.ofBytes(bytes));
+      } finally {
+        runtime.api().ReleaseTensorTypeAndShapeInfo(info);
+      }
+    }
+  }
+
+  /**
+   * Ends the profile that the configuration asked for and writes it.
+   *
+   * @return the file, or nothing if no profile was asked for
+   */
+  public Optional<Path> finishProfile() {
+    checkOpen();
+    if (!profiled) {
+      return Optional.empty();
+    }
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(
+          runtime.api().SessionEndProfiling(session, runtime.allocator(), out),
+          "writing the profile");
+      return Optional.of(Path.of(runtime.takeString(out.get(0))));
+    }
+  }
+
+  OnnxRuntime runtime() {
+    return runtime;
+  }
+
+  OrtSession handle() {
+    return session;
+  }
+
+  OrtRunOptions runOptions() {
+    return runOptions;
+  }
+
+  String name() {
+    return name;
+  }
+
+  boolean isOpen() {
+    return open;
+  }
+
+  void checkOpen() {
+    checkState(open, "the session is closed");
+  }
+
+  void forget(Binding binding) {
+    bindings.remove(binding);
+  }
+
+  /** Frees the session and its bindings; the state they were bound to is not touched. */
+  @Override
+  public void close() {
+    if (open) {
+      List.copyOf(bindings).forEach(Binding::close);
+      open = false;
+      runtime.api().ReleaseRunOptions(runOptions);
+      runtime.api().ReleaseSession(session);
+      NativeHandles.closed();
+      kernels.close();
+    }
+  }
+}

@@ -1,0 +1,113 @@
+package dev.manticore.runtime;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import java.util.function.IntConsumer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.PointerPointer;
+import org.bytedeco.javacpp.SizeTPointer;
+import org.bytedeco.onnxruntime.OrtKernelContext;
+import org.bytedeco.onnxruntime.OrtTensorTypeAndShapeInfo;
+import org.bytedeco.onnxruntime.OrtValue;
+
+/** The evaluation of a node by ONNX Runtime, seen through its C API. */
+final class OrtNodeContext implements KernelContext, AutoCloseable {
+
+  private final OnnxRuntime runtime;
+  private final OrtKernelContext context;
+  private final KernelNode node;
+  private final PointerPointer<?> out = new PointerPointer<>(1);
+
+  OrtNodeContext(OnnxRuntime runtime, OrtKernelContext context, KernelNode node) {
+    this.runtime = runtime;
+    this.context = context;
+    this.node = node;
+  }
+
+  void compute() {
+    node.kernel().compute(this);
+  }
+
+  @Override
+  public long[] inputShape(int index) {
+    runtime.check(runtime.api().GetTensorTypeAndShape(input(index), out), "reading a shape");
+    OrtTensorTypeAndShapeInfo info = new OrtTensorTypeAndShapeInfo(out.get(0));
+    try (SizeTPointer rank = new SizeTPointer(1)) {
+      runtime.check(runtime.api().GetDimensionsCount(info, rank), "reading a rank");
+      long[] extents = new long[(int) rank.get()];
+      runtime.check(
+          runtime.api().GetDimensions(info, extents, extents.length), "reading the extents");
+      return extents;
+    } finally {
+      runtime.api().ReleaseTensorTypeAndShapeInfo(info);
+    }
+  }
+
+  @Override
+  public FloatView floatInput(int index) {
+    return new FloatView(address(input(index)), count(inputShape(index)));
+  }
+
+  @Override
+  public LongView longInput(int index) {
+    return new LongView(address(input(index)), count(inputShape(index)));
+  }
+
+  @Override
+  public FloatView floatOutput(int index, long... shape) {
+    try (LongPointer extents = new LongPointer(Math.max(1, shape.length))) {
+      extents.put(shape);
+      runtime.check(
+          runtime.api().KernelContext_GetOutput(context, index, extents, shape.length, out),
+          "allocating output " + index);
+    }
+    return new FloatView(address(new OrtValue(out.get(0))), count(shape));
+  }
+
+  @Override
+  public long integer(String attribute) {
+    Long value = node.integers().get(attribute);
+    checkArgument(value != null, "attribute %s is not declared", attribute);
+    return value;
+  }
+
+  @Override
+  public float real(String attribute) {
+    Float value = node.floats().get(attribute);
+    checkArgument(value != null, "attribute %s is not declared", attribute);
+    return value;
+  }
+
+  @Override
+  public void parallel(int count, IntConsumer task) {
+    if (count == 1) {
+      task.accept(0);
+    } else if (count > 1) {
+      KernelCallbacks.instance().parallel(context, new ParallelWork(count, task));
+    }
+  }
+
+  private OrtValue input(int index) {
+    runtime.check(
+        runtime.api().KernelContext_GetInput(context, index, out), "reading input " + index);
+    return new OrtValue(out.get(0));
+  }
+
+  private long address(OrtValue value) {
+    runtime.check(runtime.api().GetTensorMutableData(value, out), "reading an address");
+    return out.get(0) == null ? 0 : out.get(0).address();
+  }
+
+  private static long count(long[] extents) {
+    long count = 1;
+    for (long extent : extents) {
+      count *= extent;
+    }
+    return count;
+  }
+
+  @Override
+  public void close() {
+    out.close();
+  }
+}
