@@ -39,10 +39,26 @@ final class ConstantTracking {
         return Optional.empty();
       }
     }
-    List<Optional<NdArray>> operands = new ArrayList<>();
     for (Optional<Value> input : node.inputs()) {
       Optional<Tensor> known = input.flatMap(constantOf);
       if (input.isPresent() && (known.isEmpty() || known.get().shape().elementCount() > limit)) {
+        return Optional.empty();
+      }
+    }
+    try {
+      return evaluate(node, operator, constantOf);
+    } catch (ManticoreException e) {
+      // Data that cannot be read, or operands that the reference refuses: then nothing is known.
+      return Optional.empty();
+    }
+  }
+
+  private static Optional<Map<Value, Tensor>> evaluate(
+      Node node, Operator operator, Function<Value, Optional<Tensor>> constantOf) {
+    List<Optional<NdArray>> operands = new ArrayList<>();
+    for (Optional<Value> input : node.inputs()) {
+      Optional<Tensor> known = input.flatMap(constantOf);
+      if (known.isPresent() && !NumberFormats.isExactInDouble(known.get())) {
         return Optional.empty();
       }
       operands.add(known.map(NdArray::of));
@@ -52,8 +68,13 @@ final class ConstantTracking {
             new Evaluation(node.op(), node.attributes(), operands, node.outputs().size()));
     Map<Value, Tensor> values = new LinkedHashMap<>();
     for (int i = 0; i < node.outputs().size(); i++) {
-      int index = i;
-      node.outputs().get(i).ifPresent(output -> values.put(output, results.get(index).toTensor()));
+      if (node.hasOutput(i)) {
+        Tensor result = results.get(i).toTensor();
+        if (!NumberFormats.isExactInDouble(result)) {
+          return Optional.empty();
+        }
+        values.put(node.output(i), result);
+      }
     }
     return Optional.of(values);
   }

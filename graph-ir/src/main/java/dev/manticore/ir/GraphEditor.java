@@ -281,8 +281,17 @@ public final class GraphEditor {
     trackConstants(node);
   }
 
+  /**
+   * Removes a node; one that {@link #replaceUses} has let read other values since is still the
+   * same.
+   *
+   * @throws IrException if the graph has no such node
+   */
   public void removeNode(Node node) {
-    nodes.remove(node);
+    Node current = node.presentOutputs().stream().findFirst().map(producers::get).orElse(node);
+    if (current == null || !nodes.remove(current)) {
+      throw new IrException("graph '" + name + "' has no " + node + " to remove");
+    }
     node.presentOutputs().forEach(producers::remove);
   }
 
@@ -429,6 +438,16 @@ public final class GraphEditor {
     for (Value output : node.presentOutputs()) {
       names.add(output.name());
       producers.put(output, node);
+    }
+    node.attributes().graphs().forEach(this::reserveNames);
+  }
+
+  private void reserveNames(Graph subgraph) {
+    subgraph.inputs().forEach(input -> names.add(input.name()));
+    subgraph.parameters().keySet().forEach(parameter -> names.add(parameter.name()));
+    for (Node node : subgraph.nodes()) {
+      node.presentOutputs().forEach(output -> names.add(output.name()));
+      node.attributes().graphs().forEach(this::reserveNames);
     }
   }
 

@@ -8,6 +8,8 @@ import java.nio.ByteBuffer;
  */
 public final class NumberFormats {
 
+  private static final long EXACT_INTEGERS = 1L << 53;
+
   private NumberFormats() {}
 
   /** The element at {@code index} of a little-endian buffer. */
@@ -36,9 +38,10 @@ public final class NumberFormats {
     switch (type) {
       case FLOAT32 -> bytes.putFloat(4 * index, (float) value);
       case FLOAT64 -> bytes.putDouble(8 * index, value);
-      case FLOAT16 -> bytes.putShort(2 * index, floatToHalf((float) value));
-      case BFLOAT16 -> bytes.putShort(2 * index, floatToBfloat((float) value));
-      case INT64, UINT64 -> bytes.putLong(8 * index, (long) value);
+      case FLOAT16 -> bytes.putShort(2 * index, floatToHalf(toOdd(value)));
+      case BFLOAT16 -> bytes.putShort(2 * index, floatToBfloat(toOdd(value)));
+      case INT64 -> bytes.putLong(8 * index, (long) value);
+      case UINT64 -> bytes.putLong(8 * index, doubleToUnsigned(value));
       case INT32, UINT32 -> bytes.putInt(4 * index, (int) (long) value);
       case INT16, UINT16 -> bytes.putShort(2 * index, (short) (long) value);
       case INT8, UINT8 -> bytes.put(index, (byte) (long) value);
@@ -92,7 +95,48 @@ public final class NumberFormats {
     return (short) ((bits + 0x7fff + ((bits >> 16) & 1)) >>> 16);
   }
 
+  /**
+   * Whether double precision holds the integers of a tensor: smaller than 2^53, or one of the
+   * bounds of {@code int64}, which stand for no end. Tensors of other element types always are.
+   */
+  public static boolean isExactInDouble(Tensor tensor) {
+    if (tensor.elementType() != ElementType.INT64 && tensor.elementType() != ElementType.UINT64) {
+      return true;
+    }
+    for (long value : tensor.toLongs()) {
+      boolean small = value > -EXACT_INTEGERS && value < EXACT_INTEGERS;
+      if (!small && value != Long.MIN_VALUE && value != Long.MAX_VALUE) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * To {@code float}, and where that is not exact to its neighbour with an odd last bit, so that
+   * rounding once more, to fewer bits, gives what rounding once would have.
+   */
+  private static float toOdd(double value) {
+    float rounded = (float) value;
+    if (rounded == value || Float.isNaN(rounded) || Float.isInfinite(rounded)) {
+      return rounded;
+    }
+    int bits = Float.floatToRawIntBits(rounded);
+    int truncated = Math.abs((double) rounded) > Math.abs(value) ? bits - 1 : bits;
+    return Float.intBitsToFloat(truncated | 1);
+  }
+
+  private static long doubleToUnsigned(double value) {
+    if (value < 0x1p63) {
+      return (long) value;
+    }
+    return value >= 0x1p64 ? -1 : (long) (value - 0x1p63) + Long.MIN_VALUE;
+  }
+
+  /**
+   * Halves a number too large to be signed, keeping for the rounding that something was cut off.
+   */
   private static double unsignedToDouble(long value) {
-    return value >= 0 ? value : (double) (value >>> 1) * 2 + (value & 1);
+    return value >= 0 ? value : ((value >>> 1) | (value & 1)) * 2.0;
   }
 }

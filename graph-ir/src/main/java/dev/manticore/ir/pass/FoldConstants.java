@@ -7,8 +7,9 @@ import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
-import dev.manticore.ir.IrException;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Node;
+import dev.manticore.ir.NumberFormats;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
@@ -37,8 +38,6 @@ public final class FoldConstants implements Pass {
 
   /** Elements of the largest operand or result that is evaluated. */
   public static final long LARGEST = 4L << 20;
-
-  private static final double EXACT_INTEGERS = 0x1p53;
 
   @Override
   public String name() {
@@ -131,38 +130,47 @@ public final class FoldConstants implements Pass {
     if (operator.isEmpty() || !operator.get().isPure() || !isPlain(node.attributes())) {
       return Optional.empty();
     }
-    List<Optional<NdArray>> operands = new ArrayList<>();
     for (Optional<Value> input : node.inputs()) {
-      Optional<Tensor> tensor = input.map(known::get);
-      if (input.isPresent() && (tensor.isEmpty() || !isHeldExactly(tensor.get()))) {
+      if (input.isPresent()
+          && !Optional.ofNullable(known.get(input.get()))
+              .map(FoldConstants::isFoldable)
+              .orElse(false)) {
         return Optional.empty();
       }
-      operands.add(tensor.map(NdArray::of));
     }
     try {
       List<TensorType> types =
           editor.infer(
               node.op(), node.name(), node.attributes(), node.inputs(), node.outputs().size());
       return types.stream().limit(node.outputs().size()).allMatch(FoldConstants::isFoldable)
-          ? evaluate(operator.get(), node, operands)
+          ? evaluate(operator.get(), node, known)
           : Optional.empty();
-    } catch (IrException e) {
-      // What the reference cannot evaluate is left to whoever runs the graph.
+    } catch (ManticoreException e) {
+      // Data that cannot be read, or what the reference refuses: left to whoever runs the graph.
       return Optional.empty();
     }
   }
 
   private static Optional<List<Tensor>> evaluate(
-      Operator operator, Node node, List<Optional<NdArray>> operands) {
+      Operator operator, Node node, Map<Value, Tensor> known) {
+    List<Optional<NdArray>> operands = new ArrayList<>();
+    for (Optional<Value> input : node.inputs()) {
+      Optional<Tensor> tensor = input.map(known::get);
+      if (!tensor.map(NumberFormats::isExactInDouble).orElse(true)) {
+        return Optional.empty();
+      }
+      operands.add(tensor.map(NdArray::of));
+    }
     List<NdArray> results =
         operator.evaluate(
             new Evaluation(node.op(), node.attributes(), operands, node.outputs().size()));
     List<Tensor> tensors = new ArrayList<>();
     for (NdArray result : results.subList(0, node.outputs().size())) {
-      if (!isExact(result)) {
+      Tensor tensor = result.toTensor();
+      if (!NumberFormats.isExactInDouble(tensor)) {
         return Optional.empty();
       }
-      tensors.add(result.toTensor());
+      tensors.add(tensor);
     }
     return Optional.of(tensors);
   }
@@ -175,37 +183,14 @@ public final class FoldConstants implements Pass {
                     || attribute instanceof Attribute.Reference);
   }
 
+  private static boolean isFoldable(Tensor tensor) {
+    return isFoldable(tensor.type());
+  }
+
   private static boolean isFoldable(TensorType type) {
     ElementType elementType = type.elementType();
     return (elementType.isFloating() || elementType.isInteger() || elementType == ElementType.BOOL)
         && type.shape().isStatic()
         && type.shape().elementCount() <= LARGEST;
-  }
-
-  private static boolean isHeldExactly(Tensor tensor) {
-    if (!isFoldable(tensor.type())) {
-      return false;
-    }
-    if (tensor.elementType() == ElementType.INT64) {
-      for (long value : tensor.toLongs()) {
-        if ((long) (double) value != value) {
-          return false;
-        }
-      }
-    }
-    return tensor.elementType() != ElementType.UINT64 || isExact(NdArray.of(tensor));
-  }
-
-  /** Whether integers are as computed: small enough, or one of the bounds that stand for no end. */
-  private static boolean isExact(NdArray array) {
-    if (array.elementType() != ElementType.INT64 && array.elementType() != ElementType.UINT64) {
-      return true;
-    }
-    for (double value : array.data()) {
-      if (Math.abs(value) > EXACT_INTEGERS && Math.abs(value) != 0x1p63) {
-        return false;
-      }
-    }
-    return true;
   }
 }

@@ -364,20 +364,16 @@ final class Rebuild {
     return editor.freezeLive();
   }
 
-  /** The inputs of a body are the node's, with or without those that are absent. */
+  /** The inputs of a body are those of the node that are there. */
   private static void bind(
       Node node, ImmutableList<Optional<Value>> operands, Graph body, Frame inner) {
-    List<Optional<Value>> given =
-        body.inputs().size() == operands.size()
-            ? operands
-            : operands.stream().filter(Optional::isPresent).toList();
+    List<Value> given = operands.stream().flatMap(Optional::stream).toList();
     if (body.inputs().size() != given.size()) {
       throw new IrException(
           node + " has " + given.size() + " inputs but its body " + body.inputs().size());
     }
     for (int i = 0; i < given.size(); i++) {
-      Value input = body.inputs().get(i);
-      given.get(i).ifPresent(value -> inner.put(input, value));
+      inner.put(body.inputs().get(i), given.get(i));
     }
   }
 
