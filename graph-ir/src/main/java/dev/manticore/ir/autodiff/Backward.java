@@ -11,7 +11,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 
-/** What backward rules work with: the graph being extended, and which values need a gradient at all. */
+/**
+ * What backward rules work with: the graph being extended, and which values need a gradient at all.
+ */
 final class Backward {
 
   private final Ops ops;
@@ -53,8 +55,7 @@ final class Backward {
         ones.add((long) axis - extra);
       }
     }
-    Value reduced =
-        leading.isEmpty() ? gradient : ops.reduceSum(gradient, toArray(leading));
+    Value reduced = leading.isEmpty() ? gradient : ops.reduceSum(gradient, toArray(leading));
     return ones.isEmpty() ? reduced : ops.reduceSumKeep(reduced, toArray(ones));
   }
 

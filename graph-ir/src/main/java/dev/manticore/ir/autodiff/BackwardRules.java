@@ -18,8 +18,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The table of backward rules: the only place where a gradient is defined. What has no rule here is decomposed until it
- * has, or cannot be differentiated.
+ * The table of backward rules: the only place where a gradient is defined. What has no rule here is
+ * decomposed until it has, or cannot be differentiated.
  */
 final class BackwardRules {
 
@@ -85,7 +85,9 @@ final class BackwardRules {
         .unary("Abs", (o, x, y, dy) -> o.mul(dy, o.onnx("Sign", x)))
         .unary("Sin", (o, x, y, dy) -> o.mul(dy, o.onnx("Cos", x)))
         .unary("Cos", (o, x, y, dy) -> o.neg(o.mul(dy, o.onnx("Sin", x))))
-        .unary("Erf", (o, x, y, dy) -> o.mul(dy, o.mul(o.exp(o.neg(o.mul(x, x))), 2 / Math.sqrt(Math.PI))))
+        .unary(
+            "Erf",
+            (o, x, y, dy) -> o.mul(dy, o.mul(o.exp(o.neg(o.mul(x, x))), 2 / Math.sqrt(Math.PI))))
         .unary("Cast", (o, x, y, dy) -> o.cast(dy, x.elementType()))
         .rule("Gelu", BackwardRules::gelu)
         .own("Silu", unary((o, x, y, dy) -> o.own("SiluGrad", Attributes.NONE, 1, x, dy).get(0)))
@@ -157,8 +159,12 @@ final class BackwardRules {
   /** Gradients of two operands that broadcast against each other; computed only where wanted. */
   private static List<Optional<Value>> broadcast(Backward b, Node node, Value first, Value second) {
     return List.of(
-        b.wants(node.input(0)) ? Optional.of(b.unbroadcast(first, node.input(0))) : Optional.empty(),
-        b.wants(node.input(1)) ? Optional.of(b.unbroadcast(second, node.input(1))) : Optional.empty());
+        b.wants(node.input(0))
+            ? Optional.of(b.unbroadcast(first, node.input(0)))
+            : Optional.empty(),
+        b.wants(node.input(1))
+            ? Optional.of(b.unbroadcast(second, node.input(1)))
+            : Optional.empty());
   }
 
   private static Value negated(Backward b, Node node, Value dy) {
@@ -168,8 +174,7 @@ final class BackwardRules {
   private static List<Optional<Value>> mul(Backward b, Node node, List<Optional<Value>> dy) {
     Value x = node.input(0);
     Value y = node.input(1);
-    return List.of(
-        product(b, x, only(dy), y), product(b, y, only(dy), x));
+    return List.of(product(b, x, only(dy), y), product(b, y, only(dy), x));
   }
 
   private static Optional<Value> product(Backward b, Value operand, Value dy, Value factor) {
@@ -210,7 +215,9 @@ final class BackwardRules {
     for (Value operand : node.presentInputs()) {
       Value chosen = o.cast(o.onnx("Equal", operand, node.output()), dy.elementType());
       gradients.add(
-          b.wants(operand) ? Optional.of(b.unbroadcast(o.mul(dy, chosen), operand)) : Optional.empty());
+          b.wants(operand)
+              ? Optional.of(b.unbroadcast(o.mul(dy, chosen), operand))
+              : Optional.empty());
     }
     return gradients;
   }
@@ -244,10 +251,13 @@ final class BackwardRules {
       throw new IrException(node + ": products with a vector are not differentiated");
     }
     Value g = only(dy);
-    // A matrix on the right is shared by all rows on the left: its gradient is one product over all of them.
+    // A matrix on the right is shared by all rows on the left: its gradient is one product over all
+    // of them.
     boolean shared = y.shape().rank() == 2 && x.shape().rank() > 2;
     return List.of(
-        b.wants(x) ? Optional.of(b.unbroadcast(o.matMul(g, o.transposeLast(y)), x)) : Optional.empty(),
+        b.wants(x)
+            ? Optional.of(b.unbroadcast(o.matMul(g, o.transposeLast(y)), x))
+            : Optional.empty(),
         !b.wants(y)
             ? Optional.empty()
             : shared
@@ -347,8 +357,7 @@ final class BackwardRules {
         throw new IrException(node + ": negative padding is not differentiated");
       }
       if (pads[i] != 0 || pads[i + axes.length] != 0) {
-        gradient =
-            b.ops().slice(gradient, axis, pads[i], pads[i] + x.shape().dim(axis).extent());
+        gradient = b.ops().slice(gradient, axis, pads[i], pads[i] + x.shape().dim(axis).extent());
       }
     }
     return Backward.of(gradient);
@@ -409,12 +418,7 @@ final class BackwardRules {
     long rowCount = table.shape().dim(axis).extent();
     Value front = o.reshape(o.transpose(only(dy), toFront), -1, width);
     Value rows =
-        o.own(
-                "EmbeddingGrad",
-                Attributes.of("rows", rowCount),
-                1,
-                o.reshape(indices, -1),
-                front)
+        o.own("EmbeddingGrad", Attributes.of("rows", rowCount), 1, o.reshape(indices, -1), front)
             .get(0);
     long[] unfolded = new long[rank];
     unfolded[0] = rowCount;
@@ -426,7 +430,8 @@ final class BackwardRules {
     return Backward.of(o.transpose(o.reshape(rows, unfolded), back));
   }
 
-  private static List<Optional<Value>> gatherElements(Backward b, Node node, List<Optional<Value>> dy) {
+  private static List<Optional<Value>> gatherElements(
+      Backward b, Node node, List<Optional<Value>> dy) {
     Ops o = b.ops();
     Value gradient =
         o.onnx(
@@ -455,8 +460,7 @@ final class BackwardRules {
 
   private static long[] reducedAxes(Backward b, Node node) {
     int rank = node.input(0).shape().rank();
-    long[] axes =
-        node.hasInput(1) ? constant(b, node, 1) : node.attributes().intValues("axes");
+    long[] axes = node.hasInput(1) ? constant(b, node, 1) : node.attributes().intValues("axes");
     if (axes.length == 0 && node.attributes().intValue("noop_with_empty_axes", 0) == 0) {
       return range(rank);
     }
@@ -527,12 +531,12 @@ final class BackwardRules {
 
   private static List<Optional<Value>> causalConv(Backward b, Node node, List<Optional<Value>> dy) {
     List<Value> gradients =
-        b.ops()
-            .own("CausalConvGrad", Attributes.NONE, 3, node.input(0), node.input(1), only(dy));
+        b.ops().own("CausalConvGrad", Attributes.NONE, 3, node.input(0), node.input(1), only(dy));
     return gradients.subList(0, node.inputs().size()).stream().map(Optional::of).toList();
   }
 
-  private static List<Optional<Value>> selectiveScan(Backward b, Node node, List<Optional<Value>> dy) {
+  private static List<Optional<Value>> selectiveScan(
+      Backward b, Node node, List<Optional<Value>> dy) {
     Value[] operands = new Value[6];
     for (int i = 0; i < 5; i++) {
       operands[i] = node.input(i);
@@ -543,7 +547,8 @@ final class BackwardRules {
         .toList();
   }
 
-  private static List<Optional<Value>> crossEntropy(Backward b, Node node, List<Optional<Value>> dy) {
+  private static List<Optional<Value>> crossEntropy(
+      Backward b, Node node, List<Optional<Value>> dy) {
     return Backward.of(
         b.ops()
             .own("CrossEntropyGrad", Attributes.NONE, 1, only(dy), node.output(1), node.input(1))
@@ -562,7 +567,9 @@ final class BackwardRules {
             .editor()
             .constantOf(node.input(index))
             .orElseThrow(
-                () -> new IrException(node + ": input " + index + " must be constant to differentiate"));
+                () ->
+                    new IrException(
+                        node + ": input " + index + " must be constant to differentiate"));
     if (tensor.elementType() == ElementType.FLOAT32) {
       throw new IrException(node + ": input " + index + " should be integer");
     }

@@ -28,8 +28,9 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Reverse-mode differentiation, graph in, gradients out: walks from the loss back to the values asked for, by the rules of
- * {@link BackwardRules}. Only what lies on a path between the two gets a gradient at all.
+ * Reverse-mode differentiation, graph in, gradients out: walks from the loss back to the values
+ * asked for, by the rules of {@link BackwardRules}. Only what lies on a path between the two gets a
+ * gradient at all.
  */
 public final class Differentiate {
 
@@ -42,7 +43,10 @@ public final class Differentiate {
     return BackwardRules.operators();
   }
 
-  /** The pass that a graph needs first: what has a body and no backward rule is replaced by its body. */
+  /**
+   * The pass that a graph needs first: what has a body and no backward rule is replaced by its
+   * body.
+   */
   public static Pass preparation() {
     return InlineBodies.of(op -> BackwardRules.find(op).isEmpty());
   }
@@ -97,8 +101,8 @@ public final class Differentiate {
   }
 
   /**
-   * A graph with, besides its outputs, the gradient of one of them by each of the named parameters, as outputs {@code
-   * grad.<parameter>}.
+   * A graph with, besides its outputs, the gradient of one of them by each of the named parameters,
+   * as outputs {@code grad.<parameter>}.
    */
   public static Graph withGradients(Graph graph, String loss, Collection<String> parameters) {
     Graph prepared = preparation().run(graph);
@@ -107,7 +111,9 @@ public final class Differentiate {
     for (String name : parameters) {
       wanted.put(
           name,
-          prepared.parameter(name).orElseThrow(() -> new IrException(graph + " has no parameter '" + name + "'")));
+          prepared
+              .parameter(name)
+              .orElseThrow(() -> new IrException(graph + " has no parameter '" + name + "'")));
     }
     Map<Value, Value> gradients = gradients(editor, prepared.output(loss), wanted.values());
     wanted.forEach(
@@ -126,7 +132,10 @@ public final class Differentiate {
     return editor.freezeLive();
   }
 
-  /** The nodes in order, with the outputs that rules read and the forward pass alone would not ask for. */
+  /**
+   * The nodes in order, with the outputs that rules read and the forward pass alone would not ask
+   * for.
+   */
   private static List<Node> prepared(GraphEditor editor) {
     editor.nodes().forEach(node -> complete(editor, node));
     return editor.orderedNodes();
@@ -138,7 +147,9 @@ public final class Differentiate {
       List<TensorType> types =
           editor.infer(node.op(), node.name(), node.attributes(), node.inputs(), 3);
       for (int i = outputs.size(); i < 3; i++) {
-        outputs.add(new Value(editor.freshName(node.name() + (i == 1 ? ".mean" : ".inverse")), types.get(i)));
+        outputs.add(
+            new Value(
+                editor.freshName(node.name() + (i == 1 ? ".mean" : ".inverse")), types.get(i)));
       }
       editor.replaceNode(
           node,

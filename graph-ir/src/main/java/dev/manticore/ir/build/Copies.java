@@ -22,8 +22,8 @@ public final class Copies {
   /**
    * Copies a node, inferring the types of its outputs anew.
    *
-   * @param values what the values that it reads are called in the editor; extended with its outputs. A value that is not
-   *     there is read as it is.
+   * @param values what the values that it reads are called in the editor; extended with its
+   *     outputs. A value that is not there is read as it is.
    */
   public static void copy(GraphEditor editor, Node node, Map<Value, Value> values) {
     List<Optional<Value>> operands = new ArrayList<>();
@@ -38,7 +38,11 @@ public final class Copies {
                 : attribute);
     List<Value> results =
         editor.add(
-            node.op(), node.op().name(), Attributes.of(attributes), operands, node.outputs().size());
+            node.op(),
+            node.op().name(),
+            Attributes.of(attributes),
+            operands,
+            node.outputs().size());
     for (int i = 0; i < node.outputs().size(); i++) {
       if (node.hasOutput(i)) {
         values.put(node.output(i), results.get(i));

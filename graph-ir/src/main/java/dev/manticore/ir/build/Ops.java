@@ -15,7 +15,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Standard operators as methods, over a {@link GraphEditor}: what builders, bodies and backward rules are written in. */
+/**
+ * Standard operators as methods, over a {@link GraphEditor}: what builders, bodies and backward
+ * rules are written in.
+ */
 public final class Ops {
 
   private final GraphEditor editor;
@@ -116,7 +119,9 @@ public final class Ops {
 
   /** The shape of a value: a constant where it is known. */
   public Value shapeOf(Value a) {
-    return a.shape().isRanked() && a.shape().isStatic() ? ints(a.shape().extents()) : onnx("Shape", a);
+    return a.shape().isRanked() && a.shape().isStatic()
+        ? ints(a.shape().extents())
+        : onnx("Shape", a);
   }
 
   /** The extents of axes {@code start} to {@code end} (exclusive) as an {@code int64} vector. */
@@ -218,7 +223,8 @@ public final class Ops {
   /** A vector of {@code int64}; equal ones are made once. */
   public Value ints(long... values) {
     return scalars.computeIfAbsent(
-        Arrays.stream(values).boxed().toList(), key -> editor.constant("ints", Tensor.vector(values)));
+        Arrays.stream(values).boxed().toList(),
+        key -> editor.constant("ints", Tensor.vector(values)));
   }
 
   /** Whether an axis of a value is known to have extent 1. */

@@ -17,8 +17,9 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Runs any graph of the catalogue in double precision, node by node: the oracle for everything that is faster. An
- * operator of our kernels' domain is evaluated as the operator of the same name in our own domain.
+ * Runs any graph of the catalogue in double precision, node by node: the oracle for everything that
+ * is faster. An operator of our kernels' domain is evaluated as the operator of the same name in
+ * our own domain.
  */
 public final class Interpreter {
 
@@ -29,7 +30,8 @@ public final class Interpreter {
    *
    * @param inputs a value for every input of the graph, by name
    * @return the outputs, by name and in order
-   * @throws IrException if an input is missing, an operator is outside the catalogue or its operands do not fit
+   * @throws IrException if an input is missing, an operator is outside the catalogue or its
+   *     operands do not fit
    */
   public Map<String, NdArray> run(Graph graph, Map<String, NdArray> inputs) {
     return run(graph, inputs, Map.of());
@@ -61,7 +63,9 @@ public final class Interpreter {
     return outputs;
   }
 
-  /** Runs a body on positional operands; an operand that is absent belongs to no input of the body. */
+  /**
+   * Runs a body on positional operands; an operand that is absent belongs to no input of the body.
+   */
   public List<NdArray> runBody(Graph body, List<NdArray> operands) {
     Map<Value, NdArray> values = new HashMap<>();
     bind(body, operands, values);

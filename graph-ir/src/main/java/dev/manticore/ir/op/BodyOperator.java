@@ -19,10 +19,12 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * An operator of our own that is defined by a graph of standard ones. The definition is written once, in {@link
- * Definition#build}, and serves as decomposition, as model-local function and, in double precision, as reference.
+ * An operator of our own that is defined by a graph of standard ones. The definition is written
+ * once, in {@link Definition#build}, and serves as decomposition, as model-local function and, in
+ * double precision, as reference.
  *
- * @param weights the inputs whose extents the body may depend on: a kernel's width, a number of channels
+ * @param weights the inputs whose extents the body may depend on: a kernel's width, a number of
+ *     channels
  */
 record BodyOperator(
     String name, ImmutableSet<Integer> weights, Inference inference, Definition definition)
@@ -34,7 +36,10 @@ record BodyOperator(
     List<TensorType> infer(Call call);
   }
 
-  /** The operator in standard ones: from the values of its inputs (those that are there) to its outputs. */
+  /**
+   * The operator in standard ones: from the values of its inputs (those that are there) to its
+   * outputs.
+   */
   @FunctionalInterface
   interface Definition {
     List<Value> build(Ops ops, Call call, List<Value> inputs);

@@ -209,7 +209,11 @@ final class ControlOperators {
     }
     ImmutableList.Builder<TensorType> types = ImmutableList.builder();
     for (int i = 0; i < layout.states(); i++) {
-      types.add(carried(call.type(i), body.outputs().get(i)));
+      // Unlike those of a Loop, the states of a Scan keep their shape.
+      carried(call.type(i), body.outputs().get(i));
+      types.add(
+          call.type(i)
+              .withShape(Inference.same(call.shape(i), body.outputs().get(i).shape(), "states")));
     }
     for (int i = 0; i < layout.outputs(); i++) {
       Value slice = body.outputs().get(layout.states() + i);

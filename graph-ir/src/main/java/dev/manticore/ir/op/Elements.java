@@ -31,16 +31,14 @@ final class Elements {
   }
 
   /**
-   * A value converted from one type to another. Floating values are rounded only when the result is
-   * narrower than the operand, so that graphs in one precision are computed in double precision
-   * throughout.
+   * A value converted from one type to another. Only the 16-bit formats round: {@code float} stands
+   * for real numbers here, and a graph that goes through it is computed in double precision.
    */
   static double convert(ElementType from, ElementType to, double value) {
     if (to == from) {
       return value;
     }
     return switch (to) {
-      case FLOAT32 -> from.byteSize() >= 4 ? (float) value : value;
       case FLOAT16 -> NumberFormats.halfToFloat(NumberFormats.floatToHalf((float) value));
       case BFLOAT16 ->
           Float.intBitsToFloat(NumberFormats.floatToBfloat((float) value) << Short.SIZE);

@@ -84,6 +84,25 @@ final class Inference {
     return right.isKnown() || left instanceof Dim.Unknown ? right : left;
   }
 
+  /**
+   * Two shapes that must be equal, as one.
+   *
+   * @throws IrException if they are known to differ
+   */
+  static Shape same(Shape left, Shape right, String what) {
+    if (!left.isRanked() || !right.isRanked()) {
+      return left.isRanked() ? left : right;
+    }
+    if (left.rank() != right.rank()) {
+      throw new IrException("ranks of " + what + " differ: " + left + " and " + right);
+    }
+    List<Dim> dims = new ArrayList<>();
+    for (int axis = 0; axis < left.rank(); axis++) {
+      dims.add(same(left.dim(axis), right.dim(axis), "dimensions " + axis + " of " + what));
+    }
+    return Shape.of(dims);
+  }
+
   /** A dimension that may be either of two. */
   static Dim either(Dim left, Dim right) {
     return left.equals(right) ? left : Dim.UNKNOWN;

@@ -19,8 +19,9 @@ import java.util.Optional;
 import java.util.stream.LongStream;
 
 /**
- * The operators of domain {@code dev.manticore}, each defined by its graph of standard operators. The kernels of domain
- * {@code dev.manticore.kernel} are the same operators under the same names, computed by our own code.
+ * The operators of domain {@code dev.manticore}, each defined by its graph of standard operators.
+ * The kernels of domain {@code dev.manticore.kernel} are the same operators under the same names,
+ * computed by our own code.
  */
 final class ManticoreOperators {
 
@@ -31,25 +32,28 @@ final class ManticoreOperators {
 
   static ImmutableMap<OpId, Operator> all() {
     ImmutableMap.Builder<OpId, Operator> operators = ImmutableMap.builder();
-    define(operators, "Projector", ManticoreOperators::projectorType, ManticoreOperators::projector);
+    define(
+        operators, "Projector", ManticoreOperators::projectorType, ManticoreOperators::projector);
     define(operators, "Mixture", ManticoreOperators::mixtureType, ManticoreOperators::mixture);
-    define(operators, "CausalConv", call -> List.of(call.type(0)), ManticoreOperators::causalConv, 1);
+    define(
+        operators, "CausalConv", call -> List.of(call.type(0)), ManticoreOperators::causalConv, 1);
     define(
         operators,
         "CausalConvGrad",
         call ->
             List.of(
-                call.type(0),
-                call.type(1),
-                call.type(1).withShape(Shape.of(call.shape(1).dim(0)))),
+                call.type(0), call.type(1), call.type(1).withShape(Shape.of(call.shape(1).dim(0)))),
         ManticoreOperators::causalConvGrad,
         1);
-    define(operators, "SelectiveScan", ManticoreOperators::scanType, ManticoreOperators::selectiveScan);
+    define(
+        operators,
+        "SelectiveScan",
+        ManticoreOperators::scanType,
+        ManticoreOperators::selectiveScan);
     define(
         operators,
         "SelectiveScanGrad",
-        call ->
-            List.of(call.type(0), call.type(1), call.type(2), call.type(3), call.type(4)),
+        call -> List.of(call.type(0), call.type(1), call.type(2), call.type(3), call.type(4)),
         ManticoreOperators::selectiveScanGrad);
     define(
         operators,
@@ -62,7 +66,10 @@ final class ManticoreOperators {
         call -> List.of(call.type(1)),
         ManticoreOperators::crossEntropyGrad);
     define(
-        operators, "EmbeddingGrad", ManticoreOperators::embeddingGradType, ManticoreOperators::embeddingGrad);
+        operators,
+        "EmbeddingGrad",
+        ManticoreOperators::embeddingGradType,
+        ManticoreOperators::embeddingGrad);
     define(
         operators,
         "LayerNormGrad",
@@ -104,7 +111,10 @@ final class ManticoreOperators {
   private static List<TensorType> projectorType(Call call) {
     Shape weight = call.shape(1);
     Shape x = call.shape(0);
-    if (x.isRanked() && x.dim(-1).isKnown() && weight.isRanked() && !weight.dim(1).equals(x.dim(-1))) {
+    if (x.isRanked()
+        && x.dim(-1).isKnown()
+        && weight.isRanked()
+        && !weight.dim(1).equals(x.dim(-1))) {
       throw new IrException("a projector of weight " + weight + " does not take " + x);
     }
     return List.of(
@@ -121,11 +131,13 @@ final class ManticoreOperators {
     Value outWidth = ops.shapeOf(weight, 0, 1);
     Value projected = ops.add(ops.matMul(x, ops.transpose(weight, 1, 0)), in.get(2));
     Value kept = resize(ops, x, ops.shapeOf(weight, 1, 2), outWidth);
-    return List.of(
-        ops.add(ops.mul(projected, ops.sub(1, gate)), ops.mul(kept, gate)));
+    return List.of(ops.add(ops.mul(projected, ops.sub(1, gate)), ops.mul(kept, gate)));
   }
 
-  /** Truncates or zero-pads the last axis from one width to another, both given as vectors of one element. */
+  /**
+   * Truncates or zero-pads the last axis from one width to another, both given as vectors of one
+   * element.
+   */
   private static Value resize(Ops ops, Value x, Value width, Value wanted) {
     Value missing = ops.onnx("Max", ops.sub(wanted, width), ops.ints(0));
     Value pads = ops.concat(0, ops.ints(0), missing);
@@ -143,7 +155,8 @@ final class ManticoreOperators {
         return List.of(widest.withShape(Shape.unranked()));
       }
       if (shape.rank() != widest.shape().rank()) {
-        throw new IrException("values of different ranks cannot be mixed: " + widest + ", " + shape);
+        throw new IrException(
+            "values of different ranks cannot be mixed: " + widest + ", " + shape);
       }
       Dim last = shape.dim(-1);
       Dim most = widest.shape().dim(-1);
@@ -155,7 +168,10 @@ final class ManticoreOperators {
         && call.shape(0).dim(0).isKnown()
         && call.shape(0).dim(0).extent() != call.inputCount() - 1) {
       throw new IrException(
-          "a mixture of " + (call.inputCount() - 1) + " values needs as many weights, not " + call.shape(0));
+          "a mixture of "
+              + (call.inputCount() - 1)
+              + " values needs as many weights, not "
+              + call.shape(0));
     }
     return List.of(widest);
   }
@@ -179,7 +195,8 @@ final class ManticoreOperators {
     return List.of(sum);
   }
 
-  // ---- CausalConv: x [B,L,D], weight [D,1,K], bias [D]? -> [B,L,D]; depthwise, y_t = sum_j w_j x_{t-K+1+j} + b
+  // ---- CausalConv: x [B,L,D], weight [D,1,K], bias [D]? -> [B,L,D]; depthwise, y_t = sum_j w_j
+  // x_{t-K+1+j} + b
 
   private static List<Value> causalConv(Ops ops, Call call, List<Value> in) {
     Value channelsFirst = ops.transpose(in.get(0), 0, 2, 1);
@@ -212,27 +229,32 @@ final class ManticoreOperators {
       Value part = ops.mul(shifted, tap);
       dx = dx == null ? part : ops.add(dx, part);
       taps.add(
-          ops.unsqueeze(
-              ops.reduceSum(ops.mul(shifted(ops, xPadded, j, length), dy), 0, 1), 1, 2));
+          ops.unsqueeze(ops.reduceSum(ops.mul(shifted(ops, xPadded, j, length), dy), 0, 1), 1, 2));
     }
     return List.of(dx, ops.concat(2, taps.toArray(Value[]::new)), ops.reduceSum(dy, 0, 1));
   }
 
   private static Value shifted(Ops ops, Value padded, int from, Value length) {
-    return ops.onnx(
-        "Slice", padded, ops.ints(from), ops.add(length, ops.ints(from)), ops.ints(1));
+    return ops.onnx("Slice", padded, ops.ints(from), ops.add(length, ops.ints(from)), ops.ints(1));
   }
 
   // ---- SelectiveScan: x, delta [B,L,D], A [D,N], B, C [B,L,N] -> y [B,L,D]; paper §3.4
 
   private static List<TensorType> scanType(Call call) {
-    if (!call.shape(0).equals(call.shape(1)) && call.shape(0).isRanked() && call.shape(0).isStatic() && call.shape(1).isRanked() && call.shape(1).isStatic()) {
+    if (!call.shape(0).equals(call.shape(1))
+        && call.shape(0).isRanked()
+        && call.shape(0).isStatic()
+        && call.shape(1).isRanked()
+        && call.shape(1).isStatic()) {
       throw new IrException("x is " + call.shape(0) + " but delta is " + call.shape(1));
     }
     return List.of(call.type(0));
   }
 
-  /** The recurrence h_t = exp(delta_t A) h_{t-1} + (delta_t x_t) B_t, y_t = h_t C_t, as a Scan over time. */
+  /**
+   * The recurrence h_t = exp(delta_t A) h_{t-1} + (delta_t x_t) B_t, y_t = h_t C_t, as a Scan over
+   * time.
+   */
   private static List<Value> selectiveScan(Ops ops, Call call, List<Value> in) {
     GraphEditor step = ops.editor().subgraph("step");
     Ops s = new Ops(step);
@@ -300,8 +322,8 @@ final class ManticoreOperators {
   }
 
   /**
-   * x, delta, A, B, C, dy -> dx, ddelta, dA, dB, dC: the forward scan again, keeping the state before each step, and a scan
-   * back in time that carries the gradient of the state and sums dA.
+   * x, delta, A, B, C, dy -> dx, ddelta, dA, dB, dC: the forward scan again, keeping the state
+   * before each step, and a scan back in time that carries the gradient of the state and sums dA.
    */
   private static List<Value> selectiveScanGrad(Ops ops, Call call, List<Value> in) {
     GraphEditor forward = ops.editor().subgraph("states");
@@ -314,7 +336,15 @@ final class ManticoreOperators {
             .with("num_scan_inputs", 4)
             .with("scan_input_axes", Attribute.ofInts(1, 1, 1, 1));
     Value before =
-        scan(ops, forwardAttributes, 2, zeroState(ops, in), in.get(0), in.get(1), in.get(3), in.get(4))
+        scan(
+                ops,
+                forwardAttributes,
+                2,
+                zeroState(ops, in),
+                in.get(0),
+                in.get(1),
+                in.get(3),
+                in.get(4))
             .get(1);
 
     GraphEditor back = ops.editor().subgraph("gradients");
@@ -330,14 +360,13 @@ final class ManticoreOperators {
     Value dInput = g.mul(total, g.unsqueeze(step.b, 1));
     Value alongState = g.reduceSum(dInput, 2);
     back.output(g.mul(total, step.decay));
-    back.output(
-        g.add(sumA, g.reduceSum(g.mul(dLogDecay, g.unsqueeze(step.delta, 2)), 0)));
+    back.output(g.add(sumA, g.reduceSum(g.mul(dLogDecay, g.unsqueeze(step.delta, 2)), 0)));
     back.output(g.mul(alongState, step.delta));
     back.output(g.add(g.reduceSum(g.mul(dLogDecay, in.get(2)), 2), g.mul(alongState, step.x)));
-    back.output(
-        g.reduceSum(g.mul(total, g.unsqueeze(g.mul(step.delta, step.x), 2)), 1));
+    back.output(g.reduceSum(g.mul(total, g.unsqueeze(g.mul(step.delta, step.x), 2)), 1));
     back.output(g.reduceSum(g.mul(h, g.unsqueeze(dy, 2)), 1));
-    // The inputs of a body come in the order: states, scanned values. The step's own h is scanned here.
+    // The inputs of a body come in the order: states, scanned values. The step's own h is scanned
+    // here.
     Attributes backAttributes =
         Attributes.of("body", Attribute.of(back.freeze()))
             .with("num_scan_inputs", 6)
@@ -359,8 +388,7 @@ final class ManticoreOperators {
             in.get(3),
             in.get(4),
             in.get(5));
-    return List.of(
-        results.get(2), results.get(3), results.get(1), results.get(4), results.get(5));
+    return List.of(results.get(2), results.get(3), results.get(1), results.get(4), results.get(5));
   }
 
   // ---- CrossEntropy: logits [..,V], labels i64[..] -> mean loss [], log-probabilities [..,V]
@@ -422,8 +450,7 @@ final class ManticoreOperators {
     Value width = ops.onnx("Shape", Attributes.of("start", -1), in.get(1));
     Value dy = ops.onnx("Reshape", in.get(1), ops.concat(0, ops.ints(-1), width));
     Value ids = ops.expand(ops.reshape(in.get(0), -1, 1), ops.onnx("Shape", dy));
-    Value zeros =
-        ops.expand(ops.scalar(dy.elementType(), 0), ops.concat(0, ops.ints(rows), width));
+    Value zeros = ops.expand(ops.scalar(dy.elementType(), 0), ops.concat(0, ops.ints(rows), width));
     return List.of(
         ops.onnx(
             "ScatterElements",
@@ -502,17 +529,17 @@ final class ManticoreOperators {
     return List.of(ops.mul(in.get(1), slope));
   }
 
-  // ---- AdamW: parameter, first and second moment, gradient, settings [8] -> the first three, updated
+  // ---- AdamW: parameter, first and second moment, gradient, settings [8] -> the first three,
+  // updated
 
   /**
-   * Settings: learning rate, beta1, beta2, epsilon, weight decay, 1 - beta1^t, 1 - beta2^t, scale of the gradient. p is
-   * decayed by lr * decay before the step, as in paper §4.2.
+   * Settings: learning rate, beta1, beta2, epsilon, weight decay, 1 - beta1^t, 1 - beta2^t, scale
+   * of the gradient. p is decayed by lr * decay before the step, as in paper §4.2.
    */
   private static List<Value> adamW(Ops ops, Call call, List<Value> in) {
     List<Value> s = ops.split(in.get(4), 0, 1, 1, 1, 1, 1, 1, 1, 1);
     Value gradient = ops.mul(in.get(3), s.get(7));
-    Value first =
-        ops.add(ops.mul(in.get(1), s.get(1)), ops.mul(gradient, ops.sub(1, s.get(1))));
+    Value first = ops.add(ops.mul(in.get(1), s.get(1)), ops.mul(gradient, ops.sub(1, s.get(1))));
     Value second =
         ops.add(
             ops.mul(in.get(2), s.get(2)),

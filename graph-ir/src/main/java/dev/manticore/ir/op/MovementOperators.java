@@ -185,8 +185,7 @@ final class MovementOperators {
       long from = first(extent);
       long to = step > 0 ? clamp(end, extent, 0, extent) : clamp(end, extent, -1, extent - 1);
       long distance = step > 0 ? to - from : from - to;
-      long stride = Math.abs(step);
-      return Math.max(0, (distance + stride - 1) / stride);
+      return distance <= 0 ? 0 : (distance - 1) / Math.abs(step) + 1;
     }
 
     long first(long extent) {
@@ -221,7 +220,9 @@ final class MovementOperators {
       if (step == 0) {
         throw new IrException("the step of axis " + axis + " is zero");
       }
-      slices.add(new AxisSlice(axis, starts[i], ends[i], step));
+      // Beyond the range of int a step reaches one element only, whatever its size.
+      long bounded = Longs.constrainToRange(step, -Integer.MAX_VALUE, Integer.MAX_VALUE);
+      slices.add(new AxisSlice(axis, starts[i], ends[i], bounded));
     }
     return slices;
   }

@@ -32,7 +32,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every backward rule against central differences along a random direction, in double precision. */
+/**
+ * Every backward rule against central differences along a random direction, in double precision.
+ */
 class BackwardRulesTest {
 
   private static final double RELATIVE = 1e-6;
@@ -53,7 +55,8 @@ class BackwardRulesTest {
     }
   }
 
-  private static Case of(String operator, BiFunction<Ops, List<Value>, Value> function, Shape... shapes) {
+  private static Case of(
+      String operator, BiFunction<Ops, List<Value>, Value> function, Shape... shapes) {
     return new Case(operator, "", false, ImmutableList.copyOf(shapes), function);
   }
 
@@ -91,7 +94,11 @@ class BackwardRulesTest {
         positive("Reciprocal", (o, v) -> o.reciprocal(v.get(0)), A),
         of("Cast", (o, v) -> o.cast(v.get(0), ElementType.FLOAT64), A),
         of("Gelu", "exact", (o, v) -> o.onnx("Gelu", v.get(0)), A),
-        of("Gelu", "tanh", (o, v) -> o.onnx("Gelu", Attributes.of("approximate", Attribute.of("tanh")), v.get(0)), A),
+        of(
+            "Gelu",
+            "tanh",
+            (o, v) -> o.onnx("Gelu", Attributes.of("approximate", Attribute.of("tanh")), v.get(0)),
+            A),
         of("dev.manticore.Silu", (o, v) -> o.own("Silu", Attributes.NONE, 1, v.get(0)).get(0), A),
         of("Add", "broadcast", (o, v) -> o.add(v.get(0), v.get(1)), A, Shape.of(3, 1)),
         of("Sub", "broadcast", (o, v) -> o.sub(v.get(1), v.get(0)), A, Shape.of(4)),
@@ -113,16 +120,35 @@ class BackwardRulesTest {
             Shape.of(3, 4)),
         of("MatMul", "batched", (o, v) -> o.matMul(v.get(0), v.get(1)), A, Shape.of(2, 4, 5)),
         of("MatMul", "shared", (o, v) -> o.matMul(v.get(0), v.get(1)), A, Shape.of(4, 5)),
-        of("MatMul", "broadcast", (o, v) -> o.matMul(v.get(0), v.get(1)), Shape.of(3, 4), Shape.of(2, 4, 5)),
-        of("MatMul", "two axes", (o, v) -> o.matMul(v.get(0), v.get(1)), Shape.of(2, 3, 4, 5), Shape.of(2, 3, 5, 2)),
-        of("Gemm", "plain", (o, v) -> o.onnx("Gemm", v.get(0), v.get(1), v.get(2)), Shape.of(3, 4), Shape.of(4, 5), Shape.of(5)),
+        of(
+            "MatMul",
+            "broadcast",
+            (o, v) -> o.matMul(v.get(0), v.get(1)),
+            Shape.of(3, 4),
+            Shape.of(2, 4, 5)),
+        of(
+            "MatMul",
+            "two axes",
+            (o, v) -> o.matMul(v.get(0), v.get(1)),
+            Shape.of(2, 3, 4, 5),
+            Shape.of(2, 3, 5, 2)),
+        of(
+            "Gemm",
+            "plain",
+            (o, v) -> o.onnx("Gemm", v.get(0), v.get(1), v.get(2)),
+            Shape.of(3, 4),
+            Shape.of(4, 5),
+            Shape.of(5)),
         of(
             "Gemm",
             "transposed",
             (o, v) ->
                 o.onnx(
                     "Gemm",
-                    Attributes.of("transA", 1).with("transB", 1).with("alpha", Attribute.of(0.5f)).with("beta", Attribute.of(2f)),
+                    Attributes.of("transA", 1)
+                        .with("transB", 1)
+                        .with("alpha", Attribute.of(0.5f))
+                        .with("beta", Attribute.of(2f)),
                     v.get(0),
                     v.get(1),
                     v.get(2)),
@@ -135,16 +161,44 @@ class BackwardRulesTest {
         of("Unsqueeze", (o, v) -> o.unsqueeze(v.get(0), 0, 2), Shape.of(3, 2)),
         of("Transpose", (o, v) -> o.transpose(v.get(0), 2, 0, 1), A),
         of("Concat", (o, v) -> o.concat(1, v.get(0), v.get(1), v.get(0)), A, Shape.of(2, 1, 4)),
-        of("Split", "all parts", (o, v) -> o.mul(o.split(v.get(0), 2, 1, 3).get(1), o.split(v.get(0), 2, 1, 3).get(0)), A),
+        of(
+            "Split",
+            "all parts",
+            (o, v) -> o.mul(o.split(v.get(0), 2, 1, 3).get(1), o.split(v.get(0), 2, 1, 3).get(0)),
+            A),
         of("Split", "one part", (o, v) -> o.split(v.get(0), 1, 1, 2).get(1), A),
         of("Slice", (o, v) -> o.slice(v.get(0), -1, 1, 3), A),
         of("Slice", "to the end", (o, v) -> o.slice(v.get(0), 1, -2, Long.MAX_VALUE), A),
         of("Pad", (o, v) -> o.pad(v.get(0), 1, 2, 1), A),
         of("Expand", (o, v) -> o.expand(v.get(0), o.ints(2, 3, 4)), Shape.of(3, 1)),
-        of("Gather", "rows", (o, v) -> o.gather(v.get(0), o.editor().constant(Tensor.ofLongs(Shape.of(2, 3), 0, 2, 2, 4, 0, 0)), 0), Shape.of(5, 3)),
-        of("Gather", "vector", (o, v) -> o.gather(v.get(0), o.editor().constant(Tensor.ofLongs(Shape.of(2, 2), 0, 2, 2, 4)), 0), Shape.of(5)),
-        of("Gather", "scalar index", (o, v) -> o.gather(v.get(0), o.editor().constant(Tensor.scalar(1L)), 1), A),
-        of("Gather", "middle axis", (o, v) -> o.gather(v.get(0), o.editor().constant(Tensor.ofLongs(Shape.of(2, 2), 0, 2, 2, 1)), 1), A),
+        of(
+            "Gather",
+            "rows",
+            (o, v) ->
+                o.gather(
+                    v.get(0),
+                    o.editor().constant(Tensor.ofLongs(Shape.of(2, 3), 0, 2, 2, 4, 0, 0)),
+                    0),
+            Shape.of(5, 3)),
+        of(
+            "Gather",
+            "vector",
+            (o, v) ->
+                o.gather(
+                    v.get(0), o.editor().constant(Tensor.ofLongs(Shape.of(2, 2), 0, 2, 2, 4)), 0),
+            Shape.of(5)),
+        of(
+            "Gather",
+            "scalar index",
+            (o, v) -> o.gather(v.get(0), o.editor().constant(Tensor.scalar(1L)), 1),
+            A),
+        of(
+            "Gather",
+            "middle axis",
+            (o, v) ->
+                o.gather(
+                    v.get(0), o.editor().constant(Tensor.ofLongs(Shape.of(2, 2), 0, 2, 2, 1)), 1),
+            A),
         of(
             "GatherElements",
             (o, v) ->
@@ -156,22 +210,94 @@ class BackwardRulesTest {
             Shape.of(2, 3)),
         of("ReduceSum", (o, v) -> o.reduceSum(v.get(0), 0, -1), A),
         of("ReduceSum", "kept", (o, v) -> o.reduceSumKeep(v.get(0), 1), A),
-        of("ReduceSum", "everything", (o, v) -> o.onnx("ReduceSum", Attributes.of("keepdims", 0), v.get(0)), A),
+        of(
+            "ReduceSum",
+            "everything",
+            (o, v) -> o.onnx("ReduceSum", Attributes.of("keepdims", 0), v.get(0)),
+            A),
         of("ReduceMean", (o, v) -> o.reduceMeanKeep(v.get(0), -1), A),
-        of("CumSum", (o, v) -> o.onnx("CumSum", v.get(0), o.editor().constant(Tensor.scalar(1L))), A),
-        of("CumSum", "reverse, exclusive", (o, v) -> o.onnx("CumSum", Attributes.of("reverse", 1).with("exclusive", 1), v.get(0), o.editor().constant(Tensor.scalar(0L))), A),
+        of(
+            "CumSum",
+            (o, v) -> o.onnx("CumSum", v.get(0), o.editor().constant(Tensor.scalar(1L))),
+            A),
+        of(
+            "CumSum",
+            "reverse, exclusive",
+            (o, v) ->
+                o.onnx(
+                    "CumSum",
+                    Attributes.of("reverse", 1).with("exclusive", 1),
+                    v.get(0),
+                    o.editor().constant(Tensor.scalar(0L))),
+            A),
         of("Softmax", (o, v) -> o.softmax(v.get(0), -1), A),
         of("LogSoftmax", (o, v) -> o.onnx("LogSoftmax", Attributes.of("axis", -1), v.get(0)), A),
-        of("LayerNormalization", (o, v) -> o.onnx("LayerNormalization", v.get(0), v.get(1), v.get(2)), A, Shape.of(4), Shape.of(4)),
-        of("RMSNormalization", (o, v) -> o.onnx("RMSNormalization", v.get(0), v.get(1)), A, Shape.of(4)),
-        of("dev.manticore.CausalConv", (o, v) -> o.own("CausalConv", Attributes.NONE, 1, v.get(0), v.get(1), v.get(2)).get(0), Shape.of(2, 5, 3), Shape.of(3, 1, 4), Shape.of(3)),
-        of("dev.manticore.CausalConv", "no bias, short", (o, v) -> o.own("CausalConv", Attributes.NONE, 1, v.get(0), v.get(1)).get(0), Shape.of(2, 2, 3), Shape.of(3, 1, 4)),
-        of("dev.manticore.SelectiveScan", (o, v) -> scan(o, v), Shape.of(2, 5, 3), Shape.of(2, 5, 3), Shape.of(3, 2), Shape.of(2, 5, 2), Shape.of(2, 5, 2)),
-        of("dev.manticore.SelectiveScan", "one step", (o, v) -> scan(o, v), Shape.of(1, 1, 3), Shape.of(1, 1, 3), Shape.of(3, 2), Shape.of(1, 1, 2), Shape.of(1, 1, 2)),
-        of("dev.manticore.CrossEntropy", (o, v) -> o.own("CrossEntropy", Attributes.NONE, 2, v.get(0), labels(o)).get(0), Shape.of(2, 3, 5)),
-        of("dev.manticore.Projector", "wider", (o, v) -> projector(o, v), A, Shape.of(6, 4), Shape.of(6), Shape.of(1)),
-        of("dev.manticore.Projector", "narrower", (o, v) -> projector(o, v), A, Shape.of(3, 4), Shape.of(3), Shape.of(1)),
-        of("dev.manticore.Mixture", (o, v) -> o.own("Mixture", Attributes.NONE, 1, v.get(0), v.get(1), v.get(2)).get(0), Shape.of(2), A, Shape.of(2, 3, 6)));
+        of(
+            "LayerNormalization",
+            (o, v) -> o.onnx("LayerNormalization", v.get(0), v.get(1), v.get(2)),
+            A,
+            Shape.of(4),
+            Shape.of(4)),
+        of(
+            "RMSNormalization",
+            (o, v) -> o.onnx("RMSNormalization", v.get(0), v.get(1)),
+            A,
+            Shape.of(4)),
+        of(
+            "dev.manticore.CausalConv",
+            (o, v) -> o.own("CausalConv", Attributes.NONE, 1, v.get(0), v.get(1), v.get(2)).get(0),
+            Shape.of(2, 5, 3),
+            Shape.of(3, 1, 4),
+            Shape.of(3)),
+        of(
+            "dev.manticore.CausalConv",
+            "no bias, short",
+            (o, v) -> o.own("CausalConv", Attributes.NONE, 1, v.get(0), v.get(1)).get(0),
+            Shape.of(2, 2, 3),
+            Shape.of(3, 1, 4)),
+        of(
+            "dev.manticore.SelectiveScan",
+            (o, v) -> scan(o, v),
+            Shape.of(2, 5, 3),
+            Shape.of(2, 5, 3),
+            Shape.of(3, 2),
+            Shape.of(2, 5, 2),
+            Shape.of(2, 5, 2)),
+        of(
+            "dev.manticore.SelectiveScan",
+            "one step",
+            (o, v) -> scan(o, v),
+            Shape.of(1, 1, 3),
+            Shape.of(1, 1, 3),
+            Shape.of(3, 2),
+            Shape.of(1, 1, 2),
+            Shape.of(1, 1, 2)),
+        of(
+            "dev.manticore.CrossEntropy",
+            (o, v) -> o.own("CrossEntropy", Attributes.NONE, 2, v.get(0), labels(o)).get(0),
+            Shape.of(2, 3, 5)),
+        of(
+            "dev.manticore.Projector",
+            "wider",
+            (o, v) -> projector(o, v),
+            A,
+            Shape.of(6, 4),
+            Shape.of(6),
+            Shape.of(1)),
+        of(
+            "dev.manticore.Projector",
+            "narrower",
+            (o, v) -> projector(o, v),
+            A,
+            Shape.of(3, 4),
+            Shape.of(3),
+            Shape.of(1)),
+        of(
+            "dev.manticore.Mixture",
+            (o, v) -> o.own("Mixture", Attributes.NONE, 1, v.get(0), v.get(1), v.get(2)).get(0),
+            Shape.of(2),
+            A,
+            Shape.of(2, 3, 6)));
   }
 
   private static Value projector(Ops o, List<Value> v) {
@@ -181,7 +307,8 @@ class BackwardRulesTest {
   private static Value scan(Ops o, List<Value> v) {
     Value delta = o.onnx("Softplus", v.get(1));
     Value a = o.neg(o.exp(v.get(2)));
-    return o.own("SelectiveScan", Attributes.NONE, 1, v.get(0), delta, a, v.get(3), v.get(4)).get(0);
+    return o.own("SelectiveScan", Attributes.NONE, 1, v.get(0), delta, a, v.get(3), v.get(4))
+        .get(0);
   }
 
   private static Value labels(Ops o) {
@@ -231,10 +358,13 @@ class BackwardRulesTest {
     }
     double step = 1e-5;
     double numeric =
-        (loss(forward, moved(point, direction, step)) - loss(forward, moved(point, direction, -step)))
+        (loss(forward, moved(point, direction, step))
+                - loss(forward, moved(point, direction, -step)))
             / (2 * step);
     assertThat(analytic)
-        .isCloseTo(numeric, org.assertj.core.data.Offset.offset(RELATIVE * Math.max(1, Math.abs(numeric))));
+        .isCloseTo(
+            numeric,
+            org.assertj.core.data.Offset.offset(RELATIVE * Math.max(1, Math.abs(numeric))));
   }
 
   /** Outputs of the same name collapse in the map of results: look the value up by name. */
