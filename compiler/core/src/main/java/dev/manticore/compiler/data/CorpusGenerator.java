@@ -26,6 +26,9 @@ public final class CorpusGenerator {
     MIXED
   }
 
+  /** Changes whenever the text made for given arguments changes. */
+  static final int VERSION = 1;
+
   /** The shortest and the longest passage, in characters. */
   static final int SHORTEST = 300;
 

@@ -1,0 +1,86 @@
+package dev.manticore.compiler.data;
+
+import dev.manticore.ir.ManticoreException;
+
+/**
+ * Batches of a data set in random order: each epoch is a new permutation of all sequences, and a
+ * batch that an epoch cannot fill goes on with the next, so that after e epochs every sequence has
+ * been drawn e times.
+ */
+public final class BatchSampler {
+
+  /**
+   * Where a sampler stands; a sampler of the same data set and batch size made from it goes on
+   * identically.
+   *
+   * @param seed of the order
+   * @param epoch the number of whole epochs drawn
+   * @param cursor the number of sequences drawn of the next one
+   */
+  public record State(long seed, long epoch, int cursor) {
+
+    /** The beginning of the order of {@code seed}. */
+    public static State start(long seed) {
+      return new State(seed, 0, 0);
+    }
+  }
+
+  private final TokenDataset dataset;
+  private final int batchSize;
+  private final long seed;
+  private long epoch;
+  private int cursor;
+  private int[] order;
+
+  /**
+   * @throws ManticoreException {@code MNT-DATA} if the batch size is below 1, or the state is none
+   *     of this data set
+   */
+  public BatchSampler(TokenDataset dataset, int batchSize, State state) {
+    if (batchSize < 1) {
+      throw new ManticoreException(
+          "MNT-DATA", "The batch size " + batchSize + " must be at least 1.");
+    }
+    if (state.epoch() < 0 || state.cursor() < 0 || state.cursor() >= dataset.size()) {
+      throw new ManticoreException(
+          "MNT-DATA",
+          "The data position "
+              + state
+              + " is none of a data set of "
+              + dataset.size()
+              + " sequences: the run was begun with other data.");
+    }
+    this.dataset = dataset;
+    this.batchSize = batchSize;
+    this.seed = state.seed();
+    this.epoch = state.epoch();
+    this.cursor = state.cursor();
+    this.order = order();
+  }
+
+  /** The next batch, of shape [batch size, length]. */
+  public Batch next() {
+    int[] sequences = new int[batchSize];
+    for (int row = 0; row < batchSize; row++) {
+      sequences[row] = order[cursor++];
+      if (cursor == order.length) {
+        cursor = 0;
+        epoch++;
+        order = order();
+      }
+    }
+    return dataset.batch(sequences);
+  }
+
+  public State state() {
+    return new State(seed, epoch, cursor);
+  }
+
+  /**
+   * The seed is mixed: streams whose seeds differ by a multiple of the generator's step overlap.
+   */
+  private int[] order() {
+    long mixed = (seed ^ 0xD1342543DE82EF95L * (epoch + 1)) * 0xAF251AF3B0F025B5L;
+    return new Draws(mixed ^ mixed >>> 32).permutation(dataset.size());
+  }
+}
