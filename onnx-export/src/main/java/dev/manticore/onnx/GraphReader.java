@@ -47,6 +47,7 @@ final class GraphReader {
   private static final int MAX_NODES = 1_000_000;
   private static final int MAX_INITIALIZERS = 1_000_000;
   private static final int LAST_IR_VERSION = 13;
+  private static final int DEEPEST_CALL = 64;
 
   /** What is stated where nothing is known: the body of a function has no types. */
   private static final TensorType UNKNOWN = new TensorType(ElementType.FLOAT32, Shape.unranked());
@@ -56,44 +57,86 @@ final class GraphReader {
   private final String source;
   private final TensorReader tensors;
 
-  /** Attributes of functions that have a default, by operator. */
-  private final Map<OpId, Attributes> defaults = new HashMap<>();
+  private final OnnxImporter.Functions policy;
+
+  /** The functions, by domain and name: which version of the domain means one is not said. */
+  private final Map<Key, Definition> functions = new HashMap<>();
+
+  private record Key(String domain, String name) {}
+
+  /**
+   * A function of the model.
+   *
+   * @param defaults its attributes that have a default
+   * @param canonical what it computes
+   */
+  private record Definition(FunctionProto proto, Attributes defaults, ByteString canonical) {}
 
   private int nodeCount;
   private int initializerCount;
 
-  GraphReader(ModelFile.Contents contents, String source, Optional<Path> baseDirectory) {
+  GraphReader(
+      ModelFile.Contents contents,
+      String source,
+      Optional<Path> baseDirectory,
+      OnnxImporter.Functions policy) {
     this.model = contents.model();
     this.places = contents.places();
     this.source = source;
+    this.policy = policy;
     this.tensors = new TensorReader(source, new ExternalData(baseDirectory));
   }
 
   /** Where names are looked up: a graph's own values, then those around it. */
   private static final class Scope {
     private final Map<String, Value> values = new HashMap<>();
+    private final Set<String> absent = new HashSet<>();
     private final Optional<Scope> outer;
     private final Map<String, Integer> opsets;
     private final boolean typed;
+    private final Optional<Attributes> arguments;
+    private final int depth;
 
-    Scope(Scope outer) {
-      this.outer = Optional.of(outer);
-      this.opsets = outer.opsets;
-      this.typed = outer.typed;
-    }
-
-    /**
-     * @param typed whether types are inferred, which a function's body is too general for
-     */
-    Scope(Map<String, Integer> opsets, boolean typed) {
-      this.outer = Optional.empty();
+    private Scope(
+        Optional<Scope> outer,
+        Map<String, Integer> opsets,
+        boolean typed,
+        Optional<Attributes> arguments,
+        int depth) {
+      this.outer = outer;
       this.opsets = opsets;
       this.typed = typed;
+      this.arguments = arguments;
+      this.depth = depth;
+    }
+
+    /** The scope of the main graph. */
+    static Scope ofModel(Map<String, Integer> opsets) {
+      return new Scope(Optional.empty(), opsets, true, Optional.empty(), 0);
+    }
+
+    /** The scope of a function that stands for itself: nothing is known of its operands. */
+    static Scope ofFunction(Map<String, Integer> opsets) {
+      return new Scope(Optional.empty(), opsets, false, Optional.empty(), 0);
+    }
+
+    Scope subgraph() {
+      return new Scope(Optional.of(this), opsets, typed, arguments, depth);
+    }
+
+    /** The scope of a function in place of a call with these attributes. */
+    Scope call(Map<String, Integer> functionOpsets, Attributes given) {
+      return new Scope(Optional.empty(), functionOpsets, typed, Optional.of(given), depth + 1);
     }
 
     Optional<Value> find(String name) {
       Value value = values.get(name);
       return value != null ? Optional.of(value) : outer.flatMap(scope -> scope.find(name));
+    }
+
+    /** Whether it is an input of the function around that the call leaves out. */
+    boolean isAbsent(String name) {
+      return absent.contains(name) || outer.isPresent() && outer.get().isAbsent(name);
     }
   }
 
@@ -118,9 +161,11 @@ final class GraphReader {
     for (StringStringEntryProto entry : model.getMetadataPropsList()) {
       editor.metadata(entry.getKey(), entry.getValue());
     }
-    readDefaults();
-    model.getFunctionsList().forEach(function -> editor.function(function(function)));
-    return graph(model.getGraph(), editor, new Scope(opsets, true), true, List.of());
+    readFunctions();
+    if (policy == OnnxImporter.Functions.KEEP) {
+      model.getFunctionsList().forEach(function -> editor.function(function(function)));
+    }
+    return graph(model.getGraph(), editor, Scope.ofModel(opsets), true, List.of());
   }
 
   private Map<String, Integer> opsets(List<OperatorSetIdProto> imports) {
@@ -141,15 +186,19 @@ final class GraphReader {
 
   // ---- functions
 
-  private void readDefaults() {
+  private void readFunctions() {
     for (FunctionProto function : model.getFunctionsList()) {
-      if (function.getAttributeProtoCount() > 0) {
-        OpId op = functionId(function);
-        Scope scope = new Scope(opsets(function.getOpsetImportList()), false);
-        GraphEditor editor = new GraphEditor(op.name());
-        Attributes attributes =
-            attributes(function.getAttributeProtoList(), editor, scope, List.of(), op.toString());
-        defaults.put(op, attributes);
+      OpId op = functionId(function);
+      Attributes defaults =
+          attributes(
+              function.getAttributeProtoList(),
+              new GraphEditor(op.name()),
+              Scope.ofFunction(opsets(function.getOpsetImportList())),
+              List.of(),
+              op.toString());
+      Definition definition = new Definition(function, defaults, CanonicalFunction.of(function));
+      if (functions.put(new Key(op.domain(), op.name()), definition) != null) {
+        throw Problems.invalid(source, "function " + op + " is defined twice");
       }
     }
   }
@@ -166,7 +215,7 @@ final class GraphReader {
 
   private Graph.Function function(FunctionProto proto) {
     OpId op = functionId(proto);
-    Scope scope = new Scope(opsets(proto.getOpsetImportList()), false);
+    Scope scope = Scope.ofFunction(opsets(proto.getOpsetImportList()));
     GraphEditor editor = new GraphEditor(proto.getName());
     scope.opsets.forEach(editor::opset);
     Map<String, TensorType> stated = new HashMap<>();
@@ -343,7 +392,9 @@ final class GraphReader {
     List<Optional<Value>> inputs = new ArrayList<>();
     for (String input : proto.getInputList()) {
       inputs.add(
-          input.isEmpty() ? Optional.empty() : Optional.of(require(scope, input, what + " reads")));
+          input.isEmpty() || scope.isAbsent(input)
+              ? Optional.empty()
+              : Optional.of(require(scope, input, what)));
     }
     trim(inputs);
     List<String> outputs = new ArrayList<>(proto.getOutputList());
@@ -354,10 +405,22 @@ final class GraphReader {
       throw Problems.invalid(source, what + " has no output");
     }
     Attributes attributes = attributes(proto.getAttributeList(), editor, scope, inputs, what);
-    for (Map.Entry<String, Attribute> entry :
-        defaults.getOrDefault(op, Attributes.NONE).values().entrySet()) {
-      if (!attributes.has(entry.getKey())) {
-        attributes = attributes.with(entry.getKey(), entry.getValue());
+    Definition function = functions.get(new Key(op.domain(), op.name()));
+    if (function != null) {
+      for (Map.Entry<String, Attribute> entry : function.defaults().values().entrySet()) {
+        if (!attributes.has(entry.getKey())) {
+          attributes = attributes.with(entry.getKey(), entry.getValue());
+        }
+      }
+      if (policy == OnnxImporter.Functions.RESOLVE) {
+        Optional<OpId> ours =
+            OnnxFunctions.recognise(
+                op, function.canonical(), attributes, inputs, outputs.size(), editor::constantOf);
+        if (ours.isEmpty()) {
+          inline(function.proto(), what, attributes, inputs, outputs, editor, scope, stated, names);
+          return;
+        }
+        op = ours.get();
       }
     }
     List<TensorType> types = types(op, what, attributes, inputs, outputs, stated, editor, scope);
@@ -377,11 +440,103 @@ final class GraphReader {
         editor,
         new Node(
             op,
-            proto.getName(),
+            scope.depth == 0 ? proto.getName() : names.getOrDefault(outputs.get(0), outputs.get(0)),
             attributes,
             ImmutableList.copyOf(inputs),
             values.build(),
             Origin.of(model.getGraph().getName(), name)));
+  }
+
+  /**
+   * Adds the nodes of a function in place of a call. Its outputs have the names that the call gives
+   * them; all else gets fresh names under the first of them.
+   */
+  private void inline(
+      FunctionProto function,
+      String what,
+      Attributes attributes,
+      List<Optional<Value>> inputs,
+      List<String> outputs,
+      GraphEditor editor,
+      Scope scope,
+      Map<String, TensorType> stated,
+      Map<String, String> names) {
+    if (scope.depth == DEEPEST_CALL) {
+      throw Problems.invalid(
+          source, what + " calls functions that call each other " + DEEPEST_CALL + " deep");
+    }
+    if (inputs.size() > function.getInputCount() || outputs.size() > function.getOutputCount()) {
+      throw Problems.invalid(
+          source,
+          what
+              + " has "
+              + inputs.size()
+              + " inputs and "
+              + outputs.size()
+              + " outputs; its function has "
+              + function.getInputCount()
+              + " and "
+              + function.getOutputCount());
+    }
+    Scope inner = scope.call(opsets(function.getOpsetImportList()), attributes);
+    for (int i = 0; i < function.getInputCount(); i++) {
+      String input = function.getInput(i);
+      if (i < inputs.size() && inputs.get(i).isPresent()) {
+        define(inner, input, inputs.get(i).orElseThrow(), "input of " + what);
+      } else {
+        inner.absent.add(input);
+      }
+    }
+    Map<String, String> given = new HashMap<>();
+    Map<String, TensorType> givenTypes = new HashMap<>();
+    String prefix = "";
+    for (int i = 0; i < outputs.size(); i++) {
+      String output = outputs.get(i);
+      if (!output.isEmpty()) {
+        String name = names.getOrDefault(output, output);
+        prefix = prefix.isEmpty() ? name : prefix;
+        given.putIfAbsent(function.getOutput(i), name);
+        if (stated.containsKey(output)) {
+          givenTypes.put(function.getOutput(i), stated.get(output));
+        }
+      }
+    }
+    for (NodeProto node : function.getNodeList()) {
+      for (String output : node.getOutputList()) {
+        if (!output.isEmpty() && !given.containsKey(output)) {
+          given.put(output, editor.freshName(prefix + "/" + output));
+        }
+      }
+    }
+    for (NodeProto node : function.getNodeList()) {
+      node(node, editor, inner, givenTypes, given);
+    }
+    for (int i = 0; i < outputs.size(); i++) {
+      String output = outputs.get(i);
+      if (!output.isEmpty()) {
+        Value result = require(inner, function.getOutput(i), "the outputs of " + what);
+        String name = names.getOrDefault(output, output);
+        define(
+            scope,
+            output,
+            result.name().equals(name) ? result : identity(editor, result, name, scope, what),
+            "output");
+      }
+    }
+  }
+
+  /** Another name for a value: an input that a function hands through, or an output given twice. */
+  private Value identity(GraphEditor editor, Value read, String name, Scope scope, String what) {
+    Value value = new Value(name, read.type());
+    editor.addNode(
+        new Node(
+            new OpId(OpId.ONNX, "Identity", scope.opsets.getOrDefault(OpId.ONNX, OpId.OPSET)),
+            name,
+            Attributes.NONE,
+            ImmutableList.of(Optional.of(read)),
+            ImmutableList.of(Optional.of(value)),
+            Origin.of(model.getGraph().getName(), what)));
+    return value;
   }
 
   private static void trim(List<Optional<Value>> values) {
@@ -519,11 +674,17 @@ final class GraphReader {
         throw Problems.invalid(source, what + " has attribute '" + name + "' twice, or unnamed");
       }
       String where = "attribute '" + name + "' of " + what;
-      attributes.put(
-          name,
-          proto.getRefAttrName().isEmpty()
-              ? attribute(proto, editor, scope, bodyInputs(what, inputs, scanned), where)
-              : new Attribute.Reference(proto.getRefAttrName(), proto.getType().getNumber()));
+      if (proto.getRefAttrName().isEmpty()) {
+        attributes.put(
+            name, attribute(proto, editor, scope, bodyInputs(what, inputs, scanned), where));
+      } else if (scope.arguments.isPresent()) {
+        // What the call leaves out, the node leaves out too.
+        Optional.ofNullable(scope.arguments.get().values().get(proto.getRefAttrName()))
+            .ifPresent(argument -> attributes.put(name, argument));
+      } else {
+        attributes.put(
+            name, new Attribute.Reference(proto.getRefAttrName(), proto.getType().getNumber()));
+      }
     }
     return new Attributes(attributes.buildOrThrow());
   }
@@ -580,7 +741,7 @@ final class GraphReader {
             graph(
                 subgraph,
                 editor.subgraph(subgraph.getName()),
-                new Scope(scope),
+                scope.subgraph(),
                 false,
                 bodyInputs));
       }

@@ -25,10 +25,23 @@ import java.util.Optional;
  */
 public final class OnnxImporter {
 
+  /** What becomes of a model's functions. */
+  public enum Functions {
+    /**
+     * A call of a function that is an operator of our own, by name and by body, becomes a node of
+     * the operator; other calls are replaced by the nodes of the function. The graph has no
+     * functions.
+     */
+    RESOLVE,
+    /** Functions and calls stay. The bodies have no types. */
+    KEEP
+  }
+
   private OnnxImporter() {}
 
   /**
-   * Reads a model file; its external data lies in or below its directory.
+   * Reads a model file and resolves its functions; its external data lies in or below its
+   * directory.
    *
    * @throws ManticoreException {@code MNT-ONNX-READ} if it cannot be read, {@code MNT-ONNX-SIZE} if
    *     it is larger than a model file can be, {@code MNT-ONNX-PARSE} if it is not protobuf, {@code
@@ -36,14 +49,19 @@ public final class OnnxImporter {
    *     data does, {@code MNT-ONNX-UNSUPPORTED} if it holds something of the list above
    */
   public static Graph read(Path model) {
-    ModelFile.Contents contents = ModelFile.read(model);
-    Optional<Path> directory = Optional.ofNullable(model.toAbsolutePath().getParent());
-    return new GraphReader(contents, "model " + model, directory).read();
+    return read(model, Functions.RESOLVE);
   }
 
-  /** Reads a model held in memory, which may not have external data. */
+  /** Like {@link #read(Path)}. */
+  public static Graph read(Path model, Functions functions) {
+    ModelFile.Contents contents = ModelFile.read(model);
+    Optional<Path> directory = Optional.ofNullable(model.toAbsolutePath().getParent());
+    return new GraphReader(contents, "model " + model, directory, functions).read();
+  }
+
+  /** Reads a model held in memory, which may not have external data, and resolves its functions. */
   public static Graph read(byte[] model) {
-    return read(model, Optional.empty());
+    return read(model, Optional.empty(), Functions.RESOLVE);
   }
 
   /**
@@ -52,8 +70,8 @@ public final class OnnxImporter {
    * @param baseDirectory where its external data lies
    * @throws ManticoreException as for a file
    */
-  public static Graph read(byte[] model, Optional<Path> baseDirectory) {
+  public static Graph read(byte[] model, Optional<Path> baseDirectory, Functions functions) {
     String source = "the model in memory";
-    return new GraphReader(ModelFile.parse(model, source), source, baseDirectory).read();
+    return new GraphReader(ModelFile.parse(model, source), source, baseDirectory, functions).read();
   }
 }
