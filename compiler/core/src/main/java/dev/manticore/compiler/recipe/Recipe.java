@@ -1,0 +1,259 @@
+package dev.manticore.compiler.recipe;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static java.util.Objects.requireNonNull;
+
+import com.google.common.collect.ImmutableList;
+import java.nio.file.Path;
+
+/**
+ * What to build: components, how they are spliced, data, search, tuning and checks. All values are
+ * set and checked; paths are absolute.
+ *
+ * @param name names the hybrid and its output directory
+ * @param seed base seed; repetition r uses {@code seed + r}
+ * @param seeds repetitions of search and tuning
+ * @param threads threads of a training step, 0 for all cores
+ * @param components at least two, names distinct
+ */
+public record Recipe(
+    String name,
+    int seed,
+    int seeds,
+    int threads,
+    ImmutableList<Component> components,
+    Splice splice,
+    Data data,
+    Search search,
+    Training tune,
+    Evaluation evaluate,
+    Comparison compare,
+    Output output) {
+
+  public Recipe {
+    requireNonNull(name, "name");
+    checkArgument(components.size() >= 2, "components: at least two are needed");
+    requireNonNull(splice, "splice");
+    requireNonNull(data, "data");
+    requireNonNull(search, "search");
+    requireNonNull(tune, "tune");
+    requireNonNull(evaluate, "evaluate");
+    requireNonNull(compare, "compare");
+    requireNonNull(output, "output");
+  }
+
+  /** A model that takes part. */
+  public record Component(String name, ComponentSource source) {
+    public Component {
+      requireNonNull(name, "name");
+      requireNonNull(source, "source");
+    }
+  }
+
+  /** Where a component's weights come from. */
+  public sealed interface ComponentSource {}
+
+  /**
+   * A pretrained model.
+   *
+   * @param directory a Hugging Face directory
+   */
+  public record Pretrained(Path directory) implements ComponentSource {
+    public Pretrained {
+      requireNonNull(directory, "directory");
+    }
+  }
+
+  /**
+   * A model to train from scratch on the recipe's data.
+   *
+   * @param configuration a Hugging Face {@code config.json} as JSON text; infinities are bare
+   *     {@code Infinity} as Hugging Face writes them
+   */
+  public record FromScratch(String configuration, Training training) implements ComponentSource {
+    public FromScratch {
+      requireNonNull(configuration, "configuration");
+      requireNonNull(training, "training");
+    }
+  }
+
+  /**
+   * How components are joined.
+   *
+   * @param partition for each component the layer range of each block; empty for even cuts
+   */
+  public record Splice(
+      int blocks,
+      Gates gates,
+      Projector projector,
+      Embeddings embeddings,
+      ImmutableList<ImmutableList<LayerRange>> partition) {
+    public Splice {
+      requireNonNull(gates, "gates");
+      requireNonNull(projector, "projector");
+      requireNonNull(embeddings, "embeddings");
+      requireNonNull(partition, "partition");
+    }
+  }
+
+  /** What gates a projector. */
+  public enum Gates {
+    /** The mixture weights, as in the paper. */
+    TIED,
+    /** A gate of the projector's own. */
+    SEPARATE
+  }
+
+  /** The maps between a component's width and the common width. */
+  public record Projector(ProjectorKind kind, Initialisation initialisation) {
+    public Projector {
+      requireNonNull(kind, "kind");
+      requireNonNull(initialisation, "initialisation");
+    }
+  }
+
+  /** The form of a projector. */
+  public enum ProjectorKind {
+    /** One matrix and a bias. */
+    LINEAR
+  }
+
+  /** A projector's first values. */
+  public enum Initialisation {
+    /** The identity, padded or cut to the widths. */
+    IDENTITY,
+    /** The random initialisation of the paper's code. */
+    PAPER
+  }
+
+  /** Token tables of the hybrid. */
+  public enum Embeddings {
+    /** Every component keeps its own table and head. */
+    PRETRAINED,
+    /** New tables, as in the paper. */
+    FRESH
+  }
+
+  /** Layers {@code from} (inclusive) to {@code to} (exclusive) of a component. */
+  public record LayerRange(int from, int to) {
+    public LayerRange {
+      checkArgument(0 <= from && from < to, "range [%s, %s) is empty or negative", from, to);
+    }
+  }
+
+  /**
+   * Text, its tokenizer and its cut into sequences.
+   *
+   * @param length tokens of a sequence
+   * @param holdout share of the text held out, between 0 and 1
+   */
+  public record Data(DataSource source, TokenizerSource tokenizer, int length, double holdout) {
+    public Data {
+      requireNonNull(source, "source");
+      requireNonNull(tokenizer, "tokenizer");
+    }
+  }
+
+  /** Where text comes from. */
+  public sealed interface DataSource {}
+
+  /** Text of this project's generator of that name. */
+  public record Generated(String generator, int characters, int seed) implements DataSource {
+    public Generated {
+      requireNonNull(generator, "generator");
+    }
+  }
+
+  /** A UTF-8 text file. */
+  public record TextFile(Path file) implements DataSource {
+    public TextFile {
+      requireNonNull(file, "file");
+    }
+  }
+
+  /** A file of one JSON object a line, of which the string fields named are read in order. */
+  public record JsonLines(Path file, ImmutableList<String> fields) implements DataSource {
+    public JsonLines {
+      requireNonNull(file, "file");
+      checkArgument(!fields.isEmpty(), "fields is empty");
+    }
+  }
+
+  /** Where the tokenizer comes from. */
+  public sealed interface TokenizerSource {}
+
+  /** The {@code tokenizer.json} of the first component that is {@link Pretrained}. */
+  public record TokenizerOfComponent(Path file) implements TokenizerSource {
+    public TokenizerOfComponent {
+      requireNonNull(file, "file");
+    }
+  }
+
+  /** A {@code tokenizer.json} of the user's. */
+  public record TokenizerFile(Path file) implements TokenizerSource {
+    public TokenizerFile {
+      requireNonNull(file, "file");
+    }
+  }
+
+  /** A byte-level BPE tokenizer to be trained on the training part of the data. */
+  public record TrainedTokenizer(int vocabulary) implements TokenizerSource {}
+
+  /** A run of the optimizer. */
+  public record Training(
+      int steps,
+      int batch,
+      int accumulation,
+      double learningRate,
+      double weightDecay,
+      double clip,
+      double beta1,
+      double beta2,
+      double epsilon,
+      Schedule schedule,
+      int warmup) {
+    public Training {
+      requireNonNull(schedule, "schedule");
+    }
+  }
+
+  /** The learning rate after the warm-up. */
+  public enum Schedule {
+    LINEAR,
+    COSINE,
+    CONSTANT
+  }
+
+  /** The search for the mixture weights. */
+  public record Search(SearchMethod method, double alphaLearningRate, Training training) {
+    public Search {
+      requireNonNull(method, "method");
+      requireNonNull(training, "training");
+    }
+  }
+
+  /** How mixture weights are found. */
+  public enum SearchMethod {
+    /** By gradient together with all weights, on the same batches. */
+    DARTS
+  }
+
+  /**
+   * Measuring the held-out loss.
+   *
+   * @param batches held-out batches of one evaluation, 0 for all
+   * @param every steps between two evaluations
+   */
+  public record Evaluation(int batches, int every) {}
+
+  /** What the hybrid is compared with. */
+  public record Comparison(boolean components) {}
+
+  /**
+   * Checks of the artifact.
+   *
+   * @param verifyBatches held-out batches to compare over
+   * @param tolerance largest absolute difference of a logit
+   */
+  public record Output(int verifyBatches, double tolerance) {}
+}

@@ -1,0 +1,334 @@
+package dev.manticore.compiler.recipe;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.recipe.Recipe.Comparison;
+import dev.manticore.compiler.recipe.Recipe.Component;
+import dev.manticore.compiler.recipe.Recipe.ComponentSource;
+import dev.manticore.compiler.recipe.Recipe.Data;
+import dev.manticore.compiler.recipe.Recipe.DataSource;
+import dev.manticore.compiler.recipe.Recipe.Embeddings;
+import dev.manticore.compiler.recipe.Recipe.Evaluation;
+import dev.manticore.compiler.recipe.Recipe.FromScratch;
+import dev.manticore.compiler.recipe.Recipe.Gates;
+import dev.manticore.compiler.recipe.Recipe.Generated;
+import dev.manticore.compiler.recipe.Recipe.Initialisation;
+import dev.manticore.compiler.recipe.Recipe.JsonLines;
+import dev.manticore.compiler.recipe.Recipe.LayerRange;
+import dev.manticore.compiler.recipe.Recipe.Output;
+import dev.manticore.compiler.recipe.Recipe.Pretrained;
+import dev.manticore.compiler.recipe.Recipe.Projector;
+import dev.manticore.compiler.recipe.Recipe.ProjectorKind;
+import dev.manticore.compiler.recipe.Recipe.Schedule;
+import dev.manticore.compiler.recipe.Recipe.Search;
+import dev.manticore.compiler.recipe.Recipe.SearchMethod;
+import dev.manticore.compiler.recipe.Recipe.Splice;
+import dev.manticore.compiler.recipe.Recipe.TextFile;
+import dev.manticore.compiler.recipe.Recipe.TokenizerFile;
+import dev.manticore.compiler.recipe.Recipe.TokenizerOfComponent;
+import dev.manticore.compiler.recipe.Recipe.TokenizerSource;
+import dev.manticore.compiler.recipe.Recipe.TrainedTokenizer;
+import dev.manticore.compiler.recipe.Recipe.Training;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * Turns a valid tree with all defaults into a {@link Recipe}: resolves paths, derives names, and
+ * checks what lies between values.
+ */
+final class RecipeBinder {
+
+  private static final int DEFAULT_VOCABULARY = 512;
+
+  private static final KeyPath COMPONENTS = KeyPath.ROOT.child("components");
+  private static final KeyPath PARTITION = KeyPath.ROOT.child("splice").child("partition");
+  private static final KeyPath TOKENIZER = KeyPath.ROOT.child("data").child("tokenizer");
+
+  private final RecipeSchema schema;
+  private final ObjectNode tree;
+  private final Map<KeyPath, ValueSource> sources;
+  private final Path recipeDirectory;
+  private final Path workingDirectory;
+  private final RecipeProblems problems;
+  private final Map<KeyPath, Path> paths = new LinkedHashMap<>();
+
+  RecipeBinder(
+      RecipeSchema schema,
+      ObjectNode tree,
+      Map<KeyPath, ValueSource> sources,
+      String file,
+      Path recipeDirectory,
+      Path workingDirectory) {
+    this.schema = schema;
+    this.tree = tree;
+    this.sources = sources;
+    this.recipeDirectory = recipeDirectory;
+    this.workingDirectory = workingDirectory;
+    this.problems = new RecipeProblems(file, sources);
+  }
+
+  ResolvedRecipe bind() {
+    ImmutableList<Component> components = components();
+    JsonNode compare = tree.get("compare");
+    JsonNode evaluate = tree.get("evaluate");
+    JsonNode output = tree.get("output");
+    JsonNode search = tree.get("search");
+    Splice splice = splice(components);
+    Data data = data(components);
+    Training searchTraining = training(KeyPath.ROOT.child("search"), search);
+    Training tune = training(KeyPath.ROOT.child("tune"), tree.get("tune"));
+    problems.throwIfAny();
+    Recipe recipe =
+        new Recipe(
+            tree.get("name").asText(),
+            tree.get("seed").asInt(),
+            tree.get("seeds").asInt(),
+            tree.get("threads").asInt(),
+            components,
+            splice,
+            data,
+            new Search(
+                choice(SearchMethod.class, search.get("method")),
+                search.get("alpha_learning_rate").asDouble(),
+                searchTraining),
+            tune,
+            new Evaluation(evaluate.get("batches").asInt(), evaluate.get("every").asInt()),
+            new Comparison(compare.get("components").asBoolean()),
+            new Output(output.get("verify_batches").asInt(), output.get("tolerance").asDouble()));
+    return new ResolvedRecipe(recipe, tree, sources, paths);
+  }
+
+  private ImmutableList<Component> components() {
+    ImmutableList.Builder<Component> components = ImmutableList.builder();
+    Map<String, KeyPath> names = new LinkedHashMap<>();
+    int index = 0;
+    for (JsonNode element : tree.get("components")) {
+      KeyPath place = COMPONENTS.child(index);
+      index++;
+      ComponentSource source = source(place, element);
+      String name = nameOf(place, (ObjectNode) element, source);
+      KeyPath earlier = names.putIfAbsent(name, place);
+      if (earlier != null) {
+        problems.add(
+            place,
+            String.format("is named '%s' as %s is; give it a 'name' of its own", name, earlier));
+      }
+      components.add(new Component(name, source));
+    }
+    return components.build();
+  }
+
+  private ComponentSource source(KeyPath place, JsonNode component) {
+    JsonNode pretrain = component.path("pretrain");
+    if (pretrain.isMissingNode()) {
+      KeyPath model = place.child("model");
+      Path directory = path(model, component.get("model").asText());
+      if (!Files.isDirectory(directory)) {
+        problems.add(model, "there is no directory " + directory);
+      }
+      return new Pretrained(directory);
+    }
+    return new FromScratch(
+        json(pretrain.get("config")), training(place.child("pretrain"), pretrain));
+  }
+
+  private String nameOf(KeyPath place, ObjectNode component, ComponentSource source) {
+    if (component.has("name")) {
+      return component.get("name").asText();
+    }
+    boolean pretrained = source instanceof Pretrained;
+    String derived =
+        source instanceof Pretrained model
+            ? String.valueOf(model.directory().getFileName())
+            : component.path("pretrain").path("config").path("model_type").asText();
+    String name = derived.replaceAll("[^A-Za-z0-9._-]", "-").replaceAll("^[._-]+", "");
+    if (name.isEmpty()) {
+      problems.add(place, "no name can be made from its directory; give it a 'name'");
+      return "component";
+    }
+    String shortened = name.substring(0, Math.min(64, name.length()));
+    ObjectNode others = component.deepCopy();
+    component.removeAll();
+    component.put("name", shortened);
+    component.setAll(others);
+    sources.put(
+        place.child("name"),
+        new ValueSource.Default(pretrained ? "the directory's name" : "the model type"));
+    return shortened;
+  }
+
+  private Splice splice(ImmutableList<Component> components) {
+    JsonNode splice = tree.get("splice");
+    JsonNode projector = splice.get("projector");
+    int blocks = splice.get("blocks").asInt();
+    return new Splice(
+        blocks,
+        choice(Gates.class, splice.get("gates")),
+        new Projector(
+            choice(ProjectorKind.class, projector.get("kind")),
+            choice(Initialisation.class, projector.get("initialisation"))),
+        choice(Embeddings.class, splice.get("embeddings")),
+        partition(splice.path("partition"), components, blocks));
+  }
+
+  private ImmutableList<ImmutableList<LayerRange>> partition(
+      JsonNode partition, ImmutableList<Component> components, int blocks) {
+    if (partition.isMissingNode()) {
+      return ImmutableList.of();
+    }
+    if (partition.size() != components.size()) {
+      problems.add(
+          PARTITION,
+          String.format("has %d lists for %d components", partition.size(), components.size()));
+    }
+    ImmutableList.Builder<ImmutableList<LayerRange>> all = ImmutableList.builder();
+    for (int k = 0; k < partition.size(); k++) {
+      KeyPath place = PARTITION.child(k);
+      JsonNode ranges = partition.get(k);
+      if (ranges.size() != blocks) {
+        problems.add(place, String.format("has %d ranges for %d blocks", ranges.size(), blocks));
+      }
+      ImmutableList.Builder<LayerRange> component = ImmutableList.builder();
+      int expected = 0;
+      for (int i = 0; i < ranges.size(); i++) {
+        int from = ranges.get(i).get(0).asInt();
+        int to = ranges.get(i).get(1).asInt();
+        if (from != expected || to <= from) {
+          problems.add(
+              place.child(i),
+              String.format(
+                  "[%d, %d) should begin at layer %d and hold at least one layer",
+                  from, to, expected));
+          break;
+        }
+        component.add(new LayerRange(from, to));
+        expected = to;
+      }
+      all.add(component.build());
+    }
+    return all.build();
+  }
+
+  private Data data(ImmutableList<Component> components) {
+    JsonNode data = tree.get("data");
+    return new Data(
+        dataSource(data.get("source")),
+        tokenizer(components),
+        data.get("length").asInt(),
+        data.get("holdout").asDouble());
+  }
+
+  private DataSource dataSource(JsonNode source) {
+    KeyPath place = KeyPath.ROOT.child("data").child("source");
+    if (source.has("text")) {
+      return new TextFile(file(place.child("text"), source.get("text").asText()));
+    }
+    if (source.has("jsonl")) {
+      ImmutableList.Builder<String> fields = ImmutableList.builder();
+      source.get("fields").forEach(field -> fields.add(field.asText()));
+      return new JsonLines(
+          file(place.child("jsonl"), source.get("jsonl").asText()), fields.build());
+    }
+    return new Generated(
+        source.get("generator").asText(),
+        source.get("characters").asInt(),
+        source.get("seed").asInt());
+  }
+
+  private TokenizerSource tokenizer(ImmutableList<Component> components) {
+    ObjectNode data = (ObjectNode) tree.get("data");
+    JsonNode tokenizer = data.path("tokenizer");
+    if (tokenizer.isTextual()) {
+      return new TokenizerFile(file(TOKENIZER, tokenizer.asText()));
+    }
+    if (tokenizer.isObject()) {
+      return new TrainedTokenizer(tokenizer.path("train").path("vocabulary").asInt());
+    }
+    for (int k = 0; k < components.size(); k++) {
+      if (components.get(k).source() instanceof Pretrained model) {
+        Path file = model.directory().resolve("tokenizer.json");
+        if (Files.isDirectory(model.directory()) && !Files.isRegularFile(file)) {
+          problems.add(
+              COMPONENTS.child(k).child("model"),
+              "has no tokenizer.json; name one in data.tokenizer");
+        }
+        return new TokenizerOfComponent(file);
+      }
+    }
+    data.putObject("tokenizer").putObject("train").put("vocabulary", DEFAULT_VOCABULARY);
+    sources.put(TOKENIZER, new ValueSource.Default("no component brings a tokenizer"));
+    return new TrainedTokenizer(DEFAULT_VOCABULARY);
+  }
+
+  private Training training(KeyPath place, JsonNode node) {
+    int steps = node.get("steps").asInt();
+    int warmup = node.get("warmup").asInt();
+    if (warmup > steps) {
+      problems.add(
+          place.child("warmup"),
+          String.format(
+              "%d steps of warm-up are more than the %d steps of training", warmup, steps));
+    }
+    return new Training(
+        steps,
+        node.get("batch").asInt(),
+        node.get("accumulation").asInt(),
+        node.get("learning_rate").asDouble(),
+        node.get("weight_decay").asDouble(),
+        node.get("clip").asDouble(),
+        node.get("betas").get(0).asDouble(),
+        node.get("betas").get(1).asDouble(),
+        node.get("epsilon").asDouble(),
+        choice(Schedule.class, node.get("schedule")),
+        warmup);
+  }
+
+  private Path file(KeyPath place, String text) {
+    Path path = path(place, text);
+    if (!Files.isRegularFile(path)) {
+      problems.add(place, "there is no file " + path);
+    }
+    return path;
+  }
+
+  /** Resolves a path: of the command line as a shell does, of the recipe against its directory. */
+  private Path path(KeyPath place, String text) {
+    if (!schema.isPath(place)) {
+      throw new IllegalStateException("the schema does not mark " + place + " as a path");
+    }
+    boolean override = sources.get(place) instanceof ValueSource.CommandLine;
+    Path base = override ? workingDirectory : recipeDirectory;
+    try {
+      Path path = base.resolve(text).normalize();
+      paths.put(place, path);
+      return path;
+    } catch (InvalidPathException e) {
+      problems.add(place, "is not a path: " + e.getReason());
+      return base;
+    }
+  }
+
+  private static <E extends Enum<E>> E choice(Class<E> type, JsonNode value) {
+    return Enum.valueOf(type, value.asText().toUpperCase(Locale.ROOT));
+  }
+
+  private static String json(JsonNode node) {
+    try {
+      return JsonMapper.builder()
+          .disable(JsonWriteFeature.WRITE_NAN_AS_STRINGS)
+          .build()
+          .writeValueAsString(node);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
