@@ -1,0 +1,38 @@
+package dev.manticore.compiler.lower;
+
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.pass.CommonSubexpressions;
+import dev.manticore.ir.pass.FoldConstants;
+import dev.manticore.ir.pass.InlineBodies;
+import dev.manticore.ir.pass.PassPipeline;
+import java.util.Set;
+
+/** The pipelines of passes that bring a graph into the form of a target. */
+public final class Lowering {
+
+  private Lowering() {}
+
+  /**
+   * For our own process: our operators as kernels where the device has them, else as what they stand for.
+   *
+   * @param kernels the names of the device's kernels
+   */
+  public static Graph forDevice(Graph graph, Set<String> kernels) {
+    return PassPipeline.of(
+            new UseKernels(kernels),
+            InlineBodies.of(op -> op.domain().equals(OpId.MANTICORE)),
+            new FoldConstants(),
+            new Simplify(),
+            new FuseTransposes(),
+            new CommonSubexpressions())
+        .run(graph);
+  }
+
+  /** For any runtime: standard operators alone. */
+  public static Graph portable(Graph graph) {
+    return PassPipeline.of(
+            InlineBodies.all(), new FoldConstants(), new Simplify(), new CommonSubexpressions())
+        .run(graph);
+  }
+}

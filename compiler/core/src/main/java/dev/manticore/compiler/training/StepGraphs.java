@@ -1,0 +1,296 @@
+package dev.manticore.compiler.training;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.IrException;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Origin;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.autodiff.Differentiate;
+import dev.manticore.ir.build.Ops;
+import dev.manticore.ir.pass.FoldConstants;
+import dev.manticore.ir.pass.PassPipeline;
+import dev.manticore.ir.pass.Specialise;
+import dev.manticore.ir.state.StateBinding;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Builds the graphs of a training run from a model: one step is one graph and one run. Every parameter of the model is an
+ * input of these graphs under its own name; moments are {@code m.<parameter>} and {@code v.<parameter>}, accumulated gradients
+ * {@code g.<parameter>}. Graphs are specialised to one batch and length.
+ *
+ * <p>Inputs besides state: {@code input_ids} and {@code labels}, i64[batch,length], and for each group {@code
+ * settings.<group>}, f32[7]: learning rate, beta1, beta2, epsilon, weight decay, 1 - beta1^t, 1 - beta2^t. Outputs besides
+ * state: {@code loss}, f32[], the mean over the labels that are not -100, and {@code norm.<group>}, f32[], before clipping.
+ */
+public final class StepGraphs {
+
+  /** Elements of {@code settings.<group>}. */
+  public static final int SETTINGS = 7;
+
+  private static final int DECAY = 4;
+
+  private final Graph forward;
+
+  private StepGraphs(Graph forward) {
+    this.forward = forward;
+  }
+
+  /**
+   * A graph with state that it updates in place.
+   *
+   * @param bindings which output overwrites which input
+   */
+  public record Step(Graph graph, ImmutableList<StateBinding> bindings) {}
+
+  /**
+   * Prepares a model with input {@code input_ids} [batch,length] and output {@code logits}.
+   *
+   * @param batch sequences in a step
+   * @param length tokens in a sequence
+   */
+  public static StepGraphs of(Graph model, int batch, int length) {
+    Value ids = model.inputs().get(0);
+    Map<String, Long> extents = new LinkedHashMap<>();
+    bind(extents, ids.shape().dim(0), batch);
+    bind(extents, ids.shape().dim(1), length);
+    Graph specialised =
+        PassPipeline.of(
+                Specialise.of(extents),
+                Differentiate.preparation(),
+                new FoldConstants())
+            .run(model);
+    return new StepGraphs(specialised);
+  }
+
+  private static void bind(Map<String, Long> extents, Dim dim, long extent) {
+    if (dim instanceof Dim.Symbolic symbolic) {
+      extents.put(symbolic.name(), extent);
+    } else if (!dim.equals(Dim.of(extent))) {
+      throw new IrException("the model takes " + dim + " where " + extent + " is wanted");
+    }
+  }
+
+  /** The loss alone, for evaluation; no state is written. */
+  public Graph evaluation() {
+    GraphEditor editor = editor();
+    Value loss = loss(editor);
+    editor.clearOutputs();
+    editor.output(loss);
+    return asInputs(editor.freezeLive());
+  }
+
+  /** The logits alone, of this batch and length. */
+  public Graph logits() {
+    return asInputs(editor().freezeLive());
+  }
+
+  /**
+   * One whole step: forward, backward, clip, AdamW.
+   *
+   * @param clip the largest norm of a group's gradient; 0 for no limit
+   */
+  public Step step(List<ParameterGroup> groups, float clip) {
+    GraphEditor editor = editor();
+    Value loss = loss(editor);
+    ImmutableMap<Value, Value> gradients =
+        Differentiate.gradients(editor, loss, parameters(editor, groups).values());
+    editor.clearOutputs();
+    editor.output(loss);
+    ImmutableList<StateBinding> bindings = update(editor, groups, gradients, clip);
+    return new Step(asInputs(editor.freezeLive()), bindings);
+  }
+
+  /** Forward and backward of one micro-batch; gradients are added to {@code g.<parameter>}. */
+  public Step accumulate(List<ParameterGroup> groups) {
+    GraphEditor editor = editor();
+    Ops ops = new Ops(editor);
+    Value loss = loss(editor);
+    Map<String, Value> parameters = parameters(editor, groups);
+    ImmutableMap<Value, Value> gradients =
+        Differentiate.gradients(editor, loss, parameters.values());
+    editor.clearOutputs();
+    editor.output(loss);
+    ImmutableList.Builder<StateBinding> bindings = ImmutableList.builder();
+    parameters.forEach(
+        (name, parameter) -> {
+          Value sum = editor.input("g." + name, parameter.type());
+          Value next = named(editor, "g." + name + ".next", ops.add(sum, gradients.get(parameter)));
+          editor.output(next);
+          bindings.add(new StateBinding(sum.name(), next.name()));
+        });
+    return new Step(asInputs(editor.freezeLive()), bindings.build());
+  }
+
+  /**
+   * Clip and AdamW on accumulated gradients, which are divided by the number of micro-batches.
+   *
+   * @param types the parameters' types by name
+   */
+  public static Step apply(
+      Map<String, TensorType> types, List<ParameterGroup> groups, float clip, int microBatches) {
+    GraphEditor editor = new GraphEditor("apply");
+    Ops ops = new Ops(editor);
+    ImmutableMap.Builder<Value, Value> gradients = ImmutableMap.builder();
+    for (ParameterGroup group : groups) {
+      for (String name : group.parameters()) {
+        Value parameter = editor.input(name, types.get(name));
+        Value sum = editor.input("g." + name, types.get(name));
+        gradients.put(parameter, ops.mul(sum, 1.0 / microBatches));
+      }
+    }
+    ImmutableList<StateBinding> bindings = update(editor, groups, gradients.buildOrThrow(), clip);
+    return new Step(editor.freezeLive(), bindings);
+  }
+
+  private GraphEditor editor() {
+    return forward.edit();
+  }
+
+  private Value loss(GraphEditor editor) {
+    Ops ops = new Ops(editor);
+    Value logits = forward.outputs().get(0);
+    Value labels =
+        editor.input(
+            "labels",
+            new TensorType(
+                ElementType.INT64, Shape.of(logits.shape().dim(0), logits.shape().dim(1))));
+    Value loss = ops.own("CrossEntropy", Attributes.NONE, 2, logits, labels).get(0);
+    return named(editor, "loss", loss);
+  }
+
+  private Map<String, Value> parameters(GraphEditor editor, List<ParameterGroup> groups) {
+    Map<String, Value> parameters = new LinkedHashMap<>();
+    for (ParameterGroup group : groups) {
+      for (String name : group.parameters()) {
+        Value parameter =
+            forward
+                .parameter(name)
+                .orElseThrow(() -> new IrException(forward + " has no parameter '" + name + "'"));
+        parameters.put(name, parameter);
+      }
+    }
+    return parameters;
+  }
+
+  /** Parameters become inputs, under their names; those that are not read any more go. */
+  private static Graph asInputs(Graph graph) {
+    Set<Value> read = new LinkedHashSet<>();
+    graph.nodes().forEach(node -> read.addAll(node.reads()));
+    GraphEditor editor = graph.edit();
+    for (Value parameter : graph.parameters().keySet()) {
+      editor.parameterToInput(parameter);
+      if (!read.contains(parameter)) {
+        editor.removeInput(parameter);
+      }
+    }
+    return editor.freeze();
+  }
+
+  private static ImmutableList<StateBinding> update(
+      GraphEditor editor, List<ParameterGroup> groups, ImmutableMap<Value, Value> gradients, float clip) {
+    Ops ops = new Ops(editor);
+    Map<String, Value> byName = new LinkedHashMap<>();
+    gradients.keySet().forEach(parameter -> byName.put(parameter.name(), parameter));
+    List<Value> squares = new ArrayList<>();
+    for (ParameterGroup group : groups) {
+      List<Value> parts = new ArrayList<>();
+      for (String name : group.parameters()) {
+        Value gradient = gradients.get(byName.get(name));
+        parts.add(ops.onnx("ReduceSumSquare", Attributes.of("keepdims", 0), gradient));
+      }
+      squares.add(parts.size() == 1 ? parts.get(0) : ops.onnx("Sum", parts.toArray(Value[]::new)));
+    }
+    // No group may be written before another has read it, so that all updates wait for all norms: min(0, sum) is 0.
+    Value all = squares.size() == 1 ? squares.get(0) : ops.onnx("Sum", squares.toArray(Value[]::new));
+    Value after = ops.onnx("Min", all, ops.scalar(ElementType.FLOAT32, 0));
+    ImmutableList.Builder<StateBinding> bindings = ImmutableList.builder();
+    for (int i = 0; i < groups.size(); i++) {
+      ParameterGroup group = groups.get(i);
+      Value norm = named(editor, "norm." + group.name(), ops.sqrt(squares.get(i)));
+      editor.output(norm);
+      Value one = ops.scalar(ElementType.FLOAT32, 1);
+      Value scale =
+          clip == 0
+              ? one
+              : ops.onnx(
+                  "Min", one, ops.div(ops.scalar(ElementType.FLOAT32, clip), ops.add(norm, 1e-6)));
+      Value settings =
+          editor.input("settings." + group.name(), TensorType.of(ElementType.FLOAT32, SETTINGS));
+      Value ordered = ops.reshape(ops.add(scale, after), 1);
+      Value decayed = ops.concat(0, settings, ordered);
+      Value plain = ops.concat(0, ops.mul(settings, withoutDecay(editor)), ordered);
+      for (String name : group.parameters()) {
+        Value parameter = byName.get(name);
+        Value first = editor.input("m." + name, parameter.type());
+        Value second = editor.input("v." + name, parameter.type());
+        List<Value> next =
+            adamW(
+                editor,
+                parameter,
+                first,
+                second,
+                gradients.get(parameter),
+                group.decayed().contains(name) ? decayed : plain);
+        List<Value> before = List.of(parameter, first, second);
+        for (int j = 0; j < 3; j++) {
+          editor.output(next.get(j));
+          bindings.add(new StateBinding(before.get(j).name(), next.get(j).name()));
+        }
+      }
+    }
+    return bindings.build();
+  }
+
+  private static Value withoutDecay(GraphEditor editor) {
+    float[] mask = new float[SETTINGS];
+    Arrays.fill(mask, 1);
+    mask[DECAY] = 0;
+    return editor.constant("without_decay", Tensor.ofFloats(Shape.of(SETTINGS), mask));
+  }
+
+  private static List<Value> adamW(
+      GraphEditor editor, Value parameter, Value first, Value second, Value gradient, Value settings) {
+    List<Value> outputs = new ArrayList<>();
+    for (Value state : List.of(parameter, first, second)) {
+      outputs.add(new Value(editor.freshName(state.name() + ".next"), state.type()));
+    }
+    editor.addNode(
+        new Node(
+            OpId.manticore("AdamW"),
+            "update/" + parameter.name(),
+            Attributes.NONE,
+            ImmutableList.of(
+                Optional.of(parameter),
+                Optional.of(first),
+                Optional.of(second),
+                Optional.of(gradient),
+                Optional.of(settings)),
+            outputs.stream().map(Optional::of).collect(ImmutableList.toImmutableList()),
+            Origin.NONE));
+    return outputs;
+  }
+
+  private static Value named(GraphEditor editor, String name, Value value) {
+    Value result = new Value(editor.freshName(name), value.type());
+    editor.addNode(
+        Node.of(OpId.onnx("Identity"), name, Attributes.NONE, List.of(value), List.of(result)));
+    return result;
+  }
+}

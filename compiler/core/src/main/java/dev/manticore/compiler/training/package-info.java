@@ -1,0 +1,2 @@
+/** Step graphs and training runs: what is trained, by which optimizer, on which batches. */
+package dev.manticore.compiler.training;

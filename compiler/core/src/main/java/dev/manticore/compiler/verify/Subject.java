@@ -1,0 +1,87 @@
+package dev.manticore.compiler.verify;
+
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.hybrid.HybridFiles;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Value;
+import dev.manticore.onnx.OnnxImporter;
+import dev.manticore.onnx.huggingface.Models;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A model to be verified, with its inner values under the names that references have for them: {@code hidden_states.i}, {@code
+ * mixture_weights.i}.
+ */
+public record Subject(Graph graph, ImmutableMap<String, Value> inner) {
+
+  /**
+   * Loads a checkpoint directory, an {@code .onnx} file or a {@code hybrid.json}.
+   *
+   * @param components the directory that holds a hybrid's components
+   * @throws ManticoreException if it is none of them, or cannot be read
+   */
+  public static Subject load(Path model, Optional<Path> components) {
+    String name = model.getFileName() == null ? "" : model.getFileName().toString();
+    if (Files.isDirectory(model)) {
+      return of(ComponentFinder.find(name, Models.load(model)));
+    }
+    if (name.endsWith(".onnx")) {
+      Graph graph = OnnxImporter.read(model);
+      try {
+        return of(ComponentFinder.find(name, graph));
+      } catch (ManticoreException e) {
+        // A hybrid, or any other graph: its logits can be compared all the same.
+        return new Subject(graph, byName(graph));
+      }
+    }
+    if (name.endsWith(".json")) {
+      return of(
+          HybridFiles.read(
+              model,
+              components.orElseThrow(
+                  () ->
+                      new ManticoreException(
+                          "MNT-VERIFY",
+                          model + " is a hybrid: name the directory of its components with --components"))));
+    }
+    throw new ManticoreException(
+        "MNT-VERIFY",
+        model + " is neither a checkpoint directory nor an .onnx file nor a hybrid.json");
+  }
+
+  static Subject of(Component component) {
+    return new Subject(component.graph(), numbered("hidden_states.", component.hiddenStates()));
+  }
+
+  static Subject of(Hybrid hybrid) {
+    Map<String, Value> inner = new LinkedHashMap<>(numbered("hidden_states.", hybrid.hiddenStates()));
+    inner.putAll(numbered("mixture_weights.", hybrid.mixtureWeights()));
+    return new Subject(hybrid.graph(), ImmutableMap.copyOf(inner));
+  }
+
+  private static ImmutableMap<String, Value> numbered(String prefix, List<Value> values) {
+    ImmutableMap.Builder<String, Value> named = ImmutableMap.builder();
+    for (int i = 0; i < values.size(); i++) {
+      named.put(prefix + i, values.get(i));
+    }
+    return named.buildOrThrow();
+  }
+
+  private static ImmutableMap<String, Value> byName(Graph graph) {
+    ImmutableMap.Builder<String, Value> named = ImmutableMap.builder();
+    graph.nodes().stream()
+        .flatMap(node -> node.presentOutputs().stream())
+        .filter(value -> value.name().matches("(hidden_states|mixture_weights)\\.\\d+"))
+        .forEach(value -> named.put(value.name(), value));
+    return named.buildOrThrow();
+  }
+}

@@ -1,0 +1,42 @@
+package dev.manticore.compiler.verify;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.manticore.runtime.Devices;
+import dev.manticore.testdata.Fixtures;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The Hugging Face implementation's own logits, hidden states, loss and gradients. */
+class ReferenceCheckTest {
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "huggingface/gpt-neo",
+        "huggingface/mamba",
+        "huggingface/mamba-state-spaces",
+        "hybrid/mamba+gpt-neo-1",
+        "hybrid/mamba+gpt-neo-2"
+      })
+  void agreesWithTheReference(String name) {
+    Optional<Path> fixture = Fixtures.shared("fixtures/" + name);
+    assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
+    Path model = name.startsWith("hybrid") ? fixture.get().resolve("hybrid.json") : fixture.get();
+    Subject subject = Subject.load(model, Fixtures.shared("fixtures/huggingface"));
+
+    List<String> details = new ArrayList<>();
+    Discrepancy discrepancy =
+        new ReferenceCheck(
+                subject, fixture.get().resolve("reference.safetensors"), Devices.byName("cpu"))
+            .run(ReferenceCheck.Gradients.COMPARE, details::add);
+
+    assertThat(discrepancy.passed()).as(String.join("\n", details)).isTrue();
+    assertThat(discrepancy.gradientMaxRel()).isNotNull();
+  }
+}
