@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -187,6 +188,30 @@ final class SafetensorsTest {
         .hasMessageContainingAll("bad.safetensors", message)
         .extracting(error -> ((ManticoreException) error).code())
         .isEqualTo("MNT-SAFETENSORS");
+  }
+
+  @Test
+  void damagedHeadersAreReadOrRefusedButNothingElse() throws IOException {
+    Path file = directory.resolve("bad.safetensors");
+    SafetensorsWriter.write(
+        file,
+        ImmutableMap.of("a", Tensor.vector(1, 2), "b", Tensor.ofFloats(Shape.of(1, 2), 3, 4)),
+        Map.of("key", "value"));
+    byte[] good = Files.readAllBytes(file);
+    SplittableRandom random = new SplittableRandom(1);
+
+    for (int i = 0; i < 2000; i++) {
+      byte[] damaged = good.clone();
+      for (int change = random.nextInt(1, 4); change > 0; change--) {
+        damaged[random.nextInt(good.length - 24)] = (byte) random.nextInt(256);
+      }
+      Files.write(file, damaged);
+      try {
+        SafetensorsFile.open(file).tensors().values().forEach(Tensor::toDoubles);
+      } catch (ManticoreException e) {
+        assertThat(e.code()).isEqualTo("MNT-SAFETENSORS");
+      }
+    }
   }
 
   @Test
