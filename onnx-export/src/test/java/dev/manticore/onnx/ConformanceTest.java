@@ -1,0 +1,89 @@
+package dev.manticore.onnx;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.interpret.Interpreter;
+import dev.manticore.ir.op.NdArray;
+import dev.manticore.testdata.Fixtures;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/** ONNX's own cases of single operators, through the importer, inference and the interpreter. */
+class ConformanceTest {
+
+  /** Beginnings of the names of cases that are not covered, and why. */
+  private static final ImmutableMap<String, String> NOT_COVERED =
+      ImmutableMap.<String, String>builder().buildOrThrow();
+
+  @TestFactory
+  Stream<DynamicTest> onnxNodeTests() throws IOException {
+    Optional<Path> root = Fixtures.shared("fixtures/onnx-node-tests");
+    assumeTrue(root.isPresent(), "no fixtures/onnx-node-tests");
+    List<DynamicTest> tests = new ArrayList<>();
+    try (Stream<Path> cases = Files.list(root.orElseThrow())) {
+      cases
+          .filter(directory -> Files.exists(directory.resolve("model.onnx")))
+          .sorted()
+          .forEach(
+              directory ->
+                  tests.add(
+                      DynamicTest.dynamicTest(
+                          directory.getFileName().toString(), () -> check(directory))));
+    }
+    return tests.stream();
+  }
+
+  private static void check(Path directory) throws IOException {
+    String name = directory.getFileName().toString();
+    Optional<String> reason =
+        NOT_COVERED.keySet().stream().filter(name::startsWith).findFirst().map(NOT_COVERED::get);
+    assumeTrue(reason.isEmpty(), reason::orElseThrow);
+    Graph graph = OnnxImporter.read(directory.resolve("model.onnx"));
+    Path data = directory.resolve("test_data_set_0");
+    Map<String, NdArray> inputs = new LinkedHashMap<>();
+    for (int i = 0; i < graph.inputs().size(); i++) {
+      inputs.put(
+          graph.inputs().get(i).name(),
+          NdArray.of(OnnxTensors.read(data.resolve("input_" + i + ".pb"))));
+    }
+
+    Map<String, NdArray> outputs = new Interpreter().run(graph, inputs);
+
+    for (int i = 0; i < graph.outputs().size(); i++) {
+      Tensor expected = OnnxTensors.read(data.resolve("output_" + i + ".pb"));
+      TensorType inferred = graph.outputs().get(i).type();
+      Tensor actual = outputs.get(graph.outputs().get(i).name()).toTensor();
+      assertThat(inferred.elementType()).isEqualTo(expected.elementType());
+      assertThat(actual.type()).isEqualTo(expected.type());
+      checkClose(actual.toDoubles(), expected.toDoubles());
+    }
+  }
+
+  /** The tolerances of ONNX's own test runner. */
+  private static void checkClose(double[] actual, double[] expected) {
+    for (int i = 0; i < expected.length; i++) {
+      if (Double.isFinite(expected[i])) {
+        assertThat(actual[i])
+            .as("element %s", i)
+            .isCloseTo(expected[i], within(1e-7 + 1e-3 * Math.abs(expected[i])));
+      } else {
+        assertThat(actual[i]).as("element %s", i).isEqualTo(expected[i]);
+      }
+    }
+  }
+}
