@@ -1,0 +1,75 @@
+package dev.manticore.kernels;
+
+/**
+ * The inner loops of the kernels, in one of two forms. Widths are multiples of {@link #LANES}: the
+ * callers pad with zeros, so that no form needs a loop for the rest.
+ */
+interface Blocks {
+
+  /** Channels that are worked on together, and the number of partial sums of a reduction. */
+  int LANES = 16;
+
+  /**
+   * Steps of a selective scan over a block of channels.
+   *
+   * @param steps the number of steps
+   * @param width the number of channels, a multiple of {@link #LANES}
+   * @param states the number of states of a channel
+   * @param x {@code [steps][width]}
+   * @param delta {@code [steps][width]}
+   * @param a {@code [width / LANES][states][LANES]}
+   * @param b {@code [steps][states]}
+   * @param c {@code [steps][states]}
+   * @param h the state before the first step, replaced by that after the last; laid out as a
+   * @param y the result, {@code [steps][width]}
+   */
+  void scan(
+      int steps,
+      int width,
+      int states,
+      float[] x,
+      float[] delta,
+      float[] a,
+      float[] b,
+      float[] c,
+      float[] h,
+      float[] y);
+
+  /** The same, for the state only. */
+  void scanState(
+      int steps, int width, int states, float[] x, float[] delta, float[] a, float[] b, float[] h);
+
+  /**
+   * The gradient of those steps: the state is computed again from that before the first step, then
+   * the steps are gone through backwards.
+   *
+   * @param h the state before the first step, laid out as {@code a}
+   * @param dy the gradient of y, {@code [steps][width]}
+   * @param g the gradient of the state after the last step, replaced by that of the state before
+   *     the first; laid out as {@code a}
+   * @param scratch at least {@code (2 * steps + 1) * states * LANES} values
+   * @param dx the gradient of x, {@code [steps][width]}
+   * @param ddelta the gradient of delta, {@code [steps][width]}
+   * @param da the gradient of a, added to; laid out as {@code a}
+   * @param db partial sums of the gradient of b, {@code [steps][states][LANES]}, added to
+   * @param dc partial sums of the gradient of c, {@code [steps][states][LANES]}, added to
+   */
+  void scanGradient(
+      int steps,
+      int width,
+      int states,
+      float[] x,
+      float[] delta,
+      float[] a,
+      float[] b,
+      float[] c,
+      float[] h,
+      float[] dy,
+      float[] g,
+      float[] scratch,
+      float[] dx,
+      float[] ddelta,
+      float[] da,
+      float[] db,
+      float[] dc);
+}

@@ -1,0 +1,308 @@
+package dev.manticore.kernels;
+
+import java.util.Arrays;
+
+/**
+ * The selective scan of Mamba (Gu and Dao, 2023, algorithm 2) with the discretisation that its
+ * reference code uses, and its gradient. With {@code d} a channel and {@code n} a state,
+ *
+ * <pre>
+ * h[t,d,n] = exp(delta[t,d] A[d,n]) h[t-1,d,n] + delta[t,d] x[t,d] B[t,n],   h[-1] = 0
+ * y[t,d]   = sum over n of h[t,d,n] C[t,n]
+ * </pre>
+ *
+ * <p>Results do not depend on the number of threads.
+ *
+ * @param batch sequences
+ * @param length steps of a sequence
+ * @param channels channels, each with states of its own
+ * @param states states of a channel
+ */
+public record SelectiveScan(int batch, int length, int channels, int states) {
+
+  /** Steps between two states that are kept for the gradient. */
+  private static final int CHUNK = 16;
+
+  /** Channels of one task; fixed, since the order of the sums over channels follows from it. */
+  private static final int GROUP = 128;
+
+  private int groups() {
+    return (channels + GROUP - 1) / GROUP;
+  }
+
+  /**
+   * Computes y.
+   *
+   * @param x {@code [batch, length, channels]}
+   * @param delta {@code [batch, length, channels]}
+   * @param a {@code [channels, states]}
+   * @param b {@code [batch, length, states]}
+   * @param c {@code [batch, length, states]}
+   * @param y {@code [batch, length, channels]}
+   */
+  public void forward(
+      Parallel parallel, Floats x, Floats delta, Floats a, Floats b, Floats c, Floats y) {
+    forward(Forms.chosen(), parallel, x, delta, a, b, c, y);
+  }
+
+  void forward(
+      Blocks blocks,
+      Parallel parallel,
+      Floats x,
+      Floats delta,
+      Floats a,
+      Floats b,
+      Floats c,
+      Floats y) {
+    parallel.run(
+        batch * groups(),
+        task -> {
+          Group group = new Group(task);
+          float[] xs = group.rows();
+          float[] deltas = group.rows();
+          float[] ys = group.rows();
+          float[] as = group.readA(a);
+          float[] bs = new float[CHUNK * states];
+          float[] cs = new float[CHUNK * states];
+          float[] h = new float[as.length];
+          for (int first = 0; first < length; first += CHUNK) {
+            int steps = Math.min(CHUNK, length - first);
+            group.readRows(x, first, steps, xs);
+            group.readRows(delta, first, steps, deltas);
+            group.readMixing(b, first, steps, bs);
+            group.readMixing(c, first, steps, cs);
+            blocks.scan(steps, group.width, states, xs, deltas, as, bs, cs, h, ys);
+            group.writeRows(y, first, steps, ys);
+          }
+        });
+  }
+
+  /**
+   * Computes the gradients of all inputs from that of y. The states are not needed: they are
+   * computed again, in chunks.
+   *
+   * @param dy {@code [batch, length, channels]}
+   * @param dx as x
+   * @param ddelta as delta
+   * @param da as a
+   * @param db as b
+   * @param dc as c
+   */
+  public void gradient(
+      Parallel parallel,
+      Floats x,
+      Floats delta,
+      Floats a,
+      Floats b,
+      Floats c,
+      Floats dy,
+      Floats dx,
+      Floats ddelta,
+      Floats da,
+      Floats db,
+      Floats dc) {
+    gradient(Forms.chosen(), parallel, x, delta, a, b, c, dy, dx, ddelta, da, db, dc);
+  }
+
+  void gradient(
+      Blocks blocks,
+      Parallel parallel,
+      Floats x,
+      Floats delta,
+      Floats a,
+      Floats b,
+      Floats c,
+      Floats dy,
+      Floats dx,
+      Floats ddelta,
+      Floats da,
+      Floats db,
+      Floats dc) {
+    // What several tasks add to is kept apart and summed in a fixed order.
+    float[][] das = new float[batch * groups()][];
+    float[][] dbs = new float[batch * groups()][];
+    float[][] dcs = new float[batch * groups()][];
+    parallel.run(
+        batch * groups(),
+        task -> {
+          Group group = new Group(task);
+          das[task] = new float[group.width * states];
+          dbs[task] = new float[length * states];
+          dcs[task] = new float[length * states];
+          groupGradient(
+              blocks, group, x, delta, a, b, c, dy, dx, ddelta, das[task], dbs[task], dcs[task]);
+        });
+    float[] sum = new float[length * states];
+    for (int sequence = 0; sequence < batch; sequence++) {
+      int first = sequence * groups();
+      sum(dbs, first, first + groups(), 1, sum);
+      db.write((long) sequence * sum.length, sum, 0, sum.length);
+      sum(dcs, first, first + groups(), 1, sum);
+      dc.write((long) sequence * sum.length, sum, 0, sum.length);
+    }
+    for (int number = 0; number < groups(); number++) {
+      Group group = new Group(number);
+      float[] total = new float[group.width * states];
+      sum(das, number, das.length, groups(), total);
+      group.writeA(total, da);
+    }
+  }
+
+  private static void sum(float[][] parts, int first, int end, int step, float[] total) {
+    Arrays.fill(total, 0);
+    for (int part = first; part < end; part += step) {
+      for (int i = 0; i < total.length; i++) {
+        total[i] += parts[part][i];
+      }
+    }
+  }
+
+  private void groupGradient(
+      Blocks blocks,
+      Group group,
+      Floats x,
+      Floats delta,
+      Floats a,
+      Floats b,
+      Floats c,
+      Floats dy,
+      Floats dx,
+      Floats ddelta,
+      float[] da,
+      float[] db,
+      float[] dc) {
+    float[] xs = group.rows();
+    float[] deltas = group.rows();
+    float[] dys = group.rows();
+    float[] dxs = group.rows();
+    float[] ddeltas = group.rows();
+    float[] as = group.readA(a);
+    float[] bs = new float[CHUNK * states];
+    float[] cs = new float[CHUNK * states];
+    float[] g = new float[as.length];
+    float[] scratch = new float[(2 * CHUNK + 1) * states * Blocks.LANES];
+    float[] dbs = new float[CHUNK * states * Blocks.LANES];
+    float[] dcs = new float[CHUNK * states * Blocks.LANES];
+    int chunks = (length + CHUNK - 1) / CHUNK;
+    float[][] before = new float[chunks][];
+    float[] h = new float[as.length];
+    for (int chunk = 0; chunk < chunks; chunk++) {
+      before[chunk] = h.clone();
+      if (chunk + 1 < chunks) {
+        group.readRows(x, chunk * CHUNK, CHUNK, xs);
+        group.readRows(delta, chunk * CHUNK, CHUNK, deltas);
+        group.readMixing(b, chunk * CHUNK, CHUNK, bs);
+        blocks.scanState(CHUNK, group.width, states, xs, deltas, as, bs, h);
+      }
+    }
+    for (int chunk = chunks - 1; chunk >= 0; chunk--) {
+      int first = chunk * CHUNK;
+      int steps = Math.min(CHUNK, length - first);
+      group.readRows(x, first, steps, xs);
+      group.readRows(delta, first, steps, deltas);
+      group.readRows(dy, first, steps, dys);
+      group.readMixing(b, first, steps, bs);
+      group.readMixing(c, first, steps, cs);
+      Arrays.fill(dbs, 0);
+      Arrays.fill(dcs, 0);
+      blocks.scanGradient(
+          steps,
+          group.width,
+          states,
+          xs,
+          deltas,
+          as,
+          bs,
+          cs,
+          before[chunk],
+          dys,
+          g,
+          scratch,
+          dxs,
+          ddeltas,
+          da,
+          dbs,
+          dcs);
+      group.writeRows(dx, first, steps, dxs);
+      group.writeRows(ddelta, first, steps, ddeltas);
+      sumLanes(dbs, steps * states, db, first * states);
+      sumLanes(dcs, steps * states, dc, first * states);
+    }
+  }
+
+  private static void sumLanes(float[] lanes, int count, float[] sums, int at) {
+    for (int i = 0; i < count; i++) {
+      float sum = 0;
+      for (int lane = 0; lane < Blocks.LANES; lane++) {
+        sum += lanes[i * Blocks.LANES + lane];
+      }
+      sums[at + i] = sum;
+    }
+  }
+
+  /** Some channels of one sequence, copied out with their number rounded up. */
+  private final class Group {
+    private final int sequence;
+    private final int firstChannel;
+    private final int count;
+    private final int width;
+
+    Group(int task) {
+      this.sequence = task / groups();
+      this.firstChannel = task % groups() * GROUP;
+      this.count = Math.min(GROUP, channels - firstChannel);
+      this.width = (count + Blocks.LANES - 1) / Blocks.LANES * Blocks.LANES;
+    }
+
+    float[] rows() {
+      return new float[CHUNK * width];
+    }
+
+    void readRows(Floats from, int first, int steps, float[] rows) {
+      for (int t = 0; t < steps; t++) {
+        from.read(at(first + t), rows, t * width, count);
+      }
+    }
+
+    void writeRows(Floats to, int first, int steps, float[] rows) {
+      for (int t = 0; t < steps; t++) {
+        to.write(at(first + t), rows, t * width, count);
+      }
+    }
+
+    private long at(int step) {
+      return ((long) sequence * length + step) * channels + firstChannel;
+    }
+
+    void readMixing(Floats from, int first, int steps, float[] values) {
+      from.read(((long) sequence * length + first) * states, values, 0, steps * states);
+    }
+
+    float[] readA(Floats a) {
+      float[] rows = new float[count * states];
+      a.read((long) firstChannel * states, rows, 0, rows.length);
+      float[] laidOut = new float[width * states];
+      for (int channel = 0; channel < count; channel++) {
+        for (int n = 0; n < states; n++) {
+          laidOut[place(channel, n)] = rows[channel * states + n];
+        }
+      }
+      return laidOut;
+    }
+
+    void writeA(float[] laidOut, Floats a) {
+      float[] rows = new float[count * states];
+      for (int channel = 0; channel < count; channel++) {
+        for (int n = 0; n < states; n++) {
+          rows[channel * states + n] = laidOut[place(channel, n)];
+        }
+      }
+      a.write((long) firstChannel * states, rows, 0, rows.length);
+    }
+
+    private int place(int channel, int n) {
+      int lane = channel % Blocks.LANES;
+      return (channel - lane) * states + n * Blocks.LANES + lane;
+    }
+  }
+}

@@ -1,0 +1,186 @@
+package dev.manticore.kernels;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The vector form. Only such operations are used as the incubator module has in JDK 17 and in JDK
+ * 25, and as the compilers of both turn into instructions: no conversions, no reductions, no masks.
+ */
+final class VectorBlocks implements Blocks {
+
+  private static final VectorSpecies<Float> SPECIES =
+      FloatVector.SPECIES_PREFERRED.length() <= LANES
+          ? FloatVector.SPECIES_PREFERRED
+          : FloatVector.SPECIES_512;
+
+  private static final int STEP = SPECIES.length();
+
+  private static FloatVector exp(FloatVector x) {
+    FloatVector rounded = x.fma(Exponential.LOG2_E, Exponential.ROUND);
+    FloatVector k = rounded.sub(Exponential.ROUND);
+    FloatVector r = k.fma(all(Exponential.MINUS_LN2_HIGH), x);
+    r = k.fma(all(Exponential.MINUS_LN2_LOW), r);
+    FloatVector p = all(Exponential.P5).fma(r, all(Exponential.P4));
+    p = p.fma(r, all(Exponential.P3));
+    p = p.fma(r, all(Exponential.P2));
+    p = p.fma(r, all(Exponential.P1));
+    p = p.fma(r, all(Exponential.P0));
+    p = p.fma(r.mul(r), r).add(1f);
+    IntVector exponent = rounded.reinterpretAsInts().sub(Exponential.ROUND_BITS).max(0).min(254);
+    return p.mul(exponent.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats());
+  }
+
+  private static FloatVector all(float value) {
+    return FloatVector.broadcast(SPECIES, value);
+  }
+
+  private static FloatVector load(float[] array, int index) {
+    return FloatVector.fromArray(SPECIES, array, index);
+  }
+
+  @Override
+  public void scan(
+      int steps,
+      int width,
+      int states,
+      float[] x,
+      float[] delta,
+      float[] a,
+      float[] b,
+      float[] c,
+      float[] h,
+      float[] y) {
+    for (int channel = 0; channel < width; channel += STEP) {
+      int base = base(channel, states);
+      for (int t = 0; t < steps; t++) {
+        int row = t * width + channel;
+        FloatVector d = load(delta, row);
+        FloatVector dx = d.mul(load(x, row));
+        FloatVector sum = FloatVector.zero(SPECIES);
+        int in = t * states;
+        for (int n = 0; n < states; n++) {
+          int at = base + n * LANES;
+          FloatVector decay = exp(d.mul(load(a, at)));
+          FloatVector state = decay.fma(load(h, at), dx.mul(b[in + n]));
+          state.intoArray(h, at);
+          sum = state.fma(all(c[in + n]), sum);
+        }
+        sum.intoArray(y, row);
+      }
+    }
+  }
+
+  /** Where channel {@code channel} begins in an array laid out as a state. */
+  private static int base(int channel, int states) {
+    return channel / LANES * LANES * states + channel % LANES;
+  }
+
+  @Override
+  public void scanState(
+      int steps, int width, int states, float[] x, float[] delta, float[] a, float[] b, float[] h) {
+    for (int channel = 0; channel < width; channel += STEP) {
+      int base = base(channel, states);
+      for (int t = 0; t < steps; t++) {
+        int row = t * width + channel;
+        FloatVector d = load(delta, row);
+        FloatVector dx = d.mul(load(x, row));
+        int in = t * states;
+        for (int n = 0; n < states; n++) {
+          int at = base + n * LANES;
+          FloatVector decay = exp(d.mul(load(a, at)));
+          decay.fma(load(h, at), dx.mul(b[in + n])).intoArray(h, at);
+        }
+      }
+    }
+  }
+
+  @Override
+  public void scanGradient(
+      int steps,
+      int width,
+      int states,
+      float[] x,
+      float[] delta,
+      float[] a,
+      float[] b,
+      float[] c,
+      float[] h,
+      float[] dy,
+      float[] g,
+      float[] scratch,
+      float[] dx,
+      float[] ddelta,
+      float[] da,
+      float[] db,
+      float[] dc) {
+    int size = states * LANES;
+    for (int channel = 0; channel < width; channel += STEP) {
+      int base = base(channel, states);
+      int lane = channel % LANES;
+      for (int n = 0; n < states; n++) {
+        load(h, base + n * LANES).intoArray(scratch, lane + n * LANES);
+      }
+      again(steps, width, states, channel, x, delta, a, b, scratch);
+      for (int t = steps - 1; t >= 0; t--) {
+        int row = t * width + channel;
+        FloatVector d = load(delta, row);
+        FloatVector in = load(x, row);
+        FloatVector scaled = d.mul(in);
+        FloatVector out = load(dy, row);
+        FloatVector gx = FloatVector.zero(SPECIES);
+        FloatVector gd = FloatVector.zero(SPECIES);
+        int before = t * size + lane;
+        int decays = before + (steps + 1) * size;
+        for (int n = 0; n < states; n++) {
+          int shift = n * LANES;
+          int at = base + shift;
+          FloatVector gn = out.fma(all(c[t * states + n]), load(g, at));
+          out.fma(load(scratch, before + size + shift), load(dc, before + shift))
+              .intoArray(dc, before + shift);
+          gn.fma(scaled, load(db, before + shift)).intoArray(db, before + shift);
+          gx = gn.fma(all(b[t * states + n]), gx);
+          FloatVector carried = gn.mul(load(scratch, decays + shift));
+          carried.intoArray(g, at);
+          FloatVector past = carried.mul(load(scratch, before + shift));
+          past.fma(d, load(da, at)).intoArray(da, at);
+          gd = past.fma(load(a, at), gd);
+        }
+        d.mul(gx).intoArray(dx, row);
+        in.fma(gx, gd).intoArray(ddelta, row);
+      }
+    }
+  }
+
+  /** The states after each step and the decays, kept in {@code scratch}. */
+  private static void again(
+      int steps,
+      int width,
+      int states,
+      int channel,
+      float[] x,
+      float[] delta,
+      float[] a,
+      float[] b,
+      float[] scratch) {
+    int size = states * LANES;
+    int base = base(channel, states);
+    for (int t = 0; t < steps; t++) {
+      int row = t * width + channel;
+      FloatVector d = load(delta, row);
+      FloatVector scaled = d.mul(load(x, row));
+      int before = t * size + channel % LANES;
+      int decays = before + (steps + 1) * size;
+      for (int n = 0; n < states; n++) {
+        int shift = n * LANES;
+        FloatVector decay = exp(d.mul(load(a, base + shift)));
+        decay.intoArray(scratch, decays + shift);
+        decay
+            .fma(load(scratch, before + shift), scaled.mul(b[t * states + n]))
+            .intoArray(scratch, before + size + shift);
+      }
+    }
+  }
+}
