@@ -14,8 +14,10 @@ import java.util.Set;
  *
  * @param name what the model is called where it is spliced
  * @param ids the token ids, i64[batch,length]
- * @param embedding the residual stream before anything but the table was applied, [batch,length,width]
- * @param entry the residual stream as the first layer reads it: the embedding, with positions where the model adds them
+ * @param embedding the residual stream before anything but the table was applied,
+ *     [batch,length,width]
+ * @param entry the residual stream as the first layer reads it: the embedding, with positions where
+ *     the model adds them
  * @param layers the residual stream after each layer, the last one before the final norm
  * @param normed what the head reads: after the final norm
  * @param logits [batch,length,vocabulary]
@@ -41,8 +43,9 @@ public record Component(
   }
 
   /**
-   * The hidden states as Hugging Face's implementations give them: for models that add positions, the entry and the outputs
-   * of all layers but the last; for others the outputs of all layers; and then the normed stream.
+   * The hidden states as Hugging Face's implementations give them: for models that add positions,
+   * the entry and the outputs of all layers but the last; for others the outputs of all layers; and
+   * then the normed stream.
    */
   public ImmutableList<Value> hiddenStates() {
     ImmutableList.Builder<Value> states = ImmutableList.builder();
@@ -54,7 +57,10 @@ public record Component(
     return states.add(normed).build();
   }
 
-  /** Whether a parameter has one row (or column) for each entry of the vocabulary: a table of embeddings or a head. */
+  /**
+   * Whether a parameter has one row (or column) for each entry of the vocabulary: a table of
+   * embeddings or a head.
+   */
   public boolean isVocabularyTable(Value parameter) {
     boolean sized =
         parameter.shape().dims().stream()

@@ -20,10 +20,11 @@ import java.util.stream.Collectors;
 /**
  * Finds a component in a graph by its structure alone; names decide nothing.
  *
- * <p>The residual stream is the chain of values of shape [batch, length, width] that every path from the token ids to the
- * logits passes through. What lies between two neighbours of the chain is a segment; a layer is the shortest repeating run of
- * segments by operator structure, constants ignored. What comes before the repetition belongs to the first block (adding
- * positions), what comes after to the final norm and the head.
+ * <p>The residual stream is the chain of values of shape [batch, length, width] that every path
+ * from the token ids to the logits passes through. What lies between two neighbours of the chain is
+ * a segment; a layer is the shortest repeating run of segments by operator structure, constants
+ * ignored. What comes before the repetition belongs to the first block (adding positions), what
+ * comes after to the final norm and the head.
  */
 public final class ComponentFinder {
 
@@ -40,7 +41,8 @@ public final class ComponentFinder {
   }
 
   /**
-   * Cuts a language model: one integer input of rank 2, and an output of rank 3 (the first, where there are several).
+   * Cuts a language model: one integer input of rank 2, and an output of rank 3 (the first, where
+   * there are several).
    *
    * @throws ManticoreException if the graph is not such a stack, saying where the chain breaks
    */
@@ -50,13 +52,16 @@ public final class ComponentFinder {
             .filter(input -> input.elementType().isInteger() && isRank(input, 2))
             .findFirst()
             .orElseThrow(
-                () -> failure(name, "it has no integer input of shape [batch,length] for token ids"));
+                () ->
+                    failure(name, "it has no integer input of shape [batch,length] for token ids"));
     Value logits =
         graph.outputs().stream()
             .filter(output -> output.elementType().isFloating() && isRank(output, 3))
             .findFirst()
             .orElseThrow(
-                () -> failure(name, "it has no output of shape [batch,length,vocabulary] for logits"));
+                () ->
+                    failure(
+                        name, "it has no output of shape [batch,length,vocabulary] for logits"));
     return new ComponentFinder(graph, ids, logits).find(name);
   }
 
@@ -101,7 +106,10 @@ public final class ComponentFinder {
         logits);
   }
 
-  /** Which values carry data of the ids (not only their shape), and the nodes on a path to the logits. */
+  /**
+   * Which values carry data of the ids (not only their shape), and the nodes on a path to the
+   * logits.
+   */
   private void trace() {
     fromIds.add(ids);
     for (Node node : graph.nodes()) {
@@ -120,7 +128,9 @@ public final class ComponentFinder {
     }
   }
 
-  /** The values that are alone alive at their place in the order: every path passes through them. */
+  /**
+   * The values that are alone alive at their place in the order: every path passes through them.
+   */
   private List<Value> chain() {
     Map<Value, Integer> lastUse = new HashMap<>();
     for (int i = 0; i < path.size(); i++) {
@@ -149,7 +159,9 @@ public final class ComponentFinder {
     List<Value> stream = new ArrayList<>();
     for (Value value : chain) {
       boolean shaped =
-          value.elementType() == ElementType.FLOAT32 && isRank(value, 3) && value.shape().dim(-1).isKnown();
+          value.elementType() == ElementType.FLOAT32
+              && isRank(value, 3)
+              && value.shape().dim(-1).isKnown();
       if (shaped && (stream.isEmpty() || value.shape().dim(-1).equals(width(stream.get(0))))) {
         stream.add(value);
       }
@@ -198,7 +210,8 @@ public final class ComponentFinder {
     List<Node> nodes = new ArrayList<>();
     for (int i = path.size() - 1; i >= 0; i--) {
       Node node = path.get(i);
-      boolean wanted = node.presentOutputs().stream().anyMatch(v -> needed.contains(v) && v != from);
+      boolean wanted =
+          node.presentOutputs().stream().anyMatch(v -> needed.contains(v) && v != from);
       if (wanted) {
         nodes.add(0, node);
         node.reads().stream().filter(fromIds::contains).forEach(needed::add);

@@ -12,7 +12,10 @@ import java.util.Optional;
  */
 record Repetition(int start, int period, int count) {
 
-  /** The repetition that covers most of the sequence, of the shortest period among those that do; at least two times. */
+  /**
+   * The repetition that covers most of the sequence, of the shortest period among those that do; at
+   * least two times.
+   */
   static Optional<Repetition> longest(List<String> sequence) {
     Optional<Repetition> best = Optional.empty();
     for (int period = 1; 2 * period <= sequence.size(); period++) {
@@ -22,7 +25,8 @@ record Repetition(int start, int period, int count) {
           count++;
         }
         int covered = period * count;
-        if (count >= 2 && best.map(other -> covered > other.period() * other.count()).orElse(true)) {
+        if (count >= 2
+            && best.map(other -> covered > other.period() * other.count()).orElse(true)) {
           best = Optional.of(new Repetition(start, period, count));
         }
       }

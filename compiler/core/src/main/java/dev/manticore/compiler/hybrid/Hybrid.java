@@ -7,9 +7,9 @@ import dev.manticore.ir.Value;
 /**
  * A spliced model.
  *
- * @param graph input {@code input_ids} i64[batch,length], output {@code logits} f32[batch,length,vocabulary]; parameters
- *     {@code blocks.i.alpha}, {@code blocks.i.in.k.*}, {@code blocks.i.out.k.*}, {@code embeddings.k.weight} where fresh,
- *     {@code components.k.*}
+ * @param graph input {@code input_ids} i64[batch,length], output {@code logits}
+ *     f32[batch,length,vocabulary]; parameters {@code blocks.i.alpha}, {@code blocks.i.in.k.*},
+ *     {@code blocks.i.out.k.*}, {@code embeddings.k.weight} where fresh, {@code components.k.*}
  * @param names the components, in the order of the mixture weights
  * @param hiddenStates the mixed embedding, then the output of each block
  * @param mixtureWeights the weights of each block, f32[K], positive and of sum 1

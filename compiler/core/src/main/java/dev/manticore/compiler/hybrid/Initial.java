@@ -4,7 +4,10 @@ import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import java.util.SplittableRandom;
 
-/** Initial values of what a hybrid adds to its components; equal seeds give equal values on every JDK. */
+/**
+ * Initial values of what a hybrid adds to its components; equal seeds give equal values on every
+ * JDK.
+ */
 final class Initial {
 
   private Initial() {}
@@ -38,8 +41,7 @@ final class Initial {
     float[] values = new float[Math.toIntExact(Shape.of(shape).elementCount())];
     for (int i = 0; i < values.length; i++) {
       double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - random.nextDouble()));
-      values[i] =
-          (float) (deviation * radius * StrictMath.cos(2 * Math.PI * random.nextDouble()));
+      values[i] = (float) (deviation * radius * StrictMath.cos(2 * Math.PI * random.nextDouble()));
     }
     return Tensor.ofFloats(Shape.of(shape), values);
   }

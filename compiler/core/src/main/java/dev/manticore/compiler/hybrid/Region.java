@@ -14,8 +14,8 @@ import java.util.Set;
 import java.util.function.BiFunction;
 
 /**
- * Copies parts of one component into a hybrid. What several parts read besides the residual stream (masks, tables of
- * positions) is copied once and shared.
+ * Copies parts of one component into a hybrid. What several parts read besides the residual stream
+ * (masks, tables of positions) is copied once and shared.
  */
 final class Region {
 
@@ -54,7 +54,8 @@ final class Region {
     Set<Node> nodes = new HashSet<>();
     for (Node node : source.nodes().reverse()) {
       boolean wanted =
-          node.presentOutputs().stream().anyMatch(v -> needed.contains(v) && !copied.containsKey(v));
+          node.presentOutputs().stream()
+              .anyMatch(v -> needed.contains(v) && !copied.containsKey(v));
       if (wanted) {
         nodes.add(node);
         needed.addAll(node.reads());
@@ -66,7 +67,8 @@ final class Region {
             (value, tensor) -> {
               if (needed.contains(value) && !copied.containsKey(value)) {
                 copied.put(
-                    value, target.parameter(prefix + value.name(), parameters.apply(value, tensor)));
+                    value,
+                    target.parameter(prefix + value.name(), parameters.apply(value, tensor)));
               }
             });
     for (Node node : source.nodes()) {

@@ -8,7 +8,8 @@ import java.util.List;
  * How components are spliced.
  *
  * @param blocks the number of mixtures, n
- * @param partition for each component the layer ranges of its blocks, end exclusive; empty for even cuts
+ * @param partition for each component the layer ranges of its blocks, end exclusive; empty for even
+ *     cuts
  * @param seed of what is drawn: fresh tables, projectors as in the paper
  */
 public record SpliceOptions(
@@ -49,11 +50,15 @@ public record SpliceOptions(
 
   public SpliceOptions {
     if (blocks < 1) {
-      throw new ManticoreException("MNT-SPLICE", "a hybrid needs at least one block, not " + blocks);
+      throw new ManticoreException(
+          "MNT-SPLICE", "a hybrid needs at least one block, not " + blocks);
     }
   }
 
-  /** The paper's even cut: block i of n gets layers floor(i L / n) to floor((i + 1) L / n), exclusive. */
+  /**
+   * The paper's even cut: block i of n gets layers floor(i L / n) to floor((i + 1) L / n),
+   * exclusive.
+   */
   static ImmutableList<LayerRange> evenCut(int layers, int blocks) {
     ImmutableList.Builder<LayerRange> ranges = ImmutableList.builder();
     for (int i = 0; i < blocks; i++) {

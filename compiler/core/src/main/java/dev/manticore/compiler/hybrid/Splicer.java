@@ -25,9 +25,10 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * Splices K components into a hybrid, by the equations of the paper (§2.1, §2.2): K parallel blocks between mixtures, each
- * block with a gated projector before and behind it; the first mixture weights mix embeddings and heads too. The common width
- * is the largest one. The first block of a component adds its positions, the last one holds its final norm.
+ * Splices K components into a hybrid, by the equations of the paper (§2.1, §2.2): K parallel blocks
+ * between mixtures, each block with a gated projector before and behind it; the first mixture
+ * weights mix embeddings and heads too. The common width is the largest one. The first block of a
+ * component adds its positions, the last one holds its final norm.
  */
 public final class Splicer {
 
@@ -78,14 +79,17 @@ public final class Splicer {
     for (int k = 0; k < components.size(); k++) {
       Component component = components.get(k);
       regions.add(
-          new Region(component, editor, "components." + k + ".", ids,
+          new Region(
+              component,
+              editor,
+              "components." + k + ".",
+              ids,
               (value, tensor) -> withoutPaddedRows(component, value, tensor)));
       if (options.embeddings() == Embeddings.FRESH) {
         tables.add(
             editor.parameter(
                 "embeddings." + k + ".weight",
-                Initial.normal(
-                    random, FRESH_DEVIATION, options.vocabulary(), component.width())));
+                Initial.normal(random, FRESH_DEVIATION, options.vocabulary(), component.width())));
         embedded.add(ops.gather(tables.get(k), ids, 0));
       } else {
         embedded.add(regions.get(k).copy(component.embedding()));
@@ -163,12 +167,12 @@ public final class Splicer {
   private Value branch(int block, int k, LayerRange layers, Region region, Value weights, Value h) {
     Component component = components.get(k);
     String at = "blocks." + block;
-    Value tied =
-        options.gates() == Gates.TIED ? ops.slice(weights, 0, k, k + 1) : weights;
+    Value tied = options.gates() == Gates.TIED ? ops.slice(weights, 0, k, k + 1) : weights;
     Value in =
         projector(at + ".in." + k, component.width(), width, gate(at + ".gate_in." + k, tied), h);
     boolean last = layers.to() == component.layers().size();
-    Value from = layers.from() == 0 ? component.embedding() : component.layers().get(layers.from() - 1);
+    Value from =
+        layers.from() == 0 ? component.embedding() : component.layers().get(layers.from() - 1);
     Value to = last ? component.normed() : component.layers().get(layers.to() - 1);
     Value y = region.copy(from, in, to);
     editor.withOrigin(Origin.NONE);
@@ -205,7 +209,8 @@ public final class Splicer {
   }
 
   /**
-   * With pretrained tables the vocabulary is the tokenizer's ids: rows that only pad a table are dropped.
+   * With pretrained tables the vocabulary is the tokenizer's ids: rows that only pad a table are
+   * dropped.
    *
    * @throws ManticoreException if a table has fewer rows than the tokenizer has ids
    */

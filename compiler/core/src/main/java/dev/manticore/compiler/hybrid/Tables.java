@@ -12,13 +12,18 @@ final class Tables {
 
   private Tables() {}
 
-  /** Keeps the first {@code wanted} of the {@code rows} entries of a matrix, whichever of its axes they lie along. */
+  /**
+   * Keeps the first {@code wanted} of the {@code rows} entries of a matrix, whichever of its axes
+   * they lie along.
+   */
   static Tensor truncate(Tensor table, int rows, int wanted) {
     Shape shape = table.shape();
     if (rows == wanted) {
       return table;
     }
-    if (shape.rank() == 2 && shape.dim(1).equals(Dim.of(rows)) && !shape.dim(0).equals(Dim.of(rows))) {
+    if (shape.rank() == 2
+        && shape.dim(1).equals(Dim.of(rows))
+        && !shape.dim(0).equals(Dim.of(rows))) {
       float[] values = table.toFloats();
       int height = Math.toIntExact(shape.dim(0).extent());
       float[] kept = new float[height * wanted];
@@ -31,7 +36,9 @@ final class Tables {
       throw new IrException("a table of " + rows + " rows cannot have shape " + shape);
     }
     Shape kept = shape.withDim(0, Dim.of(wanted));
-    return new Tensor(table.type().withShape(kept), prefix(table.data(), table.type().withShape(kept).byteSize()));
+    return new Tensor(
+        table.type().withShape(kept),
+        prefix(table.data(), table.type().withShape(kept).byteSize()));
   }
 
   private static TensorData prefix(TensorData data, long bytes) {

@@ -1,0 +1,22 @@
+package dev.manticore.compiler.progress;
+
+import java.time.Duration;
+
+/** Discards everything. */
+final class QuietProgress implements Progress {
+
+  @Override
+  public void stageStarted(String stage, int number, int of, Beginning beginning) {}
+
+  @Override
+  public void stageReused(String stage, int number, int of) {}
+
+  @Override
+  public void step(StepReport report) {}
+
+  @Override
+  public void message(String text) {}
+
+  @Override
+  public void stageFinished(String stage, Duration took) {}
+}
