@@ -1,0 +1,286 @@
+package dev.manticore.compiler.training;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.google.common.base.Ticker;
+import com.google.common.collect.ImmutableList;
+import com.google.common.hash.Hashing;
+import dev.manticore.compiler.data.Batch;
+import dev.manticore.compiler.data.BatchSampler;
+import dev.manticore.compiler.data.DatasetSplit;
+import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.compiler.progress.MetricRecord;
+import dev.manticore.compiler.progress.MetricsWriter;
+import dev.manticore.compiler.progress.Progress;
+import dev.manticore.compiler.progress.StepMeter;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.onnx.io.AtomicFiles;
+import dev.manticore.onnx.safetensors.SafetensorsFile;
+import dev.manticore.onnx.safetensors.SafetensorsWriter;
+import dev.manticore.runtime.Device;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Trains a model to the end of its plan, from wherever an interrupted run of the same plan left off: the checkpoint holds
+ * parameters, moments, the place in the data and the step. On the CPU a run that was interrupted ends with the same bytes as one
+ * that was not.
+ */
+public final class TrainingRun {
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String STATE = "state.json";
+  private static final long CHECKPOINT_NANOS = 15_000_000_000L;
+
+  private final Request request;
+  private final Path directory;
+  private final String configuration;
+
+  /**
+   * What a run needs.
+   *
+   * @param stage the stage, run and seed that its metrics name
+   * @param model its parameters are the ones to start from
+   * @param alphas parameters whose softmax is recorded, one a block; may be empty
+   * @param evaluateEvery steps between two evaluations; 0 for at the end only
+   * @param evaluationBatches batches of an evaluation, 0 for all; the last one always takes all
+   * @param threads threads of a step
+   */
+  public record Request(
+      String stage,
+      String run,
+      int seed,
+      Graph model,
+      TrainingPlan plan,
+      DatasetSplit data,
+      ImmutableList<String> alphas,
+      int evaluateEvery,
+      int evaluationBatches,
+      Device device,
+      int threads) {}
+
+  /** What hears of a run, and may stop it. */
+  public record Surroundings(
+      Progress progress, Optional<MetricsWriter> metrics, Cancellation cancellation) {}
+
+  /**
+   * @param heldOutLoss over all held-out data after the last step, in nats a token
+   */
+  public record Result(double heldOutLoss) {}
+
+  private TrainingRun(Request request, Path directory) {
+    this.request = request;
+    this.directory = directory;
+    this.configuration =
+        Hashing.sha256()
+            .hashString(
+                request.plan()
+                    + request.run()
+                    + request.seed()
+                    + request.data().training().hash()
+                    + request.threads(),
+                StandardCharsets.UTF_8)
+            .toString();
+  }
+
+  /** The number of steps that an interrupted run in this directory has done; 0 if there is none. */
+  public static int stepsDone(Path directory) {
+    return readState(directory).map(state -> state.path("step").asInt()).orElse(0);
+  }
+
+  /**
+   * @param directory where checkpoints are kept; it may hold those of an interrupted run
+   * @param parameters where the trained parameters are written, a safetensors file
+   * @throws ManticoreException if the loss is not finite, or the checkpoint belongs to another run
+   */
+  public static Result run(Request request, Path directory, Path parameters, Surroundings surroundings) {
+    try {
+      Files.createDirectories(directory);
+    } catch (IOException e) {
+      throw new ManticoreException("MNT-WRITE", directory + " cannot be made: " + e.getMessage(), e);
+    }
+    return new TrainingRun(request, directory).run(parameters, surroundings);
+  }
+
+  private Result run(Path parameters, Surroundings around) {
+    TrainingPlan plan = request.plan();
+    int steps = plan.schedule().steps();
+    try (TrainingSession session =
+        TrainingSession.open(request.device(), request.model(), plan, request.threads())) {
+      Resumed resumed = restore(session);
+      BatchSampler sampler =
+          new BatchSampler(request.data().training(), plan.schedule().batch(), resumed.sampler());
+      StepMeter meter =
+          new StepMeter(Ticker.systemTicker(), request.run() + ", seed " + request.seed(), resumed.step(), steps);
+      long tokensPerStep =
+          (long) plan.schedule().batch() * plan.length() * plan.schedule().accumulation();
+      if (resumed.step() == 0) {
+        evaluate(session, 0, request.evaluationBatches(), around);
+      }
+      long saved = System.nanoTime();
+      for (int step = resumed.step(); step < steps; step++) {
+        if (around.cancellation().isRequested()) {
+          save(session, sampler, step);
+          around.cancellation().throwIfRequested();
+        }
+        if (System.nanoTime() - saved > CHECKPOINT_NANOS && step > resumed.step()) {
+          save(session, sampler, step);
+          saved = System.nanoTime();
+        }
+        List<Batch> batches = new ArrayList<>();
+        for (int i = 0; i < plan.schedule().accumulation(); i++) {
+          batches.add(sampler.next());
+        }
+        double loss = session.step(step, batches);
+        if (!Double.isFinite(loss)) {
+          throw diverged(step, loss);
+        }
+        int done = step + 1;
+        around.progress().step(meter.step(done, loss, tokensPerStep));
+        record(session, done, MetricRecord.Split.TRAIN, loss, around);
+        if (done < steps && request.evaluateEvery() > 0 && done % request.evaluateEvery() == 0) {
+          meter.pause();
+          evaluate(session, done, request.evaluationBatches(), around);
+          meter.resume();
+        }
+      }
+      double heldOut = evaluate(session, steps, 0, around);
+      if (!Double.isFinite(heldOut)) {
+        throw diverged(steps, heldOut);
+      }
+      SafetensorsWriter.write(parameters, session.parameters(), Map.of("format", "pt"));
+      return new Result(heldOut);
+    }
+  }
+
+  private ManticoreException diverged(int step, double loss) {
+    int last = stepsDone(directory);
+    return new ManticoreException(
+        "MNT-DIVERGED",
+        "training of "
+            + request.run()
+            + " diverged: the loss is "
+            + loss
+            + " at step "
+            + step
+            + "; the checkpoint of step "
+            + last
+            + " is kept in "
+            + directory
+            + ". Lower the learning rate, or set clip");
+  }
+
+  private double evaluate(TrainingSession session, int step, int batches, Surroundings around) {
+    double loss = session.evaluate(request.data().heldOut(), batches);
+    record(session, step, MetricRecord.Split.HELD_OUT, loss, around);
+    return loss;
+  }
+
+  private void record(
+      TrainingSession session, int step, MetricRecord.Split split, double loss, Surroundings around) {
+    if (around.metrics().isEmpty()) {
+      return;
+    }
+    TrainingPlan plan = request.plan();
+    ImmutableList.Builder<ImmutableList<Double>> alpha = ImmutableList.builder();
+    for (String name : request.alphas()) {
+      alpha.add(softmax(session.parameter(name)));
+    }
+    double rate =
+        split == MetricRecord.Split.TRAIN
+            ? plan.groups().get(0).learningRate() * plan.rateFactor(step - 1)
+            : 0;
+    long tokens =
+        (long) step * plan.schedule().batch() * plan.length() * plan.schedule().accumulation();
+    around
+        .metrics()
+        .get()
+        .write(
+            new MetricRecord(
+                request.stage(), request.run(), request.seed(), step, split, loss, alpha.build(), rate, tokens));
+  }
+
+  /** Mixture weights of their logits. */
+  public static ImmutableList<Double> softmax(float[] logits) {
+    double most = Double.NEGATIVE_INFINITY;
+    for (float logit : logits) {
+      most = Math.max(most, logit);
+    }
+    double sum = 0;
+    for (float logit : logits) {
+      sum += StrictMath.exp(logit - most);
+    }
+    ImmutableList.Builder<Double> weights = ImmutableList.builder();
+    for (float logit : logits) {
+      weights.add(StrictMath.exp(logit - most) / sum);
+    }
+    return weights.build();
+  }
+
+  private record Resumed(int step, BatchSampler.State sampler) {}
+
+  private Resumed restore(TrainingSession session) {
+    Optional<JsonNode> state = readState(directory);
+    if (state.isEmpty()) {
+      return new Resumed(0, BatchSampler.State.start(request.seed()));
+    }
+    JsonNode json = state.get();
+    if (!json.path("configuration").asText().equals(configuration)) {
+      throw new ManticoreException(
+          "MNT-RESUME",
+          directory + " holds the checkpoint of another run (other settings, data, seed or threads); remove it to start anew");
+    }
+    session.restore(SafetensorsFile.open(directory.resolve(json.path("tensors").asText())).tensors());
+    JsonNode sampler = json.path("sampler");
+    return new Resumed(
+        json.path("step").asInt(),
+        new BatchSampler.State(
+            sampler.path("seed").asLong(), sampler.path("epoch").asLong(), sampler.path("cursor").asInt()));
+  }
+
+  private static Optional<JsonNode> readState(Path directory) {
+    Path file = directory.resolve(STATE);
+    if (!Files.exists(file)) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(JSON.readTree(Files.readAllBytes(file)));
+    } catch (IOException e) {
+      throw new ManticoreException("MNT-RESUME", file + " cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** Tensors first, then the state that names them: a kill in between leaves the checkpoint before. */
+  private void save(TrainingSession session, BatchSampler sampler, int step) {
+    String tensors = "checkpoint-" + step + ".safetensors";
+    SafetensorsWriter.write(directory.resolve(tensors), session.checkpoint(), Map.of());
+    ObjectNode state = JSON.createObjectNode();
+    state.put("step", step);
+    state.put("configuration", configuration);
+    state.put("tensors", tensors);
+    ObjectNode place = state.putObject("sampler");
+    place.put("seed", sampler.state().seed());
+    place.put("epoch", sampler.state().epoch());
+    place.put("cursor", sampler.state().cursor());
+    AtomicFiles.writeString(directory.resolve(STATE), state.toPrettyString() + "\n");
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path file : files.toList()) {
+        String name = file.getFileName().toString();
+        if (name.startsWith("checkpoint-") && !name.equals(tensors)) {
+          Files.delete(file);
+        }
+      }
+    } catch (IOException e) {
+      throw new ManticoreException("MNT-WRITE", "old checkpoints cannot be removed: " + e.getMessage(), e);
+    }
+  }
+}
