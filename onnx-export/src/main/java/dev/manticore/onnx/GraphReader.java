@@ -195,6 +195,7 @@ final class GraphReader {
               new GraphEditor(op.name()),
               Scope.ofFunction(opsets(function.getOpsetImportList())),
               List.of(),
+              op,
               op.toString());
       Definition definition = new Definition(function, defaults, CanonicalFunction.of(function));
       if (functions.put(new Key(op.domain(), op.name()), definition) != null) {
@@ -387,7 +388,11 @@ final class GraphReader {
     if (++nodeCount > MAX_NODES) {
       throw Problems.unsupported(source, "it has more than " + MAX_NODES + " nodes");
     }
-    String what = "node '" + proto.getName() + "' (" + proto.getOpType() + ")";
+    String label =
+        proto.getName().isEmpty() && proto.getOutputCount() > 0
+            ? proto.getOutput(0)
+            : proto.getName();
+    String what = "node '" + label + "' (" + proto.getOpType() + ")";
     OpId op = op(proto, scope, what);
     List<Optional<Value>> inputs = new ArrayList<>();
     for (String input : proto.getInputList()) {
@@ -404,7 +409,7 @@ final class GraphReader {
     if (outputs.isEmpty()) {
       throw Problems.invalid(source, what + " has no output");
     }
-    Attributes attributes = attributes(proto.getAttributeList(), editor, scope, inputs, what);
+    Attributes attributes = attributes(proto.getAttributeList(), editor, scope, inputs, op, what);
     Definition function = functions.get(new Key(op.domain(), op.name()));
     if (function != null) {
       for (Map.Entry<String, Attribute> entry : function.defaults().values().entrySet()) {
@@ -423,7 +428,7 @@ final class GraphReader {
         op = ours.get();
       }
     }
-    List<TensorType> types = types(op, what, attributes, inputs, outputs, stated, editor, scope);
+    List<TensorType> types = types(op, label, attributes, inputs, outputs, stated, editor, scope);
     ImmutableList.Builder<Optional<Value>> values = ImmutableList.builder();
     for (int i = 0; i < outputs.size(); i++) {
       String output = outputs.get(i);
@@ -577,7 +582,7 @@ final class GraphReader {
 
   private List<TensorType> types(
       OpId op,
-      String what,
+      String label,
       Attributes attributes,
       List<Optional<Value>> inputs,
       List<String> outputs,
@@ -586,7 +591,7 @@ final class GraphReader {
       Scope scope) {
     List<Optional<TensorType>> inferred =
         scope.typed
-            ? infer(op, what, attributes, inputs, outputs.size(), editor)
+            ? infer(op, label, attributes, inputs, outputs.size(), editor)
             : absent(outputs.size());
     List<TensorType> types = new ArrayList<>();
     for (int i = 0; i < outputs.size(); i++) {
@@ -596,8 +601,11 @@ final class GraphReader {
         if (known.get().elementType() != written.get().elementType()) {
           throw Problems.invalid(
               source,
-              what
-                  + " makes "
+              "node '"
+                  + label
+                  + "' ("
+                  + op
+                  + ") makes "
                   + known.get()
                   + " but the file says that '"
                   + outputs.get(i)
@@ -622,7 +630,7 @@ final class GraphReader {
   /** What the catalogue tells of the outputs; nothing for an operator outside of it. */
   private List<Optional<TensorType>> infer(
       OpId op,
-      String what,
+      String label,
       Attributes attributes,
       List<Optional<Value>> inputs,
       int outputCount,
@@ -631,7 +639,7 @@ final class GraphReader {
       return absent(outputCount);
     }
     try {
-      return editor.infer(op, what, attributes, inputs, outputCount).stream()
+      return editor.infer(op, label, attributes, inputs, outputCount).stream()
           .map(Optional::of)
           .toList();
     } catch (RuntimeException e) {
@@ -639,8 +647,12 @@ final class GraphReader {
         // The catalogue reads operators as the version that graphs are lifted to has them.
         return absent(outputCount);
       }
+      String problem =
+          e instanceof IrException
+              ? e.getMessage()
+              : "node '" + label + "' (" + op + ") does not accept its inputs: " + e;
       throw new ManticoreException(
-          "MNT-ONNX-INVALID", source + " is not a valid model: " + what + ": " + e.getMessage(), e);
+          "MNT-ONNX-INVALID", source + " is not a valid model: " + problem, e);
     }
   }
 
@@ -659,6 +671,7 @@ final class GraphReader {
       GraphEditor editor,
       Scope scope,
       List<Optional<Value>> inputs,
+      OpId op,
       String what) {
     ImmutableSortedMap.Builder<String, Attribute> attributes = ImmutableSortedMap.naturalOrder();
     Set<String> seen = new HashSet<>();
@@ -676,7 +689,7 @@ final class GraphReader {
       String where = "attribute '" + name + "' of " + what;
       if (proto.getRefAttrName().isEmpty()) {
         attributes.put(
-            name, attribute(proto, editor, scope, bodyInputs(what, inputs, scanned), where));
+            name, attribute(proto, editor, scope, bodyInputs(op, inputs, scanned), where));
       } else if (scope.arguments.isPresent()) {
         // What the call leaves out, the node leaves out too.
         Optional.ofNullable(scope.arguments.get().values().get(proto.getRefAttrName()))
@@ -694,10 +707,9 @@ final class GraphReader {
    * condition, as do its operands) or of {@code Scan}, as the operands tell; files may leave them
    * out.
    */
-  private static List<TensorType> bodyInputs(
-      String what, List<Optional<Value>> inputs, long scanned) {
+  private static List<TensorType> bodyInputs(OpId op, List<Optional<Value>> inputs, long scanned) {
     List<TensorType> types = new ArrayList<>();
-    boolean loop = what.endsWith("(Loop)");
+    boolean loop = op.isOnnx("Loop");
     for (int i = 0; i < inputs.size(); i++) {
       if (loop && i < 2) {
         types.add(new TensorType(i == 0 ? ElementType.INT64 : ElementType.BOOL, Shape.scalar()));
