@@ -58,8 +58,11 @@ final class AtomicFile implements AutoCloseable {
     Files.move(
         temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     complete = true;
-    try (FileChannel directory = FileChannel.open(target.getParent(), StandardOpenOption.READ)) {
-      directory.force(true);
+    if (Files.getFileStore(target).supportsFileAttributeView("posix")) {
+      // Elsewhere directories cannot be opened.
+      try (FileChannel directory = FileChannel.open(target.getParent(), StandardOpenOption.READ)) {
+        directory.force(true);
+      }
     }
   }
 

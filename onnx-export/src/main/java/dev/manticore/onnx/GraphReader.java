@@ -47,7 +47,7 @@ final class GraphReader {
   private static final int MAX_NODES = 1_000_000;
   private static final int MAX_INITIALIZERS = 1_000_000;
   private static final int LAST_IR_VERSION = 13;
-  private static final int DEEPEST_CALL = 64;
+  private static final int DEEPEST_NESTING = 100;
 
   /** What is stated where nothing is known: the body of a function has no types. */
   private static final TensorType UNKNOWN = new TensorType(ElementType.FLOAT32, Shape.unranked());
@@ -95,19 +95,19 @@ final class GraphReader {
     private final Map<String, Integer> opsets;
     private final boolean typed;
     private final Optional<Attributes> arguments;
-    private final int depth;
+    private final int nesting;
 
     private Scope(
         Optional<Scope> outer,
         Map<String, Integer> opsets,
         boolean typed,
         Optional<Attributes> arguments,
-        int depth) {
+        int nesting) {
       this.outer = outer;
       this.opsets = opsets;
       this.typed = typed;
       this.arguments = arguments;
-      this.depth = depth;
+      this.nesting = nesting;
     }
 
     /** The scope of the main graph. */
@@ -121,12 +121,12 @@ final class GraphReader {
     }
 
     Scope subgraph() {
-      return new Scope(Optional.of(this), opsets, typed, arguments, depth);
+      return new Scope(Optional.of(this), opsets, typed, arguments, nesting + 1);
     }
 
     /** The scope of a function in place of a call with these attributes. */
     Scope call(Map<String, Integer> functionOpsets, Attributes given) {
-      return new Scope(Optional.empty(), functionOpsets, typed, Optional.of(given), depth + 1);
+      return new Scope(Optional.empty(), functionOpsets, typed, Optional.of(given), nesting + 1);
     }
 
     Optional<Value> find(String name) {
@@ -385,6 +385,13 @@ final class GraphReader {
       Scope scope,
       Map<String, TensorType> stated,
       Map<String, String> names) {
+    if (scope.nesting > DEEPEST_NESTING) {
+      throw Problems.invalid(
+          source,
+          "subgraphs and functions are nested deeper than "
+              + DEEPEST_NESTING
+              + ", or functions call each other in a circle");
+    }
     if (++nodeCount > MAX_NODES) {
       throw Problems.unsupported(source, "it has more than " + MAX_NODES + " nodes");
     }
@@ -445,7 +452,7 @@ final class GraphReader {
         editor,
         new Node(
             op,
-            scope.depth == 0 ? proto.getName() : names.getOrDefault(outputs.get(0), outputs.get(0)),
+            scope.arguments.isEmpty() ? proto.getName() : names.getOrDefault(outputs.get(0), outputs.get(0)),
             attributes,
             ImmutableList.copyOf(inputs),
             values.build(),
@@ -466,10 +473,6 @@ final class GraphReader {
       Scope scope,
       Map<String, TensorType> stated,
       Map<String, String> names) {
-    if (scope.depth == DEEPEST_CALL) {
-      throw Problems.invalid(
-          source, what + " calls functions that call each other " + DEEPEST_CALL + " deep");
-    }
     if (inputs.size() > function.getInputCount() || outputs.size() > function.getOutputCount()) {
       throw Problems.invalid(
           source,

@@ -88,10 +88,6 @@ final class ModelFile {
     } catch (IOException e) {
       throw new ManticoreException(
           "MNT-ONNX-READ", "model " + path + " cannot be read: " + Problems.reason(e), e);
-    } catch (OutOfMemoryError e) {
-      // The caps bound what is read; what protobuf makes of it is only known afterwards, and is
-      // garbage by now.
-      throw tooLarge("model " + path, e);
     }
   }
 
@@ -106,8 +102,6 @@ final class ModelFile {
     } catch (IOException e) {
       throw new ManticoreException(
           "MNT-ONNX-READ", source + " cannot be read: " + Problems.reason(e), e);
-    } catch (OutOfMemoryError e) {
-      throw tooLarge(source, e);
     }
   }
 
@@ -228,13 +222,6 @@ final class ModelFile {
             + " is not in ONNX's protobuf format, or is cut off: "
             + e.getMessage()
             + "; get the file again",
-        e);
-  }
-
-  private static ManticoreException tooLarge(String source, OutOfMemoryError e) {
-    return new ManticoreException(
-        "MNT-ONNX-SIZE",
-        source + " does not fit the heap; give the Java machine more with -Xmx",
         e);
   }
 }

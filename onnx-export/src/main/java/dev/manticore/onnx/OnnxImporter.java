@@ -4,6 +4,7 @@ import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * Reads ONNX models. Initializers become parameters (also where they are listed as inputs), whose
@@ -54,9 +55,11 @@ public final class OnnxImporter {
 
   /** Like {@link #read(Path)}. */
   public static Graph read(Path model, Functions functions) {
-    ModelFile.Contents contents = ModelFile.read(model);
+    String source = "model " + model;
     Optional<Path> directory = Optional.ofNullable(model.toAbsolutePath().getParent());
-    return new GraphReader(contents, "model " + model, directory, functions).read();
+    return bounded(
+        source,
+        () -> new GraphReader(ModelFile.read(model), source, directory, functions).read());
   }
 
   /** Reads a model held in memory, which may not have external data, and resolves its functions. */
@@ -72,6 +75,23 @@ public final class OnnxImporter {
    */
   public static Graph read(byte[] model, Optional<Path> baseDirectory, Functions functions) {
     String source = "the model in memory";
-    return new GraphReader(ModelFile.parse(model, source), source, baseDirectory, functions).read();
+    return bounded(
+        source,
+        () ->
+            new GraphReader(ModelFile.parse(model, source), source, baseDirectory, functions)
+                .read());
+  }
+
+  private static Graph bounded(String source, Supplier<Graph> reading) {
+    try {
+      return reading.get();
+    } catch (OutOfMemoryError e) {
+      // The caps bound what is read; what becomes of it is only known afterwards, and is garbage
+      // by now.
+      throw new ManticoreException(
+          "MNT-ONNX-SIZE",
+          source + " does not fit the heap; give the Java machine more with -Xmx",
+          e);
+    }
   }
 }

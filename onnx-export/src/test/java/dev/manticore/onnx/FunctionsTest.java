@@ -23,6 +23,7 @@ import dev.manticore.onnx.proto.ModelProto;
 import dev.manticore.onnx.proto.NodeProto;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class FunctionsTest {
@@ -31,17 +32,17 @@ class FunctionsTest {
       new TensorType(ElementType.FLOAT32, Shape.of(Dim.of("batch"), Dim.of("length"), Dim.of(4)));
 
   /** Two projectors into a mixture, twice, the second of three values; scan and convolution. */
-  private static Graph ours() {
+  static Graph ours() {
     GraphEditor editor = new GraphEditor("hybrid");
     Value x = editor.input("x", BATCHED);
-    Value weight = editor.parameter("weight", zeros(6, 4));
-    Value bias = editor.parameter("bias", zeros(6));
-    Value gate = editor.parameter("gate", zeros(1));
-    Value alpha = editor.parameter("alpha", zeros(2));
-    Value alpha3 = editor.parameter("alpha3", zeros(3));
-    Value kernel = editor.parameter("kernel", zeros(4, 1, 3));
-    Value wide = editor.parameter("wide", zeros(4, 1, 5));
-    Value a = editor.parameter("A", zeros(4, 2));
+    Value weight = editor.parameter("weight", random(6, 4));
+    Value bias = editor.parameter("bias", random(6));
+    Value gate = editor.parameter("gate", random(1));
+    Value alpha = editor.parameter("alpha", random(2));
+    Value alpha3 = editor.parameter("alpha3", random(3));
+    Value kernel = editor.parameter("kernel", random(4, 1, 3));
+    Value wide = editor.parameter("wide", random(4, 1, 5));
+    Value a = editor.parameter("A", random(4, 2));
     Value b = editor.input("b", batched(2));
     Value projected = editor.add(OpId.manticore("Projector"), x, weight, bias, gate);
     Value again = editor.add(OpId.manticore("Projector"), x, weight, bias, gate);
@@ -49,8 +50,22 @@ class FunctionsTest {
     Value three = editor.add(OpId.manticore("Mixture"), alpha3, again, x, two);
     Value convolved = editor.add(OpId.manticore("CausalConv"), x, kernel);
     Value wider = editor.add(OpId.manticore("CausalConv"), convolved, wide);
+    Value scanned = editor.add(OpId.manticore("SelectiveScan"), wider, x, a, b, b);
     editor.output(three);
-    editor.output(editor.add(OpId.manticore("SelectiveScan"), wider, x, a, b, b));
+    editor.output(scanned);
+    Value labels =
+        editor.input(
+            "labels",
+            new TensorType(ElementType.INT64, Shape.of(Dim.of("batch"), Dim.of("length"))));
+    editor.output(
+        editor
+            .add(
+                OpId.manticore("CrossEntropy"),
+                "loss",
+                Attributes.NONE,
+                List.of(Optional.of(scanned), Optional.of(labels)),
+                2)
+            .get(0));
     return editor.freeze();
   }
 
@@ -58,9 +73,14 @@ class FunctionsTest {
     return BATCHED.withShape(Shape.of(Dim.of("batch"), Dim.of("length"), Dim.of(width)));
   }
 
-  private static Tensor zeros(long... extents) {
+  private static Tensor random(long... extents) {
     Shape shape = Shape.of(extents);
-    return Tensor.ofFloats(shape, new float[(int) shape.elementCount()]);
+    float[] values = new float[(int) shape.elementCount()];
+    Random random = new Random(values.length);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = random.nextFloat() - 0.5f;
+    }
+    return Tensor.ofFloats(shape, values);
   }
 
   @Test
@@ -69,7 +89,13 @@ class FunctionsTest {
 
     assertThat(exported.functions().stream().map(function -> function.op().name()))
         .containsExactly(
-            "Projector", "Mixture2", "Mixture3", "CausalConv", "CausalConv_2", "SelectiveScan");
+            "Projector",
+            "Mixture2",
+            "Mixture3",
+            "CausalConv",
+            "CausalConv_2",
+            "SelectiveScan",
+            "CrossEntropy");
     assertThat(exported.nodes().stream().map(node -> node.op().name()))
         .containsExactly(
             "Projector",
@@ -78,7 +104,8 @@ class FunctionsTest {
             "Mixture3",
             "CausalConv",
             "CausalConv_2",
-            "SelectiveScan");
+            "SelectiveScan",
+            "CrossEntropy");
   }
 
   @Test

@@ -59,5 +59,6 @@ class RoundTripTest {
 
     assertThat(GraphText.of(second)).isEqualTo(GraphText.of(first));
     assertThat(OnnxExporter.toBytes(second)).isEqualTo(bytes);
+    assertThat(OnnxImporter.read(model).functions()).isEmpty();
   }
 }
