@@ -452,7 +452,9 @@ final class GraphReader {
         editor,
         new Node(
             op,
-            scope.arguments.isEmpty() ? proto.getName() : names.getOrDefault(outputs.get(0), outputs.get(0)),
+            scope.arguments.isEmpty()
+                ? proto.getName()
+                : names.getOrDefault(outputs.get(0), outputs.get(0)),
             attributes,
             ImmutableList.copyOf(inputs),
             values.build(),

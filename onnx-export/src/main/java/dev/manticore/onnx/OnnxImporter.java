@@ -58,8 +58,7 @@ public final class OnnxImporter {
     String source = "model " + model;
     Optional<Path> directory = Optional.ofNullable(model.toAbsolutePath().getParent());
     return bounded(
-        source,
-        () -> new GraphReader(ModelFile.read(model), source, directory, functions).read());
+        source, () -> new GraphReader(ModelFile.read(model), source, directory, functions).read());
   }
 
   /** Reads a model held in memory, which may not have external data, and resolves its functions. */
