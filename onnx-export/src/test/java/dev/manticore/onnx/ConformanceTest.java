@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.common.collect.ImmutableMap;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
@@ -28,7 +29,57 @@ class ConformanceTest {
 
   /** Beginnings of the names of cases that are not covered, and why. */
   private static final ImmutableMap<String, String> NOT_COVERED =
-      ImmutableMap.<String, String>builder().buildOrThrow();
+      ImmutableMap.<String, String>builder()
+          .put(
+              "test_blackmanwindow",
+              "Operators of images and signals, which no language model of ours has")
+          .put(
+              "test_hammingwindow",
+              "Operators of images and signals, which no language model of ours has")
+          .put(
+              "test_hannwindow",
+              "Operators of images and signals, which no language model of ours has")
+          .put("test_dft", "Operators of images and signals, which no language model of ours has")
+          .put("test_stft", "Operators of images and signals, which no language model of ours has")
+          .put(
+              "test_gridsample",
+              "Operators of images and signals, which no language model of ours has")
+          .put("test_lrn", "Operators of images and signals, which no language model of ours has")
+          .put(
+              "test_nonmaxsuppression",
+              "Operators of images and signals, which no language model of ours has")
+          .put(
+              "test_resize", "Operators of images and signals, which no language model of ours has")
+          .put("test_convinteger", "Quantised operators, which are not in the catalogue")
+          .put("test_dequantizelinear", "Quantised operators, which are not in the catalogue")
+          .put("test_dynamicquantizelinear", "Quantised operators, which are not in the catalogue")
+          .put("test_matmulinteger", "Quantised operators, which are not in the catalogue")
+          .put("test_qlinear", "Quantised operators, which are not in the catalogue")
+          .put("test_quantizelinear", "Quantised operators, which are not in the catalogue")
+          .put("test_gru", "Recurrent networks of the old kind, which are not in the catalogue")
+          .put("test_lstm", "Recurrent networks of the old kind, which are not in the catalogue")
+          .put("test_rnn", "Recurrent networks of the old kind, which are not in the catalogue")
+          .put(
+              "test_simple_rnn",
+              "Recurrent networks of the old kind, which are not in the catalogue")
+          .put("test_bernoulli", "Random numbers, which are not in the catalogue")
+          .put("test_training_dropout_default", "Random numbers, which are not in the catalogue")
+          .put("test_training_dropout_mask", "Random numbers, which are not in the catalogue")
+          .put("test_cast_FLOAT_to_STRING", "Strings, which the IR does not hold")
+          .put("test_castlike_FLOAT_to_STRING", "Strings, which the IR does not hold")
+          .put("test_castlike_STRING_to_FLOAT", "Strings, which the IR does not hold")
+          .put("test_strnormalizer", "Strings, which the IR does not hold")
+          .put("test_tfidfvectorizer", "Strings, which the IR does not hold")
+          .put("test_optional_has_element", "Values that are not tensors")
+          .put("test_scan_sum", "Scan of opset 8, with a batch axis of its own")
+          .put(
+              "test_cast_FLOAT_to_BFLOAT16",
+              "The case truncates to bfloat16; since then ONNX rounds to nearest even, as we do")
+          .put(
+              "test_castlike_FLOAT_to_BFLOAT16",
+              "The case truncates to bfloat16; since then ONNX rounds to nearest even, as we do")
+          .put("test_unique", "Not in the catalogue")
+          .buildOrThrow();
 
   @TestFactory
   Stream<DynamicTest> onnxNodeTests() throws IOException {
@@ -59,19 +110,29 @@ class ConformanceTest {
     for (int i = 0; i < graph.inputs().size(); i++) {
       inputs.put(
           graph.inputs().get(i).name(),
-          NdArray.of(OnnxTensors.read(data.resolve("input_" + i + ".pb"))));
+          NdArray.of(
+              bfloat(
+                  OnnxTensors.read(data.resolve("input_" + i + ".pb")),
+                  graph.inputs().get(i).type())));
     }
 
     Map<String, NdArray> outputs = new Interpreter().run(graph, inputs);
 
     for (int i = 0; i < graph.outputs().size(); i++) {
-      Tensor expected = OnnxTensors.read(data.resolve("output_" + i + ".pb"));
       TensorType inferred = graph.outputs().get(i).type();
+      Tensor expected = bfloat(OnnxTensors.read(data.resolve("output_" + i + ".pb")), inferred);
       Tensor actual = outputs.get(graph.outputs().get(i).name()).toTensor();
       assertThat(inferred.elementType()).isEqualTo(expected.elementType());
       assertThat(actual.type()).isEqualTo(expected.type());
       checkClose(actual.toDoubles(), expected.toDoubles());
     }
+  }
+
+  /** The cases hold bfloat16 as its bits in {@code uint16}. */
+  private static Tensor bfloat(Tensor tensor, TensorType type) {
+    return type.elementType() == ElementType.BFLOAT16
+        ? new Tensor(tensor.type().withElementType(ElementType.BFLOAT16), tensor.data())
+        : tensor;
   }
 
   /** The tolerances of ONNX's own test runner. */
@@ -82,7 +143,7 @@ class ConformanceTest {
             .as("element %s", i)
             .isCloseTo(expected[i], within(1e-7 + 1e-3 * Math.abs(expected[i])));
       } else {
-        assertThat(actual[i]).as("element %s", i).isEqualTo(expected[i]);
+        assertThat(actual[i]).as("element %s", i).isEqualTo(Double.valueOf(expected[i]));
       }
     }
   }

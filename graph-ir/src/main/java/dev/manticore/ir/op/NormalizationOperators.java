@@ -95,6 +95,10 @@ final class NormalizationOperators {
         NdArray.of(input.elementType(), rows.shape(), values), Views.inverse(order));
   }
 
+  static NdArray softmax(NdArray input, int axis) {
+    return mapRows(input, axis, NormalizationOperators::softmax);
+  }
+
   private static void softmax(double[] data, int from, int end) {
     double max = Double.NEGATIVE_INFINITY;
     for (int i = from; i < end; i++) {
@@ -108,6 +112,10 @@ final class NormalizationOperators {
     for (int i = from; i < end; i++) {
       data[i] /= sum;
     }
+  }
+
+  static NdArray logSoftmax(NdArray input, int axis) {
+    return mapRows(input, axis, NormalizationOperators::logSoftmax);
   }
 
   private static void logSoftmax(double[] data, int from, int end) {

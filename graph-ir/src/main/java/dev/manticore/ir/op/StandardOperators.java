@@ -19,6 +19,9 @@ final class StandardOperators {
     operators.putAll(NormalizationOperators.all());
     operators.putAll(MatrixOperators.all());
     operators.putAll(ConvolutionOperators.all());
+    operators.putAll(PoolingOperators.all());
+    operators.putAll(AttentionOperators.all());
+    operators.putAll(LossOperators.all());
     operators.putAll(ControlOperators.all());
     operators.putAll(ManticoreOperators.all());
     return operators.buildOrThrow();

@@ -19,6 +19,12 @@ import java.util.List;
 record Windows(
     int[] kernel, int[] strides, int[] dilations, int[] pads, String automatic, boolean ceil) {
 
+  /** The offset of a place in what is added around the input. */
+  static final int PADDING = -1;
+
+  /** The offset of a place that a window rounded up reaches beyond that. */
+  static final int BEYOND = -2;
+
   static Windows of(Attributes attributes, int[] kernel) {
     int rank = kernel.length;
     return new Windows(
@@ -113,7 +119,8 @@ record Windows(
   }
 
   /**
-   * For each window and each place in it, in row-major order, the offset in the input; -1 outside.
+   * For each window and each place in it, in row-major order, the offset in the input; {@link
+   * #PADDING} or {@link #BEYOND} outside.
    */
   int[] offsets(int[] spatial) {
     int[] counts = counts(spatial);
@@ -127,13 +134,20 @@ record Windows(
     for (int i = 0; i < offsets.length; i++) {
       int window = i / places;
       int place = i % places;
-      for (int axis = 0; axis < rank && offsets[i] >= 0; axis++) {
+      for (int axis = 0; axis < rank && offsets[i] != BEYOND; axis++) {
+        int extent = spatial[axis];
+        int before = padBefore(axis, extent);
         int position =
             window / windowStrides[axis] % counts[axis] * strides[axis]
                 + place / placeStrides[axis] % kernel[axis] * dilations[axis]
-                - padBefore(axis, spatial[axis]);
-        offsets[i] =
-            position < 0 || position >= spatial[axis] ? -1 : offsets[i] + position * dense[axis];
+                - before;
+        if (position >= extent + padding(axis, extent) - before) {
+          offsets[i] = BEYOND;
+        } else if (position < 0 || position >= extent) {
+          offsets[i] = PADDING;
+        } else if (offsets[i] != PADDING) {
+          offsets[i] += position * dense[axis];
+        }
       }
     }
     return offsets;

@@ -19,21 +19,39 @@ import java.util.Set;
 /**
  * Proves that a graph may write its new state over its old one.
  *
- * <p>ONNX Runtime orders nodes by data alone and does not check that all reads of a tensor come before the write that
- * overwrites it; a violation gives wrong results without a word. The rule: for each binding (p, p'), every reader of p, or of
- * a view of p, is an ancestor of the node that makes p', or is that node; and that node is elementwise at p's own shape, or a
- * kernel declared to work in place. Execution must be sequential.
+ * <p>ONNX Runtime orders nodes by data alone and does not check that all reads of a tensor come
+ * before the write that overwrites it; a violation gives wrong results without a word. The rule:
+ * for each binding (p, p'), every reader of p, or of a view of p, is an ancestor of the node that
+ * makes p', or is that node; and that node is elementwise at p's own shape, or a kernel declared to
+ * work in place. Execution must be sequential.
  */
 public final class AliasingVerifier {
 
   private static final ImmutableSet<String> VIEWS =
       ImmutableSet.of("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity");
 
-  /** Operators that read each element of an operand of the result's shape before they write that element. */
+  /**
+   * Operators that read each element of an operand of the result's shape before they write that
+   * element.
+   */
   private static final ImmutableSet<String> ELEMENTWISE =
       ImmutableSet.of(
-          "Add", "Sub", "Mul", "Div", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Abs", "Where", "Max",
-          "Min", "Identity", "Reciprocal");
+          "Add",
+          "Sub",
+          "Mul",
+          "Div",
+          "Neg",
+          "Exp",
+          "Log",
+          "Sqrt",
+          "Tanh",
+          "Sigmoid",
+          "Abs",
+          "Where",
+          "Max",
+          "Min",
+          "Identity",
+          "Reciprocal");
 
   /** Kernels that may write an output over an input: output index by input index. */
   private static final ImmutableMap<OpId, ImmutableMap<Integer, Integer>> IN_PLACE =
@@ -47,7 +65,8 @@ public final class AliasingVerifier {
   }
 
   /**
-   * @throws IrException if the rule does not hold for a binding, naming the state and the node that reads it too late
+   * @throws IrException if the rule does not hold for a binding, naming the state and the node that
+   *     reads it too late
    */
   public static void verify(Graph graph, List<StateBinding> bindings) {
     AliasingVerifier verifier = new AliasingVerifier(graph);
@@ -79,13 +98,16 @@ public final class AliasingVerifier {
     Set<Value> aliases = aliases(before);
     for (Value output : graph.outputs()) {
       if (aliases.contains(output)) {
-        problems.add("output " + output + " is a view of '" + before.name() + "', which is overwritten");
+        problems.add(
+            "output " + output + " is a view of '" + before.name() + "', which is overwritten");
       }
     }
     checkWriter(before, after, writer, aliases);
     Set<Node> earlier = ancestors(writer);
     for (Node node : graph.nodes()) {
-      if (node != writer && !earlier.contains(node) && node.reads().stream().anyMatch(aliases::contains)) {
+      if (node != writer
+          && !earlier.contains(node)
+          && node.reads().stream().anyMatch(aliases::contains)) {
         problems.add(
             node + " may read '" + before.name() + "' after " + writer + " has overwritten it");
       }
@@ -100,21 +122,28 @@ public final class AliasingVerifier {
       if (!writer.hasInput(i) || !aliases.contains(writer.input(i))) {
         continue;
       }
-      boolean declared = inPlace.containsKey(i) && writer.outputs().indexOf(Optional.of(after)) == inPlace.get(i);
+      boolean declared =
+          inPlace.containsKey(i) && writer.outputs().indexOf(Optional.of(after)) == inPlace.get(i);
       boolean elementwise =
           op.domain().equals(OpId.ONNX)
               && ELEMENTWISE.contains(op.name())
               && writer.input(i).shape().equals(after.shape());
       if (!declared && !elementwise) {
         problems.add(
-            writer + " reads '" + before.name() + "' while it overwrites it, and is not known to do so element by element");
+            writer
+                + " reads '"
+                + before.name()
+                + "' while it overwrites it, and is not known to do so element by element");
       }
     }
     boolean writes =
         !inPlace.isEmpty() || (op.domain().equals(OpId.ONNX) && ELEMENTWISE.contains(op.name()));
     if (!writes) {
       problems.add(
-          writer + " makes '" + after.name() + "', and is neither elementwise nor declared to work in place");
+          writer
+              + " makes '"
+              + after.name()
+              + "', and is neither elementwise nor declared to work in place");
     }
   }
 

@@ -1,2 +1,5 @@
-/** State that a graph updates in place: which output overwrites which input, and the proof that this is safe. */
+/**
+ * State that a graph updates in place: which output overwrites which input, and the proof that this
+ * is safe.
+ */
 package dev.manticore.ir.state;

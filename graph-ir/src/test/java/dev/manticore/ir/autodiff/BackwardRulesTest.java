@@ -335,8 +335,7 @@ class BackwardRulesTest {
     // A random linear form of the result, so that no symmetry hides an error.
     Value weights =
         editor.constant(
-            Tensor.ofDoubles(
-                y.elementType(), y.shape(), draw(random, y.shape(), false).data()));
+            Tensor.ofDoubles(y.elementType(), y.shape(), draw(random, y.shape(), false).data()));
     Value loss = ops.onnx("ReduceSum", Attributes.of("keepdims", 0), ops.mul(y, weights));
     editor.output(loss);
     Graph forward = Differentiate.preparation().run(editor.freezeLive());
