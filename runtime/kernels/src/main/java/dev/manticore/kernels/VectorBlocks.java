@@ -116,7 +116,6 @@ final class VectorBlocks implements Blocks {
       float[] da,
       float[] db,
       float[] dc) {
-    int size = states * LANES;
     for (int channel = 0; channel < width; channel += STEP) {
       int base = base(channel, states);
       int lane = channel % LANES;
@@ -124,33 +123,62 @@ final class VectorBlocks implements Blocks {
         load(h, base + n * LANES).intoArray(scratch, lane + n * LANES);
       }
       again(steps, width, states, channel, x, delta, a, b, scratch);
-      for (int t = steps - 1; t >= 0; t--) {
-        int row = t * width + channel;
-        FloatVector d = load(delta, row);
-        FloatVector in = load(x, row);
-        FloatVector scaled = d.mul(in);
-        FloatVector out = load(dy, row);
-        FloatVector gx = FloatVector.zero(SPECIES);
-        FloatVector gd = FloatVector.zero(SPECIES);
-        int before = t * size + lane;
-        int decays = before + (steps + 1) * size;
-        for (int n = 0; n < states; n++) {
-          int shift = n * LANES;
-          int at = base + shift;
-          FloatVector gn = out.fma(all(c[t * states + n]), load(g, at));
-          out.fma(load(scratch, before + size + shift), load(dc, before + shift))
-              .intoArray(dc, before + shift);
-          gn.fma(scaled, load(db, before + shift)).intoArray(db, before + shift);
-          gx = gn.fma(all(b[t * states + n]), gx);
-          FloatVector carried = gn.mul(load(scratch, decays + shift));
-          carried.intoArray(g, at);
-          FloatVector past = carried.mul(load(scratch, before + shift));
-          past.fma(d, load(da, at)).intoArray(da, at);
-          gd = past.fma(load(a, at), gd);
-        }
-        d.mul(gx).intoArray(dx, row);
-        in.fma(gx, gd).intoArray(ddelta, row);
+      back(
+          steps, width, states, channel, x, delta, a, b, c, dy, g, scratch, dx, ddelta, da, db, dc);
+    }
+  }
+
+  /**
+   * The steps backwards. Apart from {@link #again}, since the compiler of JDK 17 and of JDK 25
+   * allocates a vector an operation when a method grows too large.
+   */
+  private static void back(
+      int steps,
+      int width,
+      int states,
+      int channel,
+      float[] x,
+      float[] delta,
+      float[] a,
+      float[] b,
+      float[] c,
+      float[] dy,
+      float[] g,
+      float[] scratch,
+      float[] dx,
+      float[] ddelta,
+      float[] da,
+      float[] db,
+      float[] dc) {
+    int size = states * LANES;
+    int base = base(channel, states);
+    int lane = channel % LANES;
+    for (int t = steps - 1; t >= 0; t--) {
+      int row = t * width + channel;
+      FloatVector d = load(delta, row);
+      FloatVector in = load(x, row);
+      FloatVector scaled = d.mul(in);
+      FloatVector out = load(dy, row);
+      FloatVector gx = FloatVector.zero(SPECIES);
+      FloatVector gd = FloatVector.zero(SPECIES);
+      int before = t * size + lane;
+      int decays = before + (steps + 1) * size;
+      for (int n = 0; n < states; n++) {
+        int shift = n * LANES;
+        int at = base + shift;
+        FloatVector gn = out.fma(all(c[t * states + n]), load(g, at));
+        out.fma(load(scratch, before + size + shift), load(dc, before + shift))
+            .intoArray(dc, before + shift);
+        gn.fma(scaled, load(db, before + shift)).intoArray(db, before + shift);
+        gx = gn.fma(all(b[t * states + n]), gx);
+        FloatVector carried = gn.mul(load(scratch, decays + shift));
+        carried.intoArray(g, at);
+        FloatVector past = carried.mul(load(scratch, before + shift));
+        past.fma(d, load(da, at)).intoArray(da, at);
+        gd = past.fma(load(a, at), gd);
       }
+      d.mul(gx).intoArray(dx, row);
+      in.fma(gx, gd).intoArray(ddelta, row);
     }
   }
 
