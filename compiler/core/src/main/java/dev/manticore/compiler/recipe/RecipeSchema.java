@@ -20,12 +20,13 @@ import java.util.Optional;
  * What the schema says besides being valid or not: which keys a place knows, which of them exclude
  * each other, which values are paths, and the defaults.
  *
- * <p>Two annotations of its own: {@code format: path}, and {@code x-inherit}, the top-level section
- * that a section takes missing values from.
+ * <p>Two annotations of its own: {@code format: path}, and the comment {@code inherits X}, which
+ * names the top-level section that a section takes missing values from.
  */
 final class RecipeSchema {
 
   private static final String RESOURCE = "recipe.schema.json";
+  private static final String INHERITS = "inherits ";
 
   private final String text;
   private final JsonNode root;
@@ -95,8 +96,10 @@ final class RecipeSchema {
 
   /** Where a section takes missing values from. */
   Optional<String> inheritsFrom(KeyPath path) {
-    JsonNode section = at(path).path("x-inherit");
-    return section.isMissingNode() ? Optional.empty() : Optional.of(section.asText());
+    String comment = at(path).path("$comment").asText();
+    return comment.startsWith(INHERITS)
+        ? Optional.of(comment.substring(INHERITS.length()))
+        : Optional.empty();
   }
 
   /** Told of each default that was filled in. */

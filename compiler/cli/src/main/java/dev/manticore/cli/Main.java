@@ -1,0 +1,49 @@
+package dev.manticore.cli;
+
+import com.google.common.collect.ImmutableList;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/** The program {@code manticore}. */
+public final class Main {
+
+  /** A step takes seconds; what is killed after this long can be gone on with all the same. */
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  private Main() {}
+
+  /** Runs one command and ends the JVM with its status. */
+  public static void main(String[] args) {
+    Terminal terminal = Terminal.system();
+    CountDownLatch ended = new CountDownLatch(1);
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(terminal, ended), "manticore-stop"));
+    int status = verbs(terminal).run(args);
+    ended.countDown();
+    System.exit(status);
+  }
+
+  private static Application verbs(Terminal terminal) {
+    return new Application(
+        terminal, ImmutableList.of(new DoctorCommand(terminal), new VersionCommand(terminal)));
+  }
+
+  /**
+   * On Ctrl-C or a request to terminate: lets the command come to its next step boundary, save its
+   * state and say how to go on.
+   */
+  private static void stop(Terminal terminal, CountDownLatch ended) {
+    if (ended.getCount() == 0) {
+      return;
+    }
+    terminal.cancellation().request();
+    try {
+      boolean inTime = ended.await(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+      if (!inTime) {
+        terminal.err().println("Stopped at once; what was saved before is kept.");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
