@@ -1,17 +1,380 @@
 package dev.manticore.runtime;
 
-import com.google.common.collect.ImmutableList;
+import static dev.manticore.ir.ElementType.FLOAT32;
+import static dev.manticore.ir.ElementType.INT64;
 
-/** The kernels of the CPU. */
+import com.google.common.collect.ImmutableList;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.kernels.CausalConv;
+import dev.manticore.kernels.Elementwise;
+import dev.manticore.kernels.EmbeddingGradient;
+import dev.manticore.kernels.Forms;
+import dev.manticore.kernels.Rows;
+import dev.manticore.kernels.SelectiveScan;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.function.BiConsumer;
+
+/**
+ * The kernels of the CPU. Each takes the operands, and gives the results, of the operator of its
+ * name in the domain {@code dev.manticore}, which defines what it computes.
+ */
 final class CpuKernels {
+
+  private static final ImmutableList<JavaKernel> ALL =
+      ImmutableList.of(
+          Entry.of("SelectiveScan", floats(5), 1, CpuKernels::selectiveScan),
+          Entry.of("SelectiveScanGrad", floats(6), 5, CpuKernels::selectiveScanGrad),
+          Entry.of("CausalConv", floats(3), 1, CpuKernels::causalConv).withOptionalInputs(1),
+          Entry.of("CausalConvGrad", floats(3), 3, CpuKernels::causalConvGrad),
+          Entry.of("EmbeddingGrad", ImmutableList.of(INT64, FLOAT32), 1, CpuKernels::embeddingGrad)
+              .withIntegerAttributes("rows"),
+          Entry.of("CrossEntropy", ImmutableList.of(FLOAT32, INT64), 2, CpuKernels::crossEntropy),
+          Entry.of(
+              "CrossEntropyGrad",
+              ImmutableList.of(FLOAT32, FLOAT32, INT64),
+              1,
+              CpuKernels::crossEntropyGrad),
+          Entry.of("LayerNormGrad", floats(5), 3, CpuKernels::layerNormGrad),
+          Entry.of("RmsNormGrad", floats(3), 2, CpuKernels::rmsNormGrad)
+              .withFloatAttributes("epsilon"),
+          Entry.of("GeluTanhGrad", floats(2), 1, CpuKernels::geluTanhGrad),
+          Entry.of("Silu", floats(1), 1, CpuKernels::silu),
+          Entry.of("SiluGrad", floats(2), 1, CpuKernels::siluGrad),
+          Entry.of("AdamW", floats(5), 3, CpuKernels::adamW));
 
   private CpuKernels() {}
 
   static ImmutableList<JavaKernel> all() {
-    return ImmutableList.of();
+    return ALL;
   }
 
+  /** The form of the kernels in use, {@code plain} or {@code vector}. */
   static String form() {
-    return "none";
+    return Forms.inUse();
+  }
+
+  private static ImmutableList<ElementType> floats(int count) {
+    return ImmutableList.copyOf(Collections.nCopies(count, FLOAT32));
+  }
+
+  private record Entry(
+      String name,
+      ImmutableList<ElementType> inputs,
+      int optionalInputs,
+      ImmutableList<ElementType> outputs,
+      ImmutableList<String> integerAttributes,
+      ImmutableList<String> floatAttributes,
+      BiConsumer<Entry, KernelContext> computation)
+      implements JavaKernel {
+
+    static Entry of(
+        String name,
+        ImmutableList<ElementType> inputs,
+        int outputs,
+        BiConsumer<Entry, KernelContext> computation) {
+      return new Entry(
+          name, inputs, 0, floats(outputs), ImmutableList.of(), ImmutableList.of(), computation);
+    }
+
+    Entry withOptionalInputs(int count) {
+      return new Entry(
+          name, inputs, count, outputs, integerAttributes, floatAttributes, computation);
+    }
+
+    Entry withIntegerAttributes(String... names) {
+      return new Entry(
+          name,
+          inputs,
+          optionalInputs,
+          outputs,
+          ImmutableList.copyOf(names),
+          floatAttributes,
+          computation);
+    }
+
+    Entry withFloatAttributes(String... names) {
+      return new Entry(
+          name,
+          inputs,
+          optionalInputs,
+          outputs,
+          integerAttributes,
+          ImmutableList.copyOf(names),
+          computation);
+    }
+
+    @Override
+    public void compute(KernelContext context) {
+      computation.accept(this, context);
+    }
+
+    /** The shape of an input, of this rank at least. */
+    long[] shape(KernelContext context, int input, int rank) {
+      long[] shape = context.inputShape(input);
+      check(context, input, shape.length >= rank);
+      return shape;
+    }
+
+    /** Checks that inputs have the shape of the first. */
+    void checkSame(KernelContext context, int first, int... others) {
+      long[] shape = context.inputShape(first);
+      for (int other : others) {
+        check(context, other, Arrays.equals(context.inputShape(other), shape));
+      }
+    }
+
+    void checkShape(KernelContext context, int input, long... shape) {
+      check(context, input, Arrays.equals(context.inputShape(input), shape));
+    }
+
+    void check(KernelContext context, int input, boolean fits) {
+      if (!fits) {
+        throw new ManticoreException(
+            "MNT-RUNTIME-KERNEL",
+            name
+                + ": input "
+                + input
+                + " of shape "
+                + Arrays.toString(context.inputShape(input))
+                + " does not fit the others");
+      }
+    }
+  }
+
+  private static SelectiveScan scan(Entry kernel, KernelContext context) {
+    long[] x = context.inputShape(0);
+    kernel.check(context, 0, x.length == 3);
+    kernel.checkSame(context, 0, 1);
+    long[] a = context.inputShape(2);
+    kernel.check(context, 2, a.length == 2 && a[0] == x[2]);
+    kernel.checkShape(context, 3, x[0], x[1], a[1]);
+    kernel.checkShape(context, 4, x[0], x[1], a[1]);
+    return new SelectiveScan(
+        Math.toIntExact(x[0]), Math.toIntExact(x[1]), Math.toIntExact(x[2]), Math.toIntExact(a[1]));
+  }
+
+  private static void selectiveScan(Entry kernel, KernelContext context) {
+    scan(kernel, context)
+        .forward(
+            context::parallel,
+            context.floatInput(0),
+            context.floatInput(1),
+            context.floatInput(2),
+            context.floatInput(3),
+            context.floatInput(4),
+            context.floatOutput(0, context.inputShape(0)));
+  }
+
+  private static void selectiveScanGrad(Entry kernel, KernelContext context) {
+    SelectiveScan scan = scan(kernel, context);
+    kernel.checkSame(context, 0, 5);
+    scan.gradient(
+        context::parallel,
+        context.floatInput(0),
+        context.floatInput(1),
+        context.floatInput(2),
+        context.floatInput(3),
+        context.floatInput(4),
+        context.floatInput(5),
+        context.floatOutput(0, context.inputShape(0)),
+        context.floatOutput(1, context.inputShape(1)),
+        context.floatOutput(2, context.inputShape(2)),
+        context.floatOutput(3, context.inputShape(3)),
+        context.floatOutput(4, context.inputShape(4)));
+  }
+
+  private static CausalConv convolution(Entry kernel, KernelContext context) {
+    long[] x = context.inputShape(0);
+    kernel.check(context, 0, x.length == 3);
+    long[] weight = context.inputShape(1);
+    kernel.check(context, 1, weight.length == 3 && weight[0] == x[2] && weight[1] == 1);
+    return new CausalConv(
+        Math.toIntExact(x[0]),
+        Math.toIntExact(x[1]),
+        Math.toIntExact(x[2]),
+        Math.toIntExact(weight[2]));
+  }
+
+  private static void causalConv(Entry kernel, KernelContext context) {
+    CausalConv convolution = convolution(kernel, context);
+    float[] bias = new float[convolution.channels()];
+    if (context.hasInput(2)) {
+      kernel.checkShape(context, 2, bias.length);
+      context.floatInput(2).read(0, bias, 0, bias.length);
+    }
+    convolution.forward(
+        context::parallel,
+        context.floatInput(0),
+        context.floatInput(1),
+        bias,
+        context.floatOutput(0, context.inputShape(0)));
+  }
+
+  private static void causalConvGrad(Entry kernel, KernelContext context) {
+    CausalConv convolution = convolution(kernel, context);
+    kernel.checkSame(context, 0, 2);
+    convolution.gradient(
+        context::parallel,
+        context.floatInput(0),
+        context.floatInput(1),
+        context.floatInput(2),
+        context.floatOutput(0, context.inputShape(0)),
+        context.floatOutput(1, context.inputShape(1)),
+        context.floatOutput(2, convolution.channels()));
+  }
+
+  private static void embeddingGrad(Entry kernel, KernelContext context) {
+    LongView ids = context.longInput(0);
+    long[] dy = kernel.shape(context, 1, 1);
+    long width = dy[dy.length - 1];
+    kernel.check(context, 1, width * ids.size() == context.floatInput(1).size());
+    long rows = context.integer("rows");
+    int[] use = new int[Math.toIntExact(ids.size())];
+    long[] given = values(ids);
+    for (int i = 0; i < use.length; i++) {
+      // As Gather has it, a negative index counts from the end.
+      use[i] = inRange(kernel, given[i] < 0 ? given[i] + rows : given[i], rows);
+    }
+    new EmbeddingGradient(Math.toIntExact(rows), Math.toIntExact(width))
+        .compute(
+            context::parallel, use, context.floatInput(1), context.floatOutput(0, rows, width));
+  }
+
+  private static int inRange(Entry kernel, long index, long end) {
+    if (index < 0 || index >= end) {
+      throw new ManticoreException(
+          "MNT-RUNTIME-KERNEL",
+          kernel.name() + ": index " + index + " is not from 0 to " + (end - 1));
+    }
+    return Math.toIntExact(index);
+  }
+
+  private static long[] values(LongView view) {
+    long[] values = new long[Math.toIntExact(view.size())];
+    view.read(0, values, 0, values.length);
+    return values;
+  }
+
+  private static Rows rows(long size, long[] shape) {
+    long width = shape[shape.length - 1];
+    return new Rows(width == 0 ? 0 : size / width, Math.toIntExact(width));
+  }
+
+  private static long[] labels(Entry kernel, KernelContext context, int input, Rows rows) {
+    long[] labels = values(context.longInput(input));
+    kernel.check(context, input, labels.length == rows.rows());
+    for (long label : labels) {
+      if (label != Rows.IGNORED) {
+        inRange(kernel, label, rows.width());
+      }
+    }
+    return labels;
+  }
+
+  private static void crossEntropy(Entry kernel, KernelContext context) {
+    FloatView logits = context.floatInput(0);
+    long[] shape = kernel.shape(context, 0, 1);
+    Rows rows = rows(logits.size(), shape);
+    long[] labels = labels(kernel, context, 1, rows);
+    FloatView loss = context.floatOutput(0);
+    float mean =
+        rows.crossEntropy(context::parallel, logits, labels, context.floatOutput(1, shape));
+    loss.write(0, new float[] {mean}, 0, 1);
+  }
+
+  private static void crossEntropyGrad(Entry kernel, KernelContext context) {
+    FloatView logProbabilities = context.floatInput(1);
+    long[] shape = kernel.shape(context, 1, 1);
+    Rows rows = rows(logProbabilities.size(), shape);
+    long[] labels = labels(kernel, context, 2, rows);
+    float[] dloss = new float[1];
+    context.floatInput(0).read(0, dloss, 0, 1);
+    rows.crossEntropyGradient(
+        context::parallel, dloss[0], logProbabilities, labels, context.floatOutput(0, shape));
+  }
+
+  private static void layerNormGrad(Entry kernel, KernelContext context) {
+    FloatView x = context.floatInput(0);
+    long[] shape = kernel.shape(context, 0, 1);
+    Rows rows = rows(x.size(), shape);
+    kernel.checkShape(context, 1, rows.width());
+    kernel.check(context, 2, context.floatInput(2).size() == rows.rows());
+    kernel.check(context, 3, context.floatInput(3).size() == rows.rows());
+    kernel.checkSame(context, 0, 4);
+    rows.layerNormGradient(
+        context::parallel,
+        x,
+        context.floatInput(1),
+        context.floatInput(2),
+        context.floatInput(3),
+        context.floatInput(4),
+        context.floatOutput(0, shape),
+        context.floatOutput(1, rows.width()),
+        context.floatOutput(2, rows.width()));
+  }
+
+  private static void rmsNormGrad(Entry kernel, KernelContext context) {
+    FloatView x = context.floatInput(0);
+    long[] shape = kernel.shape(context, 0, 1);
+    Rows rows = rows(x.size(), shape);
+    kernel.checkShape(context, 1, rows.width());
+    kernel.checkSame(context, 0, 2);
+    rows.rmsNormGradient(
+        context::parallel,
+        x,
+        context.floatInput(1),
+        context.floatInput(2),
+        context.real("epsilon"),
+        context.floatOutput(0, shape),
+        context.floatOutput(1, rows.width()));
+  }
+
+  private static void geluTanhGrad(Entry kernel, KernelContext context) {
+    kernel.checkSame(context, 0, 1);
+    FloatView x = context.floatInput(0);
+    Elementwise.geluGradient(
+        context::parallel,
+        x.size(),
+        x,
+        context.floatInput(1),
+        context.floatOutput(0, context.inputShape(0)));
+  }
+
+  private static void silu(Entry kernel, KernelContext context) {
+    FloatView x = context.floatInput(0);
+    Elementwise.silu(context::parallel, x.size(), x, context.floatOutput(0, context.inputShape(0)));
+  }
+
+  private static void siluGrad(Entry kernel, KernelContext context) {
+    kernel.checkSame(context, 0, 1);
+    FloatView x = context.floatInput(0);
+    Elementwise.siluGradient(
+        context::parallel,
+        x.size(),
+        x,
+        context.floatInput(1),
+        context.floatOutput(0, context.inputShape(0)));
+  }
+
+  private static void adamW(Entry kernel, KernelContext context) {
+    kernel.checkSame(context, 0, 1, 2, 3);
+    kernel.checkShape(context, 4, 8);
+    float[] settings = new float[8];
+    context.floatInput(4).read(0, settings, 0, settings.length);
+    long[] shape = context.inputShape(0);
+    FloatView parameter = context.floatInput(0);
+    Elementwise.adamW(
+        context::parallel,
+        parameter.size(),
+        parameter,
+        context.floatInput(1),
+        context.floatInput(2),
+        context.floatInput(3),
+        settings,
+        context.floatOutput(0, shape),
+        context.floatOutput(1, shape),
+        context.floatOutput(2, shape));
   }
 }

@@ -1,5 +1,6 @@
 package dev.manticore.runtime;
 
+import dev.manticore.kernels.Floats;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Objects;
@@ -8,7 +9,7 @@ import java.util.Objects;
  * The values of a float32 tensor outside the heap, of any number, copied from and to arrays. Valid
  * during the call of a kernel only.
  */
-public final class FloatView {
+public final class FloatView implements Floats {
 
   /** Elements of one window; a {@link java.nio.ByteBuffer} ends at 2 GiB. */
   private static final int SHIFT = 27;
@@ -37,9 +38,7 @@ public final class FloatView {
     return size;
   }
 
-  /**
-   * Copies {@code count} elements from {@code from} on to {@code target}, beginning at {@code at}.
-   */
+  @Override
   public void read(long from, float[] target, int at, int count) {
     Objects.checkFromIndexSize(from, count, size);
     for (int done = 0; done < count; ) {
@@ -51,7 +50,7 @@ public final class FloatView {
     }
   }
 
-  /** Copies {@code count} elements of {@code source}, beginning at {@code at}, to {@code to} on. */
+  @Override
   public void write(long to, float[] source, int at, int count) {
     Objects.checkFromIndexSize(to, count, size);
     for (int done = 0; done < count; ) {

@@ -1,6 +1,9 @@
 package dev.manticore.runtime;
 
+import static org.bytedeco.onnxruntime.global.onnxruntime.INPUT_OUTPUT_OPTIONAL;
+import static org.bytedeco.onnxruntime.global.onnxruntime.INPUT_OUTPUT_REQUIRED;
 import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_FAIL;
+import static org.bytedeco.onnxruntime.global.onnxruntime.OrtMemTypeDefault;
 
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.ir.ManticoreException;
@@ -139,14 +142,16 @@ final class KernelCallbacks {
       extends OrtCustomOp.GetInputCharacteristic_OrtCustomOp_long {
     @Override
     public int call(OrtCustomOp operator, long index) {
-      return 0; // INPUT_OUTPUT_REQUIRED
+      JavaKernel kernel = instance().kernel(operator);
+      boolean required = index < kernel.inputs().size() - kernel.optionalInputs();
+      return required ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_OPTIONAL;
     }
   }
 
   private static final class InputMemory extends OrtCustomOp.GetInputMemoryType_OrtCustomOp_long {
     @Override
     public int call(OrtCustomOp operator, long index) {
-      return 0; // OrtMemTypeDefault
+      return OrtMemTypeDefault;
     }
   }
 
@@ -168,7 +173,7 @@ final class KernelCallbacks {
       extends OrtCustomOp.GetOutputCharacteristic_OrtCustomOp_long {
     @Override
     public int call(OrtCustomOp operator, long index) {
-      return 0; // INPUT_OUTPUT_REQUIRED
+      return INPUT_OUTPUT_REQUIRED;
     }
   }
 

@@ -72,4 +72,64 @@ interface Blocks {
       float[] da,
       float[] db,
       float[] dc);
+
+  /**
+   * One step of AdamW in place.
+   *
+   * @param settings learning rate, beta1, beta2, epsilon, weight decay, 1 - beta1^t, 1 - beta2^t,
+   *     scale of the gradient
+   */
+  void adamW(int count, float[] p, float[] m, float[] v, float[] g, float[] settings);
+
+  /** {@code dx = dy gelu'(x)} for the approximation of GELU by the hyperbolic tangent. */
+  void geluGradient(int count, float[] x, float[] dy, float[] dx);
+
+  /** {@code y = x sigmoid(x)}. */
+  void silu(int count, float[] x, float[] y);
+
+  /** {@code dx = dy silu'(x)}. */
+  void siluGradient(int count, float[] x, float[] dy, float[] dx);
+
+  /** {@code y = scale exp(x)}, for {@code x} from -1e12 to 88. */
+  void scaledExp(int count, float[] x, float scale, float[] y);
+
+  /** Raises each of the {@link #LANES} values of {@code most} to the greatest of its lane. */
+  void greatest(int count, float[] x, float[] most);
+
+  /** Adds {@code exp(max(x - shift, -1000))} to the {@link #LANES} partial sums. */
+  void sumExp(int count, float[] x, float shift, float[] sums);
+
+  /** Adds the squares to the {@link #LANES} partial sums. */
+  void sumSquares(int count, int at, float[] x, float[] sums);
+
+  /**
+   * The sums that the gradient of a normalisation needs, of one row. With {@code normal = (x -
+   * mean) inverse}, adds {@code dy scale} to the first and {@code dy scale normal} to the second
+   * {@link #LANES} partial sums, {@code dy normal} to {@code dscale} and {@code dy} to {@code
+   * dshift}.
+   */
+  void normSums(
+      int width,
+      int at,
+      float[] x,
+      float[] dy,
+      float[] scale,
+      float mean,
+      float inverse,
+      float[] sums,
+      float[] dscale,
+      float[] dshift);
+
+  /** {@code dx = (dy scale - first - normal second) inverse} for one row. */
+  void normGradient(
+      int width,
+      int at,
+      float[] x,
+      float[] dy,
+      float[] scale,
+      float mean,
+      float inverse,
+      float first,
+      float second,
+      float[] dx);
 }

@@ -128,4 +128,117 @@ final class PlainBlocks implements Blocks {
       }
     }
   }
+
+  @Override
+  public void adamW(int count, float[] p, float[] m, float[] v, float[] g, float[] settings) {
+    Adam adam = new Adam(settings);
+    for (int i = 0; i < count; i++) {
+      float gradient = g[i] * adam.scale();
+      float first = Math.fma(m[i], adam.beta1(), gradient * adam.rest1());
+      float second = Math.fma(v[i], adam.beta2(), gradient * gradient * adam.rest2());
+      float root = (float) Math.sqrt(second * adam.correction2()) + adam.epsilon();
+      m[i] = first;
+      v[i] = second;
+      p[i] = p[i] * adam.kept() - first * adam.rate() / root;
+    }
+  }
+
+  private static float sigmoid(float x) {
+    return 1f / (Exponential.of(Math.min(Math.max(-x, -200f), 200f)) + 1f);
+  }
+
+  @Override
+  public void geluGradient(int count, float[] x, float[] dy, float[] dx) {
+    for (int i = 0; i < count; i++) {
+      float square = x[i] * x[i];
+      // The half of 1 + tanh u is the sigmoid of 2 u: nothing cancels.
+      float s = sigmoid(x[i] * Math.fma(square, Gelu.CUBIC, Gelu.LINEAR));
+      float slope = Math.fma(square, 3f * Gelu.CUBIC, Gelu.LINEAR);
+      dx[i] = dy[i] * Math.fma(x[i] * s * (1f - s), slope, s);
+    }
+  }
+
+  @Override
+  public void silu(int count, float[] x, float[] y) {
+    for (int i = 0; i < count; i++) {
+      y[i] = x[i] * sigmoid(x[i]);
+    }
+  }
+
+  @Override
+  public void siluGradient(int count, float[] x, float[] dy, float[] dx) {
+    for (int i = 0; i < count; i++) {
+      float s = sigmoid(x[i]);
+      dx[i] = dy[i] * Math.fma(x[i] * s, 1f - s, s);
+    }
+  }
+
+  @Override
+  public void scaledExp(int count, float[] x, float scale, float[] y) {
+    for (int i = 0; i < count; i++) {
+      y[i] = Exponential.of(x[i]) * scale;
+    }
+  }
+
+  @Override
+  public void greatest(int count, float[] x, float[] most) {
+    for (int i = 0; i < count; i++) {
+      most[i % LANES] = Math.max(most[i % LANES], x[i]);
+    }
+  }
+
+  @Override
+  public void sumExp(int count, float[] x, float shift, float[] sums) {
+    for (int i = 0; i < count; i++) {
+      sums[i % LANES] += Exponential.of(Math.max(x[i] - shift, -1000f));
+    }
+  }
+
+  @Override
+  public void sumSquares(int count, int at, float[] x, float[] sums) {
+    for (int i = 0; i < count; i++) {
+      sums[i % LANES] = Math.fma(x[at + i], x[at + i], sums[i % LANES]);
+    }
+  }
+
+  @Override
+  public void normSums(
+      int width,
+      int at,
+      float[] x,
+      float[] dy,
+      float[] scale,
+      float mean,
+      float inverse,
+      float[] sums,
+      float[] dscale,
+      float[] dshift) {
+    for (int i = 0; i < width; i++) {
+      float normal = (x[at + i] - mean) * inverse;
+      float out = dy[at + i];
+      float scaled = out * scale[i];
+      sums[i % LANES] += scaled;
+      sums[LANES + i % LANES] = Math.fma(scaled, normal, sums[LANES + i % LANES]);
+      dscale[i] = Math.fma(out, normal, dscale[i]);
+      dshift[i] += out;
+    }
+  }
+
+  @Override
+  public void normGradient(
+      int width,
+      int at,
+      float[] x,
+      float[] dy,
+      float[] scale,
+      float mean,
+      float inverse,
+      float first,
+      float second,
+      float[] dx) {
+    for (int i = 0; i < width; i++) {
+      float normal = (x[at + i] - mean) * inverse;
+      dx[at + i] = (dy[at + i] * scale[i] - first - normal * second) * inverse;
+    }
+  }
 }

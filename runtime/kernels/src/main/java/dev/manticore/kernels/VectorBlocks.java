@@ -211,4 +211,138 @@ final class VectorBlocks implements Blocks {
       }
     }
   }
+
+  @Override
+  public void adamW(int count, float[] p, float[] m, float[] v, float[] g, float[] settings) {
+    Adam adam = new Adam(settings);
+    float scale = adam.scale();
+    float beta1 = adam.beta1();
+    float rest1 = adam.rest1();
+    float beta2 = adam.beta2();
+    float rest2 = adam.rest2();
+    float correction2 = adam.correction2();
+    float epsilon = adam.epsilon();
+    float kept = adam.kept();
+    float rate = adam.rate();
+    for (int i = 0; i < count; i += STEP) {
+      FloatVector gradient = load(g, i).mul(scale);
+      FloatVector first = load(m, i).fma(all(beta1), gradient.mul(rest1));
+      FloatVector second = load(v, i).fma(all(beta2), gradient.mul(gradient).mul(rest2));
+      FloatVector root = second.mul(correction2).lanewise(VectorOperators.SQRT).add(epsilon);
+      first.intoArray(m, i);
+      second.intoArray(v, i);
+      load(p, i).mul(kept).sub(first.mul(rate).div(root)).intoArray(p, i);
+    }
+  }
+
+  private static FloatVector sigmoid(FloatVector x) {
+    return all(1f).div(exp(x.neg().max(-200f).min(200f)).add(1f));
+  }
+
+  @Override
+  public void geluGradient(int count, float[] x, float[] dy, float[] dx) {
+    for (int i = 0; i < count; i += STEP) {
+      FloatVector in = load(x, i);
+      FloatVector square = in.mul(in);
+      FloatVector s = sigmoid(in.mul(square.fma(Gelu.CUBIC, Gelu.LINEAR)));
+      FloatVector slope = square.fma(3f * Gelu.CUBIC, Gelu.LINEAR);
+      load(dy, i).mul(in.mul(s).mul(all(1f).sub(s)).fma(slope, s)).intoArray(dx, i);
+    }
+  }
+
+  @Override
+  public void silu(int count, float[] x, float[] y) {
+    for (int i = 0; i < count; i += STEP) {
+      FloatVector in = load(x, i);
+      in.mul(sigmoid(in)).intoArray(y, i);
+    }
+  }
+
+  @Override
+  public void siluGradient(int count, float[] x, float[] dy, float[] dx) {
+    for (int i = 0; i < count; i += STEP) {
+      FloatVector in = load(x, i);
+      FloatVector s = sigmoid(in);
+      load(dy, i).mul(in.mul(s).fma(all(1f).sub(s), s)).intoArray(dx, i);
+    }
+  }
+
+  @Override
+  public void scaledExp(int count, float[] x, float scale, float[] y) {
+    for (int i = 0; i < count; i += STEP) {
+      exp(load(x, i)).mul(scale).intoArray(y, i);
+    }
+  }
+
+  @Override
+  public void greatest(int count, float[] x, float[] most) {
+    for (int i = 0; i < count; i += STEP) {
+      int lane = i % LANES;
+      load(most, lane).max(load(x, i)).intoArray(most, lane);
+    }
+  }
+
+  @Override
+  public void sumExp(int count, float[] x, float shift, float[] sums) {
+    for (int i = 0; i < count; i += STEP) {
+      int lane = i % LANES;
+      load(sums, lane).add(exp(load(x, i).sub(shift).max(-1000f))).intoArray(sums, lane);
+    }
+  }
+
+  @Override
+  public void sumSquares(int count, int at, float[] x, float[] sums) {
+    for (int i = 0; i < count; i += STEP) {
+      int lane = i % LANES;
+      FloatVector in = load(x, at + i);
+      in.fma(in, load(sums, lane)).intoArray(sums, lane);
+    }
+  }
+
+  @Override
+  public void normSums(
+      int width,
+      int at,
+      float[] x,
+      float[] dy,
+      float[] scale,
+      float mean,
+      float inverse,
+      float[] sums,
+      float[] dscale,
+      float[] dshift) {
+    for (int i = 0; i < width; i += STEP) {
+      int lane = i % LANES;
+      FloatVector normal = load(x, at + i).sub(mean).mul(inverse);
+      FloatVector out = load(dy, at + i);
+      FloatVector scaled = out.mul(load(scale, i));
+      load(sums, lane).add(scaled).intoArray(sums, lane);
+      scaled.fma(normal, load(sums, LANES + lane)).intoArray(sums, LANES + lane);
+      out.fma(normal, load(dscale, i)).intoArray(dscale, i);
+      load(dshift, i).add(out).intoArray(dshift, i);
+    }
+  }
+
+  @Override
+  public void normGradient(
+      int width,
+      int at,
+      float[] x,
+      float[] dy,
+      float[] scale,
+      float mean,
+      float inverse,
+      float first,
+      float second,
+      float[] dx) {
+    for (int i = 0; i < width; i += STEP) {
+      FloatVector normal = load(x, at + i).sub(mean).mul(inverse);
+      load(dy, at + i)
+          .mul(load(scale, i))
+          .sub(first)
+          .sub(normal.mul(second))
+          .mul(inverse)
+          .intoArray(dx, at + i);
+    }
+  }
 }

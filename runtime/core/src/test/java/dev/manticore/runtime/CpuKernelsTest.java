@@ -1,0 +1,293 @@
+package dev.manticore.runtime;
+
+import static dev.manticore.ir.ElementType.FLOAT32;
+import static dev.manticore.ir.ElementType.INT64;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.ir.Attribute;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.interpret.Interpreter;
+import dev.manticore.ir.op.NdArray;
+import dev.manticore.onnx.OnnxExporter;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.DoubleUnaryOperator;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Every kernel, run by ONNX Runtime in a session, against the definition of the operator of its
+ * name in double precision.
+ */
+class CpuKernelsTest {
+
+  private static final Device CPU = Devices.byName("cpu");
+
+  private static final DoubleUnaryOperator ANY = v -> v;
+  private static final DoubleUnaryOperator POSITIVE = v -> Math.log1p(Math.exp(v));
+  private static final DoubleUnaryOperator NEGATIVE = v -> -Math.exp(v);
+
+  record Case(String kernel, Attributes attributes, int outputs, List<Tensor> operands) {
+    @Override
+    public String toString() {
+      return kernel + operands.stream().map(o -> o.type().toString()).toList();
+    }
+  }
+
+  private static Case of(String kernel, int outputs, Tensor... operands) {
+    return new Case(kernel, Attributes.NONE, outputs, List.of(operands));
+  }
+
+  private static Case with(String kernel, Attributes attributes, int outputs, Tensor... operands) {
+    return new Case(kernel, attributes, outputs, List.of(operands));
+  }
+
+  private static Tensor draw(DoubleUnaryOperator map, long... extents) {
+    Shape shape = Shape.of(extents);
+    Random random = new Random(shape.hashCode());
+    float[] values = new float[(int) shape.elementCount()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) map.applyAsDouble(random.nextGaussian());
+    }
+    return Tensor.ofFloats(shape, values);
+  }
+
+  private static Tensor draw(long... extents) {
+    return draw(ANY, extents);
+  }
+
+  private static Tensor indices(int end, int ignored, long... extents) {
+    Shape shape = Shape.of(extents);
+    Random random = new Random(end);
+    long[] values = new long[(int) shape.elementCount()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = i < ignored ? -100 : random.nextInt(end);
+    }
+    return Tensor.ofLongs(shape, values);
+  }
+
+  private static Tensor settings() {
+    return Tensor.ofFloats(Shape.of(8), 1e-2f, 0.9f, 0.99f, 1e-6f, 0.1f, 0.271f, 0.0297f, 0.7f);
+  }
+
+  private static Case scan(int b, int l, int d, int n) {
+    return of(
+        "SelectiveScan",
+        1,
+        draw(b, l, d),
+        draw(POSITIVE, b, l, d),
+        draw(NEGATIVE, d, n),
+        draw(b, l, n),
+        draw(v -> v + 1, b, l, n));
+  }
+
+  private static Case scanGrad(int b, int l, int d, int n) {
+    List<Tensor> operands = new ArrayList<>(scan(b, l, d, n).operands());
+    operands.add(draw(v -> v - 0.5, b, l, d));
+    return new Case("SelectiveScanGrad", Attributes.NONE, 5, operands);
+  }
+
+  private static Case adamW(long... shape) {
+    return of(
+        "AdamW",
+        3,
+        draw(shape),
+        draw(v -> v * 0.1, shape),
+        draw(v -> v * v, shape),
+        draw(v -> 3 * v, shape),
+        settings());
+  }
+
+  static Stream<Case> cases() {
+    Attributes epsilon = Attributes.of("epsilon", Attribute.of(1e-5f));
+    return Stream.of(
+        scan(1, 1, 1, 1),
+        scan(2, 20, 150, 16),
+        scan(2, 7, 5, 3),
+        scanGrad(1, 1, 1, 1),
+        scanGrad(2, 20, 150, 16),
+        scanGrad(2, 7, 5, 3),
+        of("CausalConv", 1, draw(2, 40, 300), draw(300, 1, 4), draw(300)),
+        of("CausalConv", 1, draw(1, 1, 3), draw(3, 1, 4)),
+        of("CausalConv", 1, draw(2, 3, 3), draw(3, 1, 1)),
+        of("CausalConvGrad", 3, draw(2, 40, 300), draw(300, 1, 4), draw(v -> v + 1, 2, 40, 300)),
+        of("CausalConvGrad", 3, draw(1, 2, 3), draw(3, 1, 4), draw(v -> v + 1, 1, 2, 3)),
+        with("EmbeddingGrad", Attributes.of("rows", 70), 1, indices(70, 0, 2, 50), draw(2, 50, 5)),
+        with("EmbeddingGrad", Attributes.of("rows", 3), 1, indices(2, 0, 9), draw(9, 1030)),
+        with("EmbeddingGrad", Attributes.of("rows", 3), 1, indices(2, 0, 0), draw(0, 4)),
+        of("CrossEntropy", 2, draw(2, 70, 33), indices(33, 5, 2, 70)),
+        of("CrossEntropy", 2, draw(v -> 100 * v, 3, 16), indices(16, 0, 3)),
+        of(
+            "CrossEntropyGrad",
+            1,
+            Tensor.scalar(0.5f),
+            draw(v -> -Math.abs(5 * v), 2, 70, 33),
+            indices(33, 5, 2, 70)),
+        of(
+            "LayerNormGrad",
+            3,
+            draw(2, 50, 33),
+            draw(33),
+            draw(2, 50, 1),
+            draw(POSITIVE, 2, 50, 1),
+            draw(v -> v + 1, 2, 50, 33)),
+        of(
+            "LayerNormGrad",
+            3,
+            draw(1, 16),
+            draw(16),
+            draw(1, 1),
+            draw(POSITIVE, 1, 1),
+            draw(v -> v + 1, 1, 16)),
+        with("RmsNormGrad", epsilon, 2, draw(2, 50, 33), draw(33), draw(v -> v + 1, 2, 50, 33)),
+        with("RmsNormGrad", epsilon, 2, draw(1, 3), draw(3), draw(v -> v + 1, 1, 3)),
+        of("GeluTanhGrad", 1, draw(v -> 4 * v, 3, 5000), draw(v -> v + 1, 3, 5000)),
+        of("GeluTanhGrad", 1, Tensor.ofFloats(Shape.of(5), 0, -30, 30, -1e6f, 1e6f), draw(5)),
+        of("Silu", 1, draw(v -> 4 * v, 7, 13)),
+        of("SiluGrad", 1, draw(v -> 4 * v, 7, 13), draw(v -> v + 1, 7, 13)),
+        of("SiluGrad", 1, Tensor.ofFloats(Shape.of(5), 0, -50, 50, -1e9f, 1e9f), draw(5)),
+        adamW(3),
+        adamW(100, 1001));
+  }
+
+  private static Graph graph(Case given) {
+    GraphEditor editor = new GraphEditor("case");
+    List<Optional<Value>> operands = new ArrayList<>();
+    for (int i = 0; i < given.operands().size(); i++) {
+      operands.add(Optional.of(editor.input("x" + i, given.operands().get(i).type())));
+    }
+    editor
+        .add(
+            OpId.kernel(given.kernel()),
+            given.kernel(),
+            given.attributes(),
+            operands,
+            given.outputs())
+        .forEach(editor::output);
+    return editor.freeze();
+  }
+
+  private static Map<String, Tensor> inputs(Case given) {
+    Map<String, Tensor> inputs = new LinkedHashMap<>();
+    for (int i = 0; i < given.operands().size(); i++) {
+      inputs.put("x" + i, given.operands().get(i));
+    }
+    return inputs;
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void agreesWithTheDefinitionAndRepeats(Case given) {
+    Graph graph = graph(given);
+    Map<String, NdArray> exactInputs = new LinkedHashMap<>();
+    inputs(given).forEach((name, tensor) -> exactInputs.put(name, NdArray.of(tensor)));
+    Map<String, NdArray> expected = new Interpreter().run(graph, exactInputs);
+
+    try (ModelSession session =
+        ModelSession.open(CPU, OnnxExporter.toBytes(graph), SessionConfig.defaults())) {
+      Map<String, Tensor> actual = session.run(inputs(given));
+
+      expected.forEach((name, exact) -> assertClose(name, actual.get(name), exact));
+      for (int run = 0; run < 5; run++) {
+        session
+            .run(inputs(given))
+            .forEach(
+                (name, again) ->
+                    assertThat(again.data().toByteArray())
+                        .isEqualTo(actual.get(name).data().toByteArray()));
+      }
+    }
+  }
+
+  private static void assertClose(String name, Tensor actual, NdArray exact) {
+    assertThat(actual.shape().extents())
+        .isEqualTo(Arrays.stream(exact.shape()).asLongStream().toArray());
+    double[] values = actual.toDoubles();
+    double largest = 1e-30;
+    double error = 0;
+    for (int i = 0; i < values.length; i++) {
+      assertThat(values[i]).as(name + "[" + i + "]").isFinite();
+      largest = Math.max(largest, Math.abs(exact.data()[i]));
+      error = Math.max(error, Math.abs(values[i] - exact.data()[i]));
+    }
+    assertThat(error).as(name).isLessThanOrEqualTo(5e-6 * largest);
+  }
+
+  @Test
+  void everyKernelIsTested() {
+    Set<String> tested = cases().map(Case::kernel).collect(Collectors.toSet());
+
+    assertThat(tested)
+        .containsExactlyInAnyOrderElementsOf(CPU.kernels().stream().map(JavaKernel::name).toList());
+  }
+
+  @Test
+  void aStepOfAdamUpdatesItsStateInPlace() {
+    Case given = adamW(100, 1001);
+    Graph graph = graph(given);
+    Map<String, TensorType> types = new LinkedHashMap<>();
+    inputs(given).forEach((name, tensor) -> types.put(name, tensor.type()));
+    try (DeviceState state = DeviceState.allocate(CPU, types);
+        ModelSession session =
+            ModelSession.open(CPU, OnnxExporter.toBytes(graph), SessionConfig.defaults());
+        Binding binding = session.bind()) {
+      inputs(given).forEach((name, tensor) -> state.get(name).write(tensor.data()));
+      binding.bindAll(state);
+      List<String> results = List.copyOf(session.outputs().keySet());
+      for (int i = 0; i < 3; i++) {
+        binding.bindOutput(results.get(i), state.get("x" + i));
+      }
+      Map<String, Tensor> once = session.run(inputs(given));
+
+      binding.run();
+
+      for (int i = 0; i < 3; i++) {
+        assertThat(state.get("x" + i).contents().toByteArray())
+            .isEqualTo(once.get(results.get(i)).data().toByteArray());
+      }
+    }
+  }
+
+  @Test
+  void shapesThatDoNotFitAndIndicesOutOfRangeAreRefused() {
+    byte[] model =
+        new TinyOnnx()
+            .input("ids", TensorType.of(INT64, 2))
+            .input("dy", TensorType.of(FLOAT32, 2, 4))
+            .output("table", TensorType.of(FLOAT32, 3, 4))
+            .node(
+                JavaKernel.DOMAIN,
+                "EmbeddingGrad",
+                List.of("ids", "dy"),
+                List.of("table"),
+                TinyOnnx.integer("rows", 3))
+            .build();
+    try (ModelSession session = ModelSession.open(CPU, model, SessionConfig.defaults())) {
+      assertThatThrownBy(
+              () ->
+                  session.run(
+                      ImmutableMap.of("ids", Tensor.ofLongs(Shape.of(2), 0, 3), "dy", draw(2, 4))))
+          .isInstanceOf(ManticoreException.class)
+          .hasMessageContaining("EmbeddingGrad: index 3 is not from 0 to 2");
+    }
+  }
+}

@@ -1,0 +1,233 @@
+package dev.manticore.kernels;
+
+import java.util.Arrays;
+
+/**
+ * Kernels that work row by row of {@code [rows, width]}.
+ *
+ * @param rows the number of rows
+ * @param width the elements of a row
+ */
+public record Rows(long rows, int width) {
+
+  /** The label that is left out of the loss, as PyTorch and Hugging Face have it. */
+  public static final long IGNORED = -100;
+
+  /** Rows of one task; fixed, since the order of the sums over rows follows from it. */
+  private static final int GROUP = 64;
+
+  private int groups() {
+    return Math.toIntExact((rows + GROUP - 1) / GROUP);
+  }
+
+  private int padded() {
+    return (width + Blocks.LANES - 1) / Blocks.LANES * Blocks.LANES;
+  }
+
+  /**
+   * The gradient of a layer normalisation over the last axis.
+   *
+   * @param mean {@code [rows]}
+   * @param inverse one over the standard deviation, {@code [rows]}
+   */
+  public void layerNormGradient(
+      Parallel parallel,
+      Floats x,
+      Floats scale,
+      Floats mean,
+      Floats inverse,
+      Floats dy,
+      Floats dx,
+      Floats dscale,
+      Floats dbias) {
+    Blocks blocks = Forms.chosen();
+    float[][] sums =
+        normGradient(
+            blocks,
+            parallel,
+            x,
+            scale,
+            dy,
+            dx,
+            (row, values) -> {
+              float[] one = new float[1];
+              mean.read(row, one, 0, 1);
+              float centre = one[0];
+              inverse.read(row, one, 0, 1);
+              return new float[] {centre, one[0], 1f / width};
+            });
+    dscale.write(0, sums[0], 0, width);
+    dbias.write(0, sums[1], 0, width);
+  }
+
+  /** The gradient of a normalisation by the root of the mean square, over the last axis. */
+  public void rmsNormGradient(
+      Parallel parallel,
+      Floats x,
+      Floats scale,
+      Floats dy,
+      float epsilon,
+      Floats dx,
+      Floats dscale) {
+    Blocks blocks = Forms.chosen();
+    float[][] sums =
+        normGradient(
+            blocks,
+            parallel,
+            x,
+            scale,
+            dy,
+            dx,
+            (row, values) -> {
+              float[] squares = new float[Blocks.LANES];
+              blocks.sumSquares(values.length, 0, values, squares);
+              float mean = sum(squares, 0) / width;
+              return new float[] {0, (float) (1 / Math.sqrt(mean + epsilon)), 0};
+            });
+    dscale.write(0, sums[0], 0, width);
+  }
+
+  /** What a row is normalised by: its centre, its factor, and the weight of the mean of dy. */
+  private interface Statistics {
+    float[] of(long row, float[] values);
+  }
+
+  /** Writes dx; the sums over rows of dy times the normalised values, and of dy. */
+  private float[][] normGradient(
+      Blocks blocks,
+      Parallel parallel,
+      Floats x,
+      Floats scale,
+      Floats dy,
+      Floats dx,
+      Statistics statistics) {
+    int size = padded();
+    float[] scales = new float[size];
+    scale.read(0, scales, 0, width);
+    float[][] dscales = new float[groups()][];
+    float[][] dshifts = new float[groups()][];
+    parallel.run(
+        groups(),
+        group -> {
+          float[] xs = new float[size];
+          float[] dys = new float[size];
+          float[] dxs = new float[size];
+          float[] sums = new float[2 * Blocks.LANES];
+          dscales[group] = new float[size];
+          dshifts[group] = new float[size];
+          long end = Math.min(rows, (group + 1L) * GROUP);
+          for (long row = (long) group * GROUP; row < end; row++) {
+            x.read(row * width, xs, 0, width);
+            dy.read(row * width, dys, 0, width);
+            float[] by = statistics.of(row, xs);
+            Arrays.fill(sums, 0);
+            blocks.normSums(
+                size, 0, xs, dys, scales, by[0], by[1], sums, dscales[group], dshifts[group]);
+            float first = sum(sums, 0) * by[2];
+            float second = sum(sums, Blocks.LANES) / width;
+            blocks.normGradient(size, 0, xs, dys, scales, by[0], by[1], first, second, dxs);
+            dx.write(row * width, dxs, 0, width);
+          }
+        });
+    return new float[][] {total(dscales), total(dshifts)};
+  }
+
+  private float[] total(float[][] parts) {
+    float[] total = new float[padded()];
+    for (float[] part : parts) {
+      for (int i = 0; i < total.length; i++) {
+        total[i] += part[i];
+      }
+    }
+    return total;
+  }
+
+  private static float sum(float[] lanes, int at) {
+    float sum = 0;
+    for (int lane = 0; lane < Blocks.LANES; lane++) {
+      sum += lanes[at + lane];
+    }
+    return sum;
+  }
+
+  /**
+   * The mean cross-entropy over the rows whose label is not -100.
+   *
+   * @param labels the class of each row, all valid
+   * @param logProbabilities {@code [rows, width]}, written
+   * @return the loss; not-a-number if there is no such row
+   */
+  public float crossEntropy(
+      Parallel parallel, Floats logits, long[] labels, Floats logProbabilities) {
+    Blocks blocks = Forms.chosen();
+    int size = padded();
+    double[] losses = new double[groups()];
+    parallel.run(
+        groups(),
+        group -> {
+          float[] values = new float[size];
+          float[] lanes = new float[Blocks.LANES];
+          long end = Math.min(rows, (group + 1L) * GROUP);
+          for (long row = (long) group * GROUP; row < end; row++) {
+            logits.read(row * width, values, 0, width);
+            Arrays.fill(values, width, size, Float.NEGATIVE_INFINITY);
+            Arrays.fill(lanes, Float.NEGATIVE_INFINITY);
+            blocks.greatest(size, values, lanes);
+            float most = lanes[0];
+            for (float lane : lanes) {
+              most = Math.max(most, lane);
+            }
+            Arrays.fill(lanes, 0);
+            blocks.sumExp(size, values, most, lanes);
+            float shift = most + (float) StrictMath.log(sum(lanes, 0));
+            for (int i = 0; i < width; i++) {
+              values[i] -= shift;
+            }
+            logProbabilities.write(row * width, values, 0, width);
+            long label = labels[Math.toIntExact(row)];
+            if (label != IGNORED) {
+              losses[group] -= values[(int) label];
+            }
+          }
+        });
+    double loss = 0;
+    for (double part : losses) {
+      loss += part;
+    }
+    return (float) (loss / counted(labels));
+  }
+
+  /**
+   * The gradient of the logits.
+   *
+   * @param dloss the gradient of the loss
+   * @param dlogits {@code [rows, width]}, written
+   */
+  public void crossEntropyGradient(
+      Parallel parallel, float dloss, Floats logProbabilities, long[] labels, Floats dlogits) {
+    Blocks blocks = Forms.chosen();
+    int size = padded();
+    float scale = dloss / counted(labels);
+    parallel.run(
+        groups(),
+        group -> {
+          float[] values = new float[size];
+          long end = Math.min(rows, (group + 1L) * GROUP);
+          for (long row = (long) group * GROUP; row < end; row++) {
+            long label = labels[Math.toIntExact(row)];
+            if (label == IGNORED) {
+              Arrays.fill(values, 0);
+            } else {
+              logProbabilities.read(row * width, values, 0, width);
+              blocks.scaledExp(size, values, scale, values);
+              values[(int) label] -= scale;
+            }
+            dlogits.write(row * width, values, 0, width);
+          }
+        });
+  }
+
+  private static long counted(long[] labels) {
+    return Arrays.stream(labels).filter(label -> label != IGNORED).count();
+  }
+}
