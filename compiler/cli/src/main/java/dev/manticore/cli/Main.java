@@ -1,6 +1,9 @@
 package dev.manticore.cli;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.pipeline.Pipeline;
+import dev.manticore.compiler.stages.CompilePipeline;
+import dev.manticore.runtime.Devices;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -24,8 +27,15 @@ public final class Main {
   }
 
   private static Application verbs(Terminal terminal) {
+    Pipeline.Factory pipelines =
+        recipe -> CompilePipeline.of(recipe, Devices.byName("cpu"));
     return new Application(
-        terminal, ImmutableList.of(new DoctorCommand(terminal), new VersionCommand(terminal)));
+        terminal,
+        ImmutableList.of(
+            new CompileCommand(terminal, pipelines),
+            new CleanCommand(terminal, pipelines),
+            new DoctorCommand(terminal),
+            new VersionCommand(terminal)));
   }
 
   /**

@@ -5,10 +5,12 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import com.google.common.hash.Hashing;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.BatchSampler;
 import dev.manticore.compiler.data.DatasetSplit;
+import dev.manticore.compiler.data.TokenDataset;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.MetricsWriter;
@@ -50,6 +52,7 @@ public final class TrainingRun {
    *
    * @param stage the stage, run and seed that its metrics name
    * @param model its parameters are the ones to start from
+   * @param slices more data sets that the trained model is measured on, by name
    * @param alphas parameters whose softmax is recorded, one a block; may be empty
    * @param evaluateEvery steps between two evaluations; 0 for at the end only
    * @param evaluationBatches batches of an evaluation, 0 for all; the last one always takes all
@@ -62,6 +65,7 @@ public final class TrainingRun {
       Graph model,
       TrainingPlan plan,
       DatasetSplit data,
+      ImmutableMap<String, TokenDataset> slices,
       ImmutableList<String> alphas,
       int evaluateEvery,
       int evaluationBatches,
@@ -74,8 +78,9 @@ public final class TrainingRun {
 
   /**
    * @param heldOutLoss over all held-out data after the last step, in nats a token
+   * @param slices the same over each of the request's slices
    */
-  public record Result(double heldOutLoss) {}
+  public record Result(double heldOutLoss, ImmutableMap<String, Double> slices) {}
 
   private TrainingRun(Request request, Path directory) {
     this.request = request;
@@ -157,8 +162,10 @@ public final class TrainingRun {
       if (!Double.isFinite(heldOut)) {
         throw diverged(steps, heldOut);
       }
+      ImmutableMap.Builder<String, Double> slices = ImmutableMap.builder();
+      request.slices().forEach((name, slice) -> slices.put(name, session.evaluate(slice, 0)));
       SafetensorsWriter.write(parameters, session.parameters(), Map.of("format", "pt"));
-      return new Result(heldOut);
+      return new Result(heldOut, slices.buildOrThrow());
     }
   }
 

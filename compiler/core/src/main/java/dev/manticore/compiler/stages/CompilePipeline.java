@@ -1,0 +1,77 @@
+package dev.manticore.compiler.stages;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.pipeline.Pipeline;
+import dev.manticore.compiler.pipeline.Stage;
+import dev.manticore.compiler.pipeline.StageRunner;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.recipe.ResolvedRecipe;
+import dev.manticore.runtime.Device;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The pipeline of a recipe: tokenizer, components trained from scratch, and for each repetition the search, the tuning of the
+ * hybrid and that of each component alone; then the artifact and the report.
+ */
+public final class CompilePipeline implements Pipeline {
+
+  private final Workshop shop;
+  private final TokenizerStage tokenizer;
+  private final List<ComponentSource> components = new ArrayList<>();
+  private final List<Repetition> repetitions = new ArrayList<>();
+  private final ImmutableList<Stage<?>> stages;
+
+  /** The stages of one seed. */
+  record Repetition(int seed, SearchStage search, TuneStage hybrid, List<TuneStage> alone) {}
+
+  private CompilePipeline(ResolvedRecipe resolved, Device device) {
+    this.shop = new Workshop(resolved, device);
+    this.tokenizer = new TokenizerStage(shop);
+    Recipe recipe = resolved.recipe();
+    ImmutableList.Builder<Stage<?>> all = ImmutableList.builder();
+    all.add(tokenizer);
+    for (int k = 0; k < recipe.components().size(); k++) {
+      Recipe.Component component = recipe.components().get(k);
+      if (component.source() instanceof Recipe.Pretrained pretrained) {
+        components.add(new ComponentSource.Given(component.name(), pretrained.directory()));
+      } else {
+        PretrainStage stage = new PretrainStage(shop, k, tokenizer);
+        all.add(stage);
+        components.add(new ComponentSource.Trained(component.name(), stage));
+      }
+    }
+    for (int r = 0; r < recipe.seeds(); r++) {
+      SearchStage search = new SearchStage(shop, r, tokenizer, components);
+      TuneStage hybrid = TuneStage.hybrid(shop, r, tokenizer, components, search);
+      List<TuneStage> alone = new ArrayList<>();
+      if (recipe.compare().components()) {
+        for (ComponentSource component : components) {
+          alone.add(TuneStage.alone(shop, r, tokenizer, component));
+        }
+      }
+      repetitions.add(new Repetition(shop.seed(r), search, hybrid, alone));
+      all.add(search).add(hybrid).addAll(alone);
+    }
+    this.stages = all.build();
+  }
+
+  /**
+   * @throws dev.manticore.ir.ManticoreException if a file that the recipe names cannot be read
+   */
+  public static CompilePipeline of(ResolvedRecipe resolved, Device device) {
+    return new CompilePipeline(resolved, device);
+  }
+
+  @Override
+  public ImmutableList<Stage<?>> stages() {
+    return stages;
+  }
+
+  @Override
+  public Summary publish(StageRunner results, Path directory) throws IOException {
+    return new Publication(shop, tokenizer, components, repetitions).write(results, directory);
+  }
+}

@@ -1,0 +1,119 @@
+package dev.manticore.compiler.stages;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.pipeline.Stage;
+import dev.manticore.compiler.pipeline.StageContext;
+import dev.manticore.compiler.pipeline.StageInputs;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.training.TrainingPlan;
+import dev.manticore.compiler.training.TrainingRun;
+import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.safetensors.SafetensorsFile;
+import dev.manticore.onnx.safetensors.SafetensorsWriter;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/**
+ * Searches the mixture weights: DARTS, first order, single level, simultaneous, as the paper ran it (§4.1): weights and
+ * mixture weights step on the same gradient, each group at its own rate. Only the mixture weights are kept.
+ */
+final class SearchStage implements Stage<ImmutableMap<String, Tensor>> {
+
+  private static final String ALPHA = "alpha.safetensors";
+
+  private final Workshop shop;
+  private final int repetition;
+  private final TokenizerStage tokenizer;
+  private final List<ComponentSource> components;
+  private final StageInputs inputs;
+
+  SearchStage(
+      Workshop shop, int repetition, TokenizerStage tokenizer, List<ComponentSource> components) {
+    this.shop = shop;
+    this.repetition = repetition;
+    this.tokenizer = tokenizer;
+    this.components = components;
+    StageInputs.Builder builder =
+        shop.dataInputs()
+            .values(shop.resolved().values("splice"))
+            .values(shop.resolved().values("search"))
+            .value("seed", Integer.toString(shop.seed(repetition)))
+            .stage(tokenizer);
+    components.forEach(component -> component.describe(builder));
+    this.inputs = builder.build();
+  }
+
+  @Override
+  public String name() {
+    return "search-" + shop.seed(repetition);
+  }
+
+  @Override
+  public int version() {
+    return 1;
+  }
+
+  @Override
+  public StageInputs inputs() {
+    return inputs;
+  }
+
+  @Override
+  public void run(StageContext context) throws IOException {
+    Path tokenizerFile = context.result(tokenizer);
+    Hybrid hybrid =
+        shop.splice(
+            ComponentSource.directories(components, context),
+            shop.vocabulary(tokenizerFile),
+            repetition);
+    Recipe.Search search = shop.recipe().search();
+    TrainingRun.Request request =
+        new TrainingRun.Request(
+            "search",
+            "hybrid",
+            shop.seed(repetition),
+            hybrid.graph(),
+            TrainingPlan.search(
+                hybrid.graph(),
+                search.training(),
+                shop.recipe().data().length(),
+                Hybrid::isAlpha,
+                search.alphaLearningRate()),
+            shop.data(tokenizerFile),
+            ImmutableMap.of(),
+            alphas(hybrid),
+            shop.recipe().evaluate().every(),
+            shop.recipe().evaluate().batches(),
+            shop.device(),
+            shop.threads());
+    Path parameters = context.checkpoints().resolve("parameters.safetensors");
+    Stages.train(request, context, parameters);
+    Map<String, Tensor> found = new LinkedHashMap<>();
+    SafetensorsFile.open(parameters)
+        .tensors()
+        .forEach(
+            (name, tensor) -> {
+              if (Hybrid.isAlpha(name)) {
+                found.put(name, tensor);
+              }
+            });
+    SafetensorsWriter.write(context.directory().resolve(ALPHA), found, Map.of());
+  }
+
+  static ImmutableList<String> alphas(Hybrid hybrid) {
+    return IntStream.range(0, hybrid.blocks())
+        .mapToObj(Hybrid::alpha)
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  @Override
+  public ImmutableMap<String, Tensor> result(Path directory) {
+    return SafetensorsFile.open(directory.resolve(ALPHA)).tensors();
+  }
+}

@@ -1,0 +1,176 @@
+package dev.manticore.compiler.stages;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.hybrid.HybridFiles;
+import dev.manticore.compiler.pipeline.Stage;
+import dev.manticore.compiler.pipeline.StageContext;
+import dev.manticore.compiler.pipeline.StageInputs;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.training.TrainingPlan;
+import dev.manticore.compiler.training.TrainingRun;
+import dev.manticore.ir.Graph;
+import dev.manticore.onnx.huggingface.Models;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Fine-tunes one model of one repetition: the hybrid, from pretrained weights and the searched mixture weights, which stay as
+ * they are; or one component alone, for as many steps as the hybrid was given for search and tuning together.
+ */
+final class TuneStage implements Stage<Tuned> {
+
+  private final Workshop shop;
+  private final int repetition;
+  private final TokenizerStage tokenizer;
+  private final Subject subject;
+  private final Recipe.Training schedule;
+  private final StageInputs inputs;
+
+  /** What is tuned. */
+  private sealed interface Subject {
+    String name();
+  }
+
+  private record WholeHybrid(List<ComponentSource> components, SearchStage search) implements Subject {
+    @Override
+    public String name() {
+      return "hybrid";
+    }
+  }
+
+  private record Alone(ComponentSource component) implements Subject {
+    @Override
+    public String name() {
+      return component.name();
+    }
+  }
+
+  private TuneStage(
+      Workshop shop,
+      int repetition,
+      TokenizerStage tokenizer,
+      Subject subject,
+      Recipe.Training schedule) {
+    this.shop = shop;
+    this.repetition = repetition;
+    this.tokenizer = tokenizer;
+    this.subject = subject;
+    this.schedule = schedule;
+    StageInputs.Builder builder =
+        shop.dataInputs()
+            .values(shop.resolved().values("tune"))
+            .value("steps", Integer.toString(schedule.steps()))
+            .value("seed", Integer.toString(shop.seed(repetition)))
+            .stage(tokenizer);
+    if (subject instanceof WholeHybrid hybrid) {
+      builder.values(shop.resolved().values("splice")).stage(hybrid.search());
+      hybrid.components().forEach(component -> component.describe(builder));
+    } else {
+      ((Alone) subject).component().describe(builder);
+    }
+    this.inputs = builder.build();
+  }
+
+  static TuneStage hybrid(
+      Workshop shop,
+      int repetition,
+      TokenizerStage tokenizer,
+      List<ComponentSource> components,
+      SearchStage search) {
+    return new TuneStage(
+        shop, repetition, tokenizer, new WholeHybrid(components, search), shop.recipe().tune());
+  }
+
+  static TuneStage alone(
+      Workshop shop, int repetition, TokenizerStage tokenizer, ComponentSource component) {
+    Recipe.Training tune = shop.recipe().tune();
+    int steps = tune.steps() + shop.recipe().search().training().steps();
+    Recipe.Training schedule =
+        new Recipe.Training(
+            steps,
+            tune.batch(),
+            tune.accumulation(),
+            tune.learningRate(),
+            tune.weightDecay(),
+            tune.clip(),
+            tune.beta1(),
+            tune.beta2(),
+            tune.epsilon(),
+            tune.schedule(),
+            tune.warmup());
+    return new TuneStage(shop, repetition, tokenizer, new Alone(component), schedule);
+  }
+
+  String run() {
+    return subject.name();
+  }
+
+  int seed() {
+    return shop.seed(repetition);
+  }
+
+  @Override
+  public String name() {
+    return "tune-" + Stages.slug(subject.name()) + "-" + seed();
+  }
+
+  @Override
+  public int version() {
+    return 1;
+  }
+
+  @Override
+  public StageInputs inputs() {
+    return inputs;
+  }
+
+  @Override
+  public void run(StageContext context) throws IOException {
+    Path tokenizerFile = context.result(tokenizer);
+    Graph model;
+    ImmutableList<String> alphas = ImmutableList.of();
+    if (subject instanceof WholeHybrid whole) {
+      Hybrid hybrid = hybrid(whole, context, tokenizerFile);
+      model = hybrid.graph();
+      alphas = SearchStage.alphas(hybrid);
+    } else {
+      model = Models.load(((Alone) subject).component().directory(context));
+    }
+    TrainingRun.Request request =
+        new TrainingRun.Request(
+            "tune",
+            subject.name(),
+            seed(),
+            model,
+            TrainingPlan.of(
+                model, schedule, shop.recipe().data().length(), name -> !Hybrid.isAlpha(name)),
+            shop.data(tokenizerFile),
+            shop.slices(tokenizerFile),
+            alphas,
+            shop.recipe().evaluate().every(),
+            shop.recipe().evaluate().batches(),
+            shop.device(),
+            shop.threads());
+    TrainingRun.Result result =
+        Stages.train(request, context, context.directory().resolve(Tuned.PARAMETERS));
+    long count =
+        model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
+    Tuned.write(context.directory(), result, count, schedule.steps());
+  }
+
+  private Hybrid hybrid(WholeHybrid whole, StageContext context, Path tokenizerFile) {
+    Hybrid spliced =
+        shop.splice(
+            ComponentSource.directories(whole.components(), context),
+            shop.vocabulary(tokenizerFile),
+            repetition);
+    return HybridFiles.withParameters(spliced, context.result(whole.search()));
+  }
+
+  @Override
+  public Tuned result(Path directory) throws IOException {
+    return Tuned.read(directory);
+  }
+}
