@@ -142,6 +142,11 @@ public final class ModelConfig {
     return new ModelConfig(source, prefix, changed);
   }
 
+  /** This configuration with another value for a key. */
+  public ModelConfig with(String key, long value) {
+    return new ModelConfig(source, prefix, json().put(key, value));
+  }
+
   boolean has(String key) {
     return json.hasNonNull(key);
   }

@@ -11,12 +11,14 @@ import dev.manticore.ir.Value;
  *     f32[batch,length,vocabulary]; parameters {@code blocks.i.alpha}, {@code blocks.i.in.k.*},
  *     {@code blocks.i.out.k.*}, {@code embeddings.k.weight} where fresh, {@code components.k.*}
  * @param names the components, in the order of the mixture weights
+ * @param options how it was spliced, the partition written out
  * @param hiddenStates the mixed embedding, then the output of each block
  * @param mixtureWeights the weights of each block, f32[K], positive and of sum 1
  */
 public record Hybrid(
     Graph graph,
     ImmutableList<String> names,
+    SpliceOptions options,
     ImmutableList<Value> hiddenStates,
     ImmutableList<Value> mixtureWeights) {
 
@@ -30,7 +32,22 @@ public record Hybrid(
     return parameter.startsWith("blocks.") && parameter.endsWith(".alpha");
   }
 
+  /** What the names of a component's parameters begin with. */
+  public static String component(int index) {
+    return "components." + index + ".";
+  }
+
+  /** The parameter that is the table of a component, where tables are fresh. */
+  public static String table(int component) {
+    return "embeddings." + component + ".weight";
+  }
+
   public int blocks() {
     return mixtureWeights.size();
+  }
+
+  /** The width of the residual stream between blocks: the largest of the components'. */
+  public int width() {
+    return Math.toIntExact(hiddenStates.get(0).shape().dim(-1).extent());
   }
 }

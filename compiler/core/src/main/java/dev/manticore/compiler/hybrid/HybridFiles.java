@@ -3,8 +3,11 @@ package dev.manticore.compiler.hybrid;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
@@ -16,28 +19,47 @@ import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
+import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.onnx.huggingface.Models;
+import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
+import dev.manticore.onnx.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
- * Reads a hybrid described by {@code hybrid.json}: the names of its components in order, the number of blocks, the vocabulary,
- * the gating and the partition; its own tensors are in {@code hybrid.safetensors} beside it.
+ * Hybrids as files: {@code hybrid.json} names the components in order, the number of blocks, the
+ * vocabulary, the gating, the embeddings and the partition; what the hybrid adds to its components
+ * is in {@code hybrid.safetensors} beside it; the components are checkpoints in directories of
+ * their names.
  */
 public final class HybridFiles {
 
+  /** The description's name in a directory that {@link #write} has written. */
+  public static final String DESCRIPTION = "hybrid.json";
+
+  /** The name of the directory of components there. */
+  public static final String COMPONENTS = "components";
+
+  private static final String TENSORS = "hybrid.safetensors";
   private static final long LARGEST_DESCRIPTION = 1 << 20;
+  private static final ObjectMapper JSON = new ObjectMapper();
 
   private HybridFiles() {}
 
   /**
+   * Reads a hybrid. Where the description does not say, gates are tied, embeddings fresh and cuts
+   * even. How its projectors were initialised, and from which seed, is not kept.
+   *
    * @param description the {@code hybrid.json}
    * @param components the directory that holds the components' directories
    * @throws ManticoreException if a file is missing or wrong
@@ -48,29 +70,130 @@ public final class HybridFiles {
     for (JsonNode name : array(json, "components", description)) {
       Path directory = components.resolve(name.asText()).normalize();
       if (!directory.startsWith(components.normalize())) {
-        throw new ManticoreException(
-            "MNT-HYBRID", description + ": component '" + name.asText() + "' lies outside " + components);
+        throw failure(
+            description + ": component '" + name.asText() + "' lies outside " + components);
       }
       parts.add(ComponentFinder.find(name.asText(), Models.load(directory)));
     }
     ImmutableList.Builder<ImmutableList<LayerRange>> partition = ImmutableList.builder();
-    for (JsonNode cuts : array(json, "partition", description)) {
-      ImmutableList.Builder<LayerRange> ranges = ImmutableList.builder();
-      cuts.forEach(cut -> ranges.add(new LayerRange(cut.path(0).asInt(), cut.path(1).asInt())));
-      partition.add(ranges.build());
+    if (json.has("partition")) {
+      for (JsonNode cuts : array(json, "partition", description)) {
+        ImmutableList.Builder<LayerRange> ranges = ImmutableList.builder();
+        cuts.forEach(cut -> ranges.add(new LayerRange(cut.path(0).asInt(), cut.path(1).asInt())));
+        partition.add(ranges.build());
+      }
     }
     SpliceOptions options =
         new SpliceOptions(
-            json.path("blocks").asInt(),
-            json.path("gating").asText("tied").equals("separate") ? Gates.SEPARATE : Gates.TIED,
+            count(json, "blocks", description),
+            choice(json, "gating", Gates.TIED, description),
             ProjectorInitialisation.IDENTITY,
-            Embeddings.FRESH,
+            choice(json, "embeddings", Embeddings.FRESH, description),
             partition.build(),
-            json.path("vocab_size").asInt(),
+            count(json, "vocab_size", description),
             0);
     Hybrid hybrid = Splicer.splice(parts, options);
-    return withParameters(
-        hybrid, SafetensorsFile.open(description.resolveSibling("hybrid.safetensors")).tensors());
+    Path file = description.resolveSibling(TENSORS);
+    ImmutableMap<String, Tensor> tensors = SafetensorsFile.open(file).tensors();
+    List<String> missing =
+        own(hybrid).keySet().stream().filter(name -> !tensors.containsKey(name)).toList();
+    if (!missing.isEmpty()) {
+      throw failure(
+          file
+              + " lacks the tensors "
+              + missing
+              + " of the hybrid that "
+              + description
+              + " describes");
+    }
+    return withParameters(hybrid, tensors);
+  }
+
+  /**
+   * Writes a hybrid so that {@link #read} gives it back: {@code hybrid.json}, {@code
+   * hybrid.safetensors}, and each component in {@code components/<name>} as a checkpoint of the
+   * format that it came from, with the parameters that it has in the hybrid. A component's tables
+   * are those that the hybrid reads and predicts with: fresh ones where those are fresh, and
+   * without the rows that only padded it.
+   *
+   * @param checkpoints the directories that the components came from, in order
+   * @throws ManticoreException if a checkpoint cannot be read, is not the component's, or the files
+   *     cannot be written
+   */
+  public static void write(Path directory, Hybrid hybrid, List<Path> checkpoints) {
+    if (checkpoints.size() != hybrid.names().size()) {
+      throw failure(
+          hybrid.names().size()
+              + " components need as many checkpoints, not "
+              + checkpoints.size());
+    }
+    for (int k = 0; k < checkpoints.size(); k++) {
+      String name = hybrid.names().get(k);
+      if (!name.matches("[\\p{Alnum}_][\\p{Alnum}_.+ -]*") || hybrid.names().indexOf(name) != k) {
+        throw failure(
+            "component '"
+                + name
+                + "' cannot be written under its name: give it one of its own, of letters, digits and -_.+");
+      }
+      writeComponent(directory.resolve(COMPONENTS).resolve(name), hybrid, k, checkpoints.get(k));
+    }
+    SafetensorsWriter.write(directory.resolve(TENSORS), own(hybrid), ImmutableMap.of());
+    AtomicFiles.writeString(
+        directory.resolve(DESCRIPTION), describe(hybrid).toPrettyString() + "\n");
+  }
+
+  private static ObjectNode describe(Hybrid hybrid) {
+    SpliceOptions options = hybrid.options();
+    ObjectNode json = JSON.createObjectNode();
+    ArrayNode names = json.putArray("components");
+    hybrid.names().forEach(names::add);
+    json.put("blocks", options.blocks());
+    json.put("width", hybrid.width());
+    json.put("vocab_size", options.vocabulary());
+    json.put("gating", options.gates().name().toLowerCase(Locale.ROOT));
+    json.put("embeddings", options.embeddings().name().toLowerCase(Locale.ROOT));
+    ArrayNode partition = json.putArray("partition");
+    for (List<LayerRange> ranges : options.partition()) {
+      ArrayNode cuts = partition.addArray();
+      ranges.forEach(range -> cuts.addArray().add(range.from()).add(range.to()));
+    }
+    return json;
+  }
+
+  private static void writeComponent(Path directory, Hybrid hybrid, int k, Path checkpoint) {
+    Component component = ComponentFinder.find(hybrid.names().get(k), Models.load(checkpoint));
+    Map<String, Tensor> parameters = new LinkedHashMap<>();
+    component
+        .graph()
+        .parameters()
+        .forEach(
+            (value, tensor) -> {
+              Optional<Tensor> tuned = parameter(hybrid, Hybrid.component(k) + value.name());
+              if (tuned.isEmpty() && component.isVocabularyTable(value)) {
+                tuned = parameter(hybrid, Hybrid.table(k));
+              }
+              parameters.put(value.name(), tuned.orElse(tensor));
+            });
+    int vocabulary = hybrid.options().vocabulary();
+    ModelConfig config = ModelConfig.read(checkpoint.resolve("config.json"));
+    if (component.vocabulary() != vocabulary) {
+      config = config.with("vocab_size", vocabulary);
+      if (!config.json().has("model_type")) {
+        // The state-spaces layout, which would pad the table again.
+        config = config.with("pad_vocab_size_multiple", 1);
+      }
+    }
+    Models.write(directory, config, parameters);
+  }
+
+  private static Optional<Tensor> parameter(Hybrid hybrid, String name) {
+    return hybrid.graph().parameter(name).map(hybrid.graph().parameters()::get);
+  }
+
+  /** The parameters that are no component's. */
+  private static ImmutableMap<String, Tensor> own(Hybrid hybrid) {
+    return ImmutableMap.copyOf(
+        Maps.filterKeys(parameters(hybrid.graph()), name -> !name.startsWith(COMPONENTS + ".")));
   }
 
   /**
@@ -82,6 +205,7 @@ public final class HybridFiles {
     return new Hybrid(
         withParameters(hybrid.graph(), tensors),
         hybrid.names(),
+        hybrid.options(),
         hybrid.hiddenStates(),
         hybrid.mixtureWeights());
   }
@@ -101,7 +225,12 @@ public final class HybridFiles {
       } else if (!parameter.type().equals(entry.getValue().type())) {
         throw new ManticoreException(
             "MNT-HYBRID",
-            "parameter '" + entry.getKey() + "' should be " + parameter.type() + " but is " + entry.getValue().type());
+            "parameter '"
+                + entry.getKey()
+                + "' should be "
+                + parameter.type()
+                + " but is "
+                + entry.getValue().type());
       } else {
         editor.setParameter(parameter, entry.getValue());
       }
@@ -122,11 +251,13 @@ public final class HybridFiles {
   private static JsonNode parse(Path file) {
     try {
       if (Files.size(file) > LARGEST_DESCRIPTION) {
-        throw new ManticoreException("MNT-HYBRID", file + " is too large for the description of a hybrid");
+        throw new ManticoreException(
+            "MNT-HYBRID", file + " is too large for the description of a hybrid");
       }
-      return new ObjectMapper().readTree(Files.readAllBytes(file));
+      return JSON.readTree(Files.readAllBytes(file));
     } catch (JsonProcessingException e) {
-      throw new ManticoreException("MNT-HYBRID", file + " is not JSON: " + e.getOriginalMessage(), e);
+      throw new ManticoreException(
+          "MNT-HYBRID", file + " is not JSON: " + e.getOriginalMessage(), e);
     } catch (IOException e) {
       throw new ManticoreException("MNT-HYBRID", file + " cannot be read: " + e.getMessage(), e);
     }
@@ -135,8 +266,42 @@ public final class HybridFiles {
   private static JsonNode array(JsonNode json, String key, Path file) {
     JsonNode value = json.path(key);
     if (!value.isArray()) {
-      throw new ManticoreException("MNT-HYBRID", file + ": '" + key + "' should be a list");
+      throw failure(file + ": '" + key + "' should be a list");
     }
     return value;
+  }
+
+  private static int count(JsonNode json, String key, Path file) {
+    JsonNode value = json.path(key);
+    if (!value.canConvertToInt() || value.asInt() < 1) {
+      throw failure(file + ": '" + key + "' should be a number from 1 on");
+    }
+    return value.asInt();
+  }
+
+  private static <E extends Enum<E>> E choice(JsonNode json, String key, E otherwise, Path file) {
+    if (!json.has(key)) {
+      return otherwise;
+    }
+    Map<String, E> choices = new LinkedHashMap<>();
+    for (E constant : otherwise.getDeclaringClass().getEnumConstants()) {
+      choices.put(constant.name().toLowerCase(Locale.ROOT), constant);
+    }
+    E chosen = choices.get(json.get(key).asText());
+    if (chosen == null) {
+      throw failure(
+          file
+              + ": '"
+              + key
+              + "' is "
+              + json.get(key)
+              + ", but should be one of "
+              + choices.keySet());
+    }
+    return chosen;
+  }
+
+  private static ManticoreException failure(String message) {
+    return new ManticoreException("MNT-HYBRID", message);
   }
 }

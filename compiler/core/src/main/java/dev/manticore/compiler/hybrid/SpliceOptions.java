@@ -55,6 +55,18 @@ public record SpliceOptions(
     }
   }
 
+  /** The same with other layer ranges for the blocks of each component. */
+  SpliceOptions withPartition(List<? extends List<LayerRange>> ranges) {
+    return new SpliceOptions(
+        blocks,
+        gates,
+        projectors,
+        embeddings,
+        ranges.stream().map(ImmutableList::copyOf).collect(ImmutableList.toImmutableList()),
+        vocabulary,
+        seed);
+  }
+
   /**
    * The paper's even cut: block i of n gets layers floor(i L / n) to floor((i + 1) L / n),
    * exclusive.

@@ -82,13 +82,13 @@ public final class Splicer {
           new Region(
               component,
               editor,
-              "components." + k + ".",
+              Hybrid.component(k),
               ids,
               (value, tensor) -> withoutPaddedRows(component, value, tensor)));
       if (options.embeddings() == Embeddings.FRESH) {
         tables.add(
             editor.parameter(
-                "embeddings." + k + ".weight",
+                Hybrid.table(k),
                 Initial.normal(random, FRESH_DEVIATION, options.vocabulary(), component.width())));
         embedded.add(ops.gather(tables.get(k), ids, 0));
       } else {
@@ -122,6 +122,7 @@ public final class Splicer {
     return new Hybrid(
         graph,
         components.stream().map(Component::name).collect(ImmutableList.toImmutableList()),
+        options.withPartition(cuts),
         ImmutableList.copyOf(hidden),
         ImmutableList.copyOf(weights));
   }
