@@ -17,8 +17,9 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
- * Lets products read their operands transposed: {@code MatMul} of transposes becomes ONNX Runtime's {@code FusedMatMul}, a
- * transposed product of matrices the product of the transposed, a transpose of a transpose nothing.
+ * Lets products read their operands transposed: {@code MatMul} of transposes becomes ONNX Runtime's
+ * {@code FusedMatMul}, a transposed product of matrices the product of the transposed, a transpose
+ * of a transpose nothing.
  */
 public final class FuseTransposes implements Pass {
 
@@ -45,7 +46,10 @@ public final class FuseTransposes implements Pass {
     return changed ? editor.freezeLive() : graph;
   }
 
-  /** Transpose(MatMul(a, b)) of matrices = MatMul(Transpose(b), Transpose(a)), if nothing else reads the product. */
+  /**
+   * Transpose(MatMul(a, b)) of matrices = MatMul(Transpose(b), Transpose(a)), if nothing else reads
+   * the product.
+   */
   private static Graph turnProducts(Graph graph) {
     GraphEditor editor = graph.edit();
     boolean changed = false;
@@ -79,10 +83,7 @@ public final class FuseTransposes implements Pass {
     Optional<Node> made = graph.producer(value).filter(FuseTransposes::swapsLastAxes);
     return made.isPresent()
         ? made.get().input(0)
-        : editor.add(
-            OpId.onnx("Transpose"),
-            Attributes.of("perm", Attribute.ofInts(1, 0)),
-            value);
+        : editor.add(OpId.onnx("Transpose"), Attributes.of("perm", Attribute.ofInts(1, 0)), value);
   }
 
   private static boolean fuse(GraphEditor editor, Node node) {

@@ -14,7 +14,8 @@ public final class Lowering {
   private Lowering() {}
 
   /**
-   * For our own process: our operators as kernels where the device has them, else as what they stand for.
+   * For our own process: our operators as kernels where the device has them, else as what they
+   * stand for.
    *
    * @param kernels the names of the device's kernels
    */

@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Takes out nodes that change nothing: padding by nothing, slices of everything, reshapes to the same shape, expansions to the
- * same shape, products with one, identities that no output needs.
+ * Takes out nodes that change nothing: padding by nothing, slices of everything, reshapes to the
+ * same shape, expansions to the same shape, products with one, identities that no output needs.
  */
 public final class Simplify implements Pass {
 

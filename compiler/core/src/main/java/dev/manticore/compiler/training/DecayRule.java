@@ -11,12 +11,14 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * Tells the parameters that weight decay is for from those that it never touches: matrices that multiply and tables that are
- * looked up from norms, biases, {@code A_log}, {@code D} and mixture weights. The use in the graph decides, not the name.
+ * Tells the parameters that weight decay is for from those that it never touches: matrices that
+ * multiply and tables that are looked up from norms, biases, {@code A_log}, {@code D} and mixture
+ * weights. The use in the graph decides, not the name.
  */
 final class DecayRule {
 
-  private static final ImmutableSet<String> VIEWS = ImmutableSet.of("Transpose", "Reshape", "Identity");
+  private static final ImmutableSet<String> VIEWS =
+      ImmutableSet.of("Transpose", "Reshape", "Identity");
 
   private DecayRule() {}
 

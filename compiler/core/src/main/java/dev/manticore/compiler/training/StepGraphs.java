@@ -31,13 +31,15 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Builds the graphs of a training run from a model: one step is one graph and one run. Every parameter of the model is an
- * input of these graphs under its own name; moments are {@code m.<parameter>} and {@code v.<parameter>}, accumulated gradients
- * {@code g.<parameter>}. Graphs are specialised to one batch and length.
+ * Builds the graphs of a training run from a model: one step is one graph and one run. Every
+ * parameter of the model is an input of these graphs under its own name; moments are {@code
+ * m.<parameter>} and {@code v.<parameter>}, accumulated gradients {@code g.<parameter>}. Graphs are
+ * specialised to one batch and length.
  *
- * <p>Inputs besides state: {@code input_ids} and {@code labels}, i64[batch,length], and for each group {@code
- * settings.<group>}, f32[7]: learning rate, beta1, beta2, epsilon, weight decay, 1 - beta1^t, 1 - beta2^t. Outputs besides
- * state: {@code loss}, f32[], the mean over the labels that are not -100, and {@code norm.<group>}, f32[], before clipping.
+ * <p>Inputs besides state: {@code input_ids} and {@code labels}, i64[batch,length], and for each
+ * group {@code settings.<group>}, f32[7]: learning rate, beta1, beta2, epsilon, weight decay, 1 -
+ * beta1^t, 1 - beta2^t. Outputs besides state: {@code loss}, f32[], the mean over the labels that
+ * are not -100, and {@code norm.<group>}, f32[], before clipping.
  */
 public final class StepGraphs {
 
@@ -71,10 +73,7 @@ public final class StepGraphs {
     bind(extents, ids.shape().dim(0), batch);
     bind(extents, ids.shape().dim(1), length);
     Graph specialised =
-        PassPipeline.of(
-                Specialise.of(extents),
-                Differentiate.preparation(),
-                new FoldConstants())
+        PassPipeline.of(Specialise.of(extents), Differentiate.preparation(), new FoldConstants())
             .run(model);
     return new StepGraphs(specialised);
   }
@@ -204,7 +203,10 @@ public final class StepGraphs {
   }
 
   private static ImmutableList<StateBinding> update(
-      GraphEditor editor, List<ParameterGroup> groups, ImmutableMap<Value, Value> gradients, float clip) {
+      GraphEditor editor,
+      List<ParameterGroup> groups,
+      ImmutableMap<Value, Value> gradients,
+      float clip) {
     Ops ops = new Ops(editor);
     Map<String, Value> byName = new LinkedHashMap<>();
     gradients.keySet().forEach(parameter -> byName.put(parameter.name(), parameter));
@@ -217,8 +219,10 @@ public final class StepGraphs {
       }
       squares.add(parts.size() == 1 ? parts.get(0) : ops.onnx("Sum", parts.toArray(Value[]::new)));
     }
-    // No group may be written before another has read it, so that all updates wait for all norms: min(0, sum) is 0.
-    Value all = squares.size() == 1 ? squares.get(0) : ops.onnx("Sum", squares.toArray(Value[]::new));
+    // No group may be written before another has read it, so that all updates wait for all norms:
+    // min(0, sum) is 0.
+    Value all =
+        squares.size() == 1 ? squares.get(0) : ops.onnx("Sum", squares.toArray(Value[]::new));
     Value after = ops.onnx("Min", all, ops.scalar(ElementType.FLOAT32, 0));
     ImmutableList.Builder<StateBinding> bindings = ImmutableList.builder();
     for (int i = 0; i < groups.size(); i++) {
@@ -266,7 +270,12 @@ public final class StepGraphs {
   }
 
   private static List<Value> adamW(
-      GraphEditor editor, Value parameter, Value first, Value second, Value gradient, Value settings) {
+      GraphEditor editor,
+      Value parameter,
+      Value first,
+      Value second,
+      Value gradient,
+      Value settings) {
     List<Value> outputs = new ArrayList<>();
     for (Value state : List.of(parameter, first, second)) {
       outputs.add(new Value(editor.freshName(state.name() + ".next"), state.type()));

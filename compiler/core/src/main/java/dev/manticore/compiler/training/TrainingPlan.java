@@ -25,12 +25,18 @@ public record TrainingPlan(Recipe.Training schedule, int length, ImmutableList<G
 
   static GroupPlan weights(Graph model, Recipe.Training schedule, Predicate<String> trained) {
     return new GroupPlan(
-        DecayRule.group("weights", model, trained), schedule.learningRate(), schedule.weightDecay());
+        DecayRule.group("weights", model, trained),
+        schedule.learningRate(),
+        schedule.weightDecay());
   }
 
   /** The chosen weights, and the mixture weights at a rate of their own and without decay. */
   public static TrainingPlan search(
-      Graph model, Recipe.Training schedule, int length, Predicate<String> alpha, double alphaRate) {
+      Graph model,
+      Recipe.Training schedule,
+      int length,
+      Predicate<String> alpha,
+      double alphaRate) {
     GroupPlan mixture = new GroupPlan(DecayRule.group("alpha", model, alpha), alphaRate, 0);
     return new TrainingPlan(
         schedule, length, ImmutableList.of(weights(model, schedule, alpha.negate()), mixture));

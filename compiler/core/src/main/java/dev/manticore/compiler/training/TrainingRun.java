@@ -33,9 +33,9 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * Trains a model to the end of its plan, from wherever an interrupted run of the same plan left off: the checkpoint holds
- * parameters, moments, the place in the data and the step. On the CPU a run that was interrupted ends with the same bytes as one
- * that was not.
+ * Trains a model to the end of its plan, from wherever an interrupted run of the same plan left
+ * off: the checkpoint holds parameters, moments, the place in the data and the step. On the CPU a
+ * run that was interrupted ends with the same bytes as one that was not.
  */
 public final class TrainingRun {
 
@@ -107,11 +107,13 @@ public final class TrainingRun {
    * @param parameters where the trained parameters are written, a safetensors file
    * @throws ManticoreException if the loss is not finite, or the checkpoint belongs to another run
    */
-  public static Result run(Request request, Path directory, Path parameters, Surroundings surroundings) {
+  public static Result run(
+      Request request, Path directory, Path parameters, Surroundings surroundings) {
     try {
       Files.createDirectories(directory);
     } catch (IOException e) {
-      throw new ManticoreException("MNT-WRITE", directory + " cannot be made: " + e.getMessage(), e);
+      throw new ManticoreException(
+          "MNT-WRITE", directory + " cannot be made: " + e.getMessage(), e);
     }
     return new TrainingRun(request, directory).run(parameters, surroundings);
   }
@@ -125,7 +127,11 @@ public final class TrainingRun {
       BatchSampler sampler =
           new BatchSampler(request.data().training(), plan.schedule().batch(), resumed.sampler());
       StepMeter meter =
-          new StepMeter(Ticker.systemTicker(), request.run() + ", seed " + request.seed(), resumed.step(), steps);
+          new StepMeter(
+              Ticker.systemTicker(),
+              request.run() + ", seed " + request.seed(),
+              resumed.step(),
+              steps);
       long tokensPerStep =
           (long) plan.schedule().batch() * plan.length() * plan.schedule().accumulation();
       if (resumed.step() == 0) {
@@ -193,7 +199,11 @@ public final class TrainingRun {
   }
 
   private void record(
-      TrainingSession session, int step, MetricRecord.Split split, double loss, Surroundings around) {
+      TrainingSession session,
+      int step,
+      MetricRecord.Split split,
+      double loss,
+      Surroundings around) {
     if (around.metrics().isEmpty()) {
       return;
     }
@@ -213,7 +223,15 @@ public final class TrainingRun {
         .get()
         .write(
             new MetricRecord(
-                request.stage(), request.run(), request.seed(), step, split, loss, alpha.build(), rate, tokens));
+                request.stage(),
+                request.run(),
+                request.seed(),
+                step,
+                split,
+                loss,
+                alpha.build(),
+                rate,
+                tokens));
   }
 
   /** Mixture weights of their logits. */
@@ -244,14 +262,18 @@ public final class TrainingRun {
     if (!json.path("configuration").asText().equals(configuration)) {
       throw new ManticoreException(
           "MNT-RESUME",
-          directory + " holds the checkpoint of another run (other settings, data, seed or threads); remove it to start anew");
+          directory
+              + " holds the checkpoint of another run (other settings, data, seed or threads); remove it to start anew");
     }
-    session.restore(SafetensorsFile.open(directory.resolve(json.path("tensors").asText())).tensors());
+    session.restore(
+        SafetensorsFile.open(directory.resolve(json.path("tensors").asText())).tensors());
     JsonNode sampler = json.path("sampler");
     return new Resumed(
         json.path("step").asInt(),
         new BatchSampler.State(
-            sampler.path("seed").asLong(), sampler.path("epoch").asLong(), sampler.path("cursor").asInt()));
+            sampler.path("seed").asLong(),
+            sampler.path("epoch").asLong(),
+            sampler.path("cursor").asInt()));
   }
 
   private static Optional<JsonNode> readState(Path directory) {
@@ -266,7 +288,9 @@ public final class TrainingRun {
     }
   }
 
-  /** Tensors first, then the state that names them: a kill in between leaves the checkpoint before. */
+  /**
+   * Tensors first, then the state that names them: a kill in between leaves the checkpoint before.
+   */
   private void save(TrainingSession session, BatchSampler sampler, int step) {
     String tensors = "checkpoint-" + step + ".safetensors";
     SafetensorsWriter.write(directory.resolve(tensors), session.checkpoint(), Map.of());
@@ -287,7 +311,8 @@ public final class TrainingRun {
         }
       }
     } catch (IOException e) {
-      throw new ManticoreException("MNT-WRITE", "old checkpoints cannot be removed: " + e.getMessage(), e);
+      throw new ManticoreException(
+          "MNT-WRITE", "old checkpoints cannot be removed: " + e.getMessage(), e);
     }
   }
 }

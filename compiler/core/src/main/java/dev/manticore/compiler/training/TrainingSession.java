@@ -30,8 +30,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * A model on a device while it is trained: its parameters, the optimizer's moments, and the sessions that work on them in
- * place. Evaluation reads the same tensors.
+ * A model on a device while it is trained: its parameters, the optimizer's moments, and the
+ * sessions that work on them in place. Evaluation reads the same tensors.
  */
 public final class TrainingSession implements AutoCloseable {
 
@@ -104,7 +104,8 @@ public final class TrainingSession implements AutoCloseable {
     }
     groups.forEach(
         group -> {
-          types.put("settings." + group.name(), TensorType.of(ElementType.FLOAT32, StepGraphs.SETTINGS));
+          types.put(
+              "settings." + group.name(), TensorType.of(ElementType.FLOAT32, StepGraphs.SETTINGS));
           types.put("norm." + group.name(), TensorType.of(ElementType.FLOAT32));
         });
     TensorType tokens = TensorType.of(ElementType.INT64, schedule.batch(), plan.length());
@@ -116,7 +117,8 @@ public final class TrainingSession implements AutoCloseable {
     Program step = program(device, config, state, stepGraph);
     Optional<Program> apply = applyGraph.map(graph -> program(device, config, state, graph));
     Program evaluation =
-        program(device, config, state, new StepGraphs.Step(graphs.evaluation(), ImmutableList.of()));
+        program(
+            device, config, state, new StepGraphs.Step(graphs.evaluation(), ImmutableList.of()));
     TrainingSession session =
         new TrainingSession(plan, state, step, apply, evaluation, names, trained.build());
     model.parameters().forEach((value, tensor) -> state.get(value.name()).write(tensor.data()));

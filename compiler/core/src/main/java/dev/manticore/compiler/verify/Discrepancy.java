@@ -9,8 +9,8 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
  * @param logitsMaxAbs the largest absolute difference of the logits
  * @param hiddenMaxAbs the same of the hidden states and mixture weights
  * @param lossAbs the absolute difference of the mean next-token cross-entropy, in nats
- * @param gradientMaxRel the largest, over the parameters, of the norm of the difference over the norm of the reference; NaN if
- *     gradients were not asked for
+ * @param gradientMaxRel the largest, over the parameters, of the norm of the difference over the
+ *     norm of the reference; NaN if gradients were not asked for
  */
 @JsonPropertyOrder({"logits_max_abs", "hidden_max_abs", "loss_abs", "gradient_max_rel", "passed"})
 public record Discrepancy(

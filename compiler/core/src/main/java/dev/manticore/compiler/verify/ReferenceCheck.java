@@ -33,8 +33,8 @@ import java.util.Map;
 import java.util.function.Consumer;
 
 /**
- * Runs a model through ONNX Runtime on the token ids of a reference and compares: logits, hidden states, loss, and the
- * gradient of every parameter that the reference has one for.
+ * Runs a model through ONNX Runtime on the token ids of a reference and compares: logits, hidden
+ * states, loss, and the gradient of every parameter that the reference has one for.
  */
 public final class ReferenceCheck {
 
@@ -50,17 +50,15 @@ public final class ReferenceCheck {
   private final ImmutableSet<String> kernels;
 
   /**
-   * @param reference a safetensors file with {@code input_ids}, {@code logits}, {@code loss}, {@code hidden_states.i}, {@code
-   *     grad.<parameter>}
+   * @param reference a safetensors file with {@code input_ids}, {@code logits}, {@code loss},
+   *     {@code hidden_states.i}, {@code grad.<parameter>}
    */
   public ReferenceCheck(Subject subject, Path reference, Device device) {
     this.subject = subject;
     this.reference = SafetensorsFile.open(reference).tensors();
     this.device = device;
     this.kernels =
-        device.kernels().stream()
-            .map(JavaKernel::name)
-            .collect(ImmutableSet.toImmutableSet());
+        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
   }
 
   /**
@@ -151,12 +149,14 @@ public final class ReferenceCheck {
       }
     }
     Graph prepared =
-        PassPipeline.of(Specialise.of(extents), Differentiate.preparation()).run(named.freezeLive());
+        PassPipeline.of(Specialise.of(extents), Differentiate.preparation())
+            .run(named.freezeLive());
     GraphEditor editor = prepared.edit();
     Ops ops = new Ops(editor);
     Value labels = editor.input("labels", TensorType.of(ElementType.INT64, shape));
     Value loss =
-        ops.own("CrossEntropy", Attributes.NONE, 2, prepared.output("compare.logits"), labels).get(0);
+        ops.own("CrossEntropy", Attributes.NONE, 2, prepared.output("compare.logits"), labels)
+            .get(0);
     rename(editor, "compare.loss", loss);
     if (gradients == Gradients.COMPARE) {
       Map<String, Value> wanted = new LinkedHashMap<>();
@@ -174,7 +174,12 @@ public final class ReferenceCheck {
   private static void rename(GraphEditor editor, String name, Value value) {
     Value output = new Value(editor.freshName(name), value.type());
     editor.addNode(
-        Node.of(OpId.onnx("Identity"), output.name(), Attributes.NONE, List.of(value), List.of(output)));
+        Node.of(
+            OpId.onnx("Identity"),
+            output.name(),
+            Attributes.NONE,
+            List.of(value),
+            List.of(output)));
     editor.output(output);
   }
 
@@ -235,7 +240,13 @@ public final class ReferenceCheck {
     if (!computed.shape().equals(shape)) {
       throw new ManticoreException(
           "MNT-VERIFY",
-          "'" + name + "' is " + computed.shape() + " in the model but " + shape + " in the reference");
+          "'"
+              + name
+              + "' is "
+              + computed.shape()
+              + " in the model but "
+              + shape
+              + " in the reference");
     }
     return expected.toDoubles();
   }

@@ -18,8 +18,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A model to be verified, with its inner values under the names that references have for them: {@code hidden_states.i}, {@code
- * mixture_weights.i}.
+ * A model to be verified, with its inner values under the names that references have for them:
+ * {@code hidden_states.i}, {@code mixture_weights.i}.
  */
 public record Subject(Graph graph, ImmutableMap<String, Value> inner) {
 
@@ -51,7 +51,8 @@ public record Subject(Graph graph, ImmutableMap<String, Value> inner) {
                   () ->
                       new ManticoreException(
                           "MNT-VERIFY",
-                          model + " is a hybrid: name the directory of its components with --components"))));
+                          model
+                              + " is a hybrid: name the directory of its components with --components"))));
     }
     throw new ManticoreException(
         "MNT-VERIFY",
@@ -63,7 +64,8 @@ public record Subject(Graph graph, ImmutableMap<String, Value> inner) {
   }
 
   static Subject of(Hybrid hybrid) {
-    Map<String, Value> inner = new LinkedHashMap<>(numbered("hidden_states.", hybrid.hiddenStates()));
+    Map<String, Value> inner =
+        new LinkedHashMap<>(numbered("hidden_states.", hybrid.hiddenStates()));
     inner.putAll(numbered("mixture_weights.", hybrid.mixtureWeights()));
     return new Subject(hybrid.graph(), ImmutableMap.copyOf(inner));
   }

@@ -1,0 +1,204 @@
+package dev.manticore.compiler.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableTable;
+import dev.manticore.compiler.progress.MetricRecord;
+import dev.manticore.compiler.progress.MetricRecord.Split;
+import dev.manticore.compiler.recipe.ResolvedRecipe.Explained;
+import dev.manticore.compiler.report.ReportData.Model;
+import dev.manticore.compiler.report.ReportData.ModelKind;
+import java.io.IOException;
+import java.io.StringReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.xml.sax.InputSource;
+
+/** All numbers here are made up to exercise the page. */
+class ReportWriterTest {
+
+  private static Model model(String name, ModelKind kind, double... losses) {
+    ImmutableMap.Builder<Integer, Double> bySeed = ImmutableMap.builder();
+    for (int i = 0; i < losses.length; i++) {
+      bySeed.put(i + 1, losses[i]);
+    }
+    return new Model(name, kind, bySeed.buildOrThrow(), 1_234_567, 5120.4);
+  }
+
+  private static ReportData data(Model... models) {
+    ImmutableList.Builder<MetricRecord> metrics = ImmutableList.builder();
+    Random random = new Random(1);
+    for (int seed = 1; seed <= 3; seed++) {
+      for (int m = 0; m < models.length; m++) {
+        for (int step = 1; step <= 200; step++) {
+          double loss = 1.5 + 0.1 * m + 3.5 * Math.exp(-step / (30.0 + 5 * seed));
+          metrics.add(
+              entry("tune", models[m].name(), seed, step, Split.TRAIN, loss + noise(random)));
+          if (step % 25 == 0 || step == 1) {
+            metrics.add(entry("tune", models[m].name(), seed, step, Split.HELD_OUT, loss + 0.05));
+          }
+        }
+      }
+      for (int step = 1; step <= 100; step++) {
+        double first = 1 / (1 + Math.exp(-step / (20.0 + 8 * seed)));
+        metrics.add(
+            new MetricRecord(
+                "search",
+                "hybrid",
+                seed,
+                step,
+                Split.TRAIN,
+                3,
+                ImmutableList.of(
+                    ImmutableList.of(first, 1 - first),
+                    ImmutableList.of(0.5 + 0.001 * step, 0.5 - 0.001 * step)),
+                1e-3,
+                step * 1024L));
+      }
+    }
+    return new ReportData(
+        "sample <&> of made-up numbers",
+        "Each component was tuned alone for as many steps as search and tuning took together.",
+        ImmutableList.copyOf(models),
+        ReportData.curves(metrics.build(), "tune"),
+        ImmutableList.of("gpt-neo", "mamba"),
+        ReportData.alphas(metrics.build(), "search"),
+        ImmutableTable.<String, String, Double>builder()
+            .put("recall", "hybrid", 1.25)
+            .put("recall", "gpt-neo", 1.3)
+            .put("tracking", "hybrid", 1.75)
+            .put("tracking", "gpt-neo", 1.7)
+            .build(),
+        ImmutableList.of(
+            new Explained("tune.steps", "200", "default"),
+            new Explained("name", "\"sample\"", "recipe.yaml:1")),
+        ImmutableMap.of("Manticore", "0.0.0", "seeds", "1, 2, 3"));
+  }
+
+  private static double noise(Random random) {
+    return 0.08 * random.nextGaussian();
+  }
+
+  private static MetricRecord entry(
+      String stage, String run, int seed, int step, Split split, double loss) {
+    return new MetricRecord(
+        stage, run, seed, step, split, loss, ImmutableList.of(), 1e-3, step * 1024L);
+  }
+
+  private static ReportData winning() {
+    return data(
+        model("hybrid", ModelKind.HYBRID, 1.50, 1.51, 1.505),
+        model("gpt-neo", ModelKind.COMPONENT, 1.60, 1.61, 1.62),
+        model("mamba", ModelKind.COMPONENT, 1.70, 1.72, 1.71));
+  }
+
+  @Test
+  void pageIsWellFormedAndSelfContained(@TempDir Path directory) throws Exception {
+    Path file = directory.resolve("report.html");
+    ReportWriter.write(winning(), file);
+    String html = Files.readString(file);
+    keepForViewing(html);
+
+    assertThat(html)
+        .contains("sample &lt;&amp;&gt; of made-up numbers")
+        .doesNotContain("http:")
+        .doesNotContain("https:")
+        .doesNotContain("<script")
+        .doesNotContain("NaN");
+    String svg = html.substring(html.indexOf("<svg"), html.indexOf("</figure>"));
+    assertThat(
+            DocumentBuilderFactory.newInstance()
+                .newDocumentBuilder()
+                .parse(new InputSource(new StringReader(svg)))
+                .getElementsByTagName("polyline")
+                .getLength())
+        .isEqualTo(3 + 9);
+  }
+
+  /** Leaves the page under {@code target/}, to be looked at. */
+  private static void keepForViewing(String html) throws IOException {
+    Path target = Path.of("target");
+    if (Files.isDirectory(target)) {
+      Files.writeString(target.resolve("sample-report.html"), html);
+    }
+  }
+
+  @Test
+  void equalDataGiveEqualBytes() {
+    assertThat(ReportWriter.html(winning())).isEqualTo(ReportWriter.html(winning()));
+  }
+
+  @Test
+  void headlineSaysThatTheHybridIsBetter() {
+    Headline headline = Headline.of(winning());
+
+    assertThat(headline.verdict()).isEqualTo(Headline.Verdict.BETTER);
+    assertThat(headline.text())
+        .contains("1.5050 ± 0.0050 (3 seeds)")
+        .contains("1.6100 ± 0.0100 (3 seeds) for gpt-neo")
+        .contains("lower by 0.1050 (6.5 %)");
+  }
+
+  @Test
+  void headlineSaysThatTheHybridIsWorse() {
+    Headline headline =
+        Headline.of(
+            data(
+                model("hybrid", ModelKind.HYBRID, 1.80, 1.81, 1.82),
+                model("mamba", ModelKind.COMPONENT, 1.70, 1.72, 1.71)));
+
+    assertThat(headline.verdict()).isEqualTo(Headline.Verdict.WORSE);
+    assertThat(headline.text()).contains("worse").contains("higher by 0.1000");
+  }
+
+  @Test
+  void headlineDoesNotClaimWhatTheSpreadExplains() {
+    Headline headline =
+        Headline.of(
+            data(
+                model("hybrid", ModelKind.HYBRID, 1.60, 1.70, 1.80),
+                model("mamba", ModelKind.COMPONENT, 1.71, 1.72, 1.73)));
+
+    assertThat(headline.verdict()).isEqualTo(Headline.Verdict.UNCLEAR);
+    assertThat(headline.text()).startsWith("No clear difference").contains("1.7000 ± 0.1000");
+  }
+
+  @Test
+  void headlineOfASingleSeedClaimsNothing() {
+    Headline headline =
+        Headline.of(
+            data(
+                model("hybrid", ModelKind.HYBRID, 1.60),
+                model("mamba", ModelKind.COMPONENT, 1.71)));
+
+    assertThat(headline.verdict()).isEqualTo(Headline.Verdict.UNCLEAR);
+    assertThat(headline.text()).contains("single seed").contains("0.1100");
+  }
+
+  @Test
+  void headlineOfADivergedRunSaysSo() {
+    Headline headline =
+        Headline.of(
+            data(
+                model("hybrid", ModelKind.HYBRID, Double.POSITIVE_INFINITY),
+                model("mamba", ModelKind.COMPONENT, 1.71)));
+
+    assertThat(headline.verdict()).isEqualTo(Headline.Verdict.NONE);
+  }
+
+  @Test
+  void marginIsWelchs() {
+    Sample a = new Sample(ImmutableList.of(1.0, 2.0, 3.0));
+    Sample b = new Sample(ImmutableList.of(2.0, 4.0, 6.0));
+
+    // Variances of the means 1/3 and 4/3; 2.94 degrees of freedom, rounded down to 2.
+    assertThat(Sample.differenceMargin(a, b)).isCloseTo(4.303 * Math.sqrt(5.0 / 3), within(1e-9));
+  }
+}
