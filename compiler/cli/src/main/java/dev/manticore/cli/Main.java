@@ -27,8 +27,7 @@ public final class Main {
   }
 
   private static Application verbs(Terminal terminal) {
-    Pipeline.Factory pipelines =
-        recipe -> CompilePipeline.of(recipe, Devices.byName("cpu"));
+    Pipeline.Factory pipelines = recipe -> CompilePipeline.of(recipe, Devices.byName("cpu"));
     return new Application(
         terminal,
         ImmutableList.of(

@@ -44,8 +44,8 @@ public final class ComponentFinder {
    * Cuts a language model: one integer input of rank 2, and an output of rank 3 (the first, where
    * there are several).
    *
-   * @throws ManticoreException if the graph is not such a stack, saying where the chain breaks; a model of one layer is none,
-   *     since nothing in it tells a layer from half of one
+   * @throws ManticoreException if the graph is not such a stack, saying where the chain breaks; a
+   *     model of one layer is none, since nothing in it tells a layer from half of one
    */
   public static Component find(String name, Graph graph) {
     Value ids =

@@ -13,8 +13,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The pipeline of a recipe: tokenizer, components trained from scratch, and for each repetition the search, the tuning of the
- * hybrid and that of each component alone; then the artifact and the report.
+ * The pipeline of a recipe: tokenizer, components trained from scratch, and for each repetition the
+ * search, the tuning of the hybrid and that of each component alone; then the artifact and the
+ * report.
  */
 public final class CompilePipeline implements Pipeline {
 

@@ -65,7 +65,12 @@ final class Publication {
           json.put(run, stats.mean());
           text.append(
               String.format(
-                  Locale.ROOT, "%-16s %.4f +- %.4f  %s%n", run, stats.mean(), deviation, runs.get(0).slices()));
+                  Locale.ROOT,
+                  "%-16s %.4f +- %.4f  %s%n",
+                  run,
+                  stats.mean(),
+                  deviation,
+                  runs.get(0).slices()));
         });
     for (CompilePipeline.Repetition repetition : repetitions) {
       results

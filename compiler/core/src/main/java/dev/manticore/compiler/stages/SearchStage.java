@@ -20,8 +20,9 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * Searches the mixture weights: DARTS, first order, single level, simultaneous, as the paper ran it (§4.1): weights and
- * mixture weights step on the same gradient, each group at its own rate. Only the mixture weights are kept.
+ * Searches the mixture weights: DARTS, first order, single level, simultaneous, as the paper ran it
+ * (§4.1): weights and mixture weights step on the same gradient, each group at its own rate. Only
+ * the mixture weights are kept.
  */
 final class SearchStage implements Stage<ImmutableMap<String, Tensor>> {
 

@@ -23,7 +23,8 @@ final class Stages {
   private Stages() {}
 
   /** Trains with the stage's own checkpoints, progress and metrics. */
-  static TrainingRun.Result train(TrainingRun.Request request, StageContext context, Path parameters) {
+  static TrainingRun.Result train(
+      TrainingRun.Request request, StageContext context, Path parameters) {
     Path checkpoints = context.checkpoints();
     int done = TrainingRun.stepsDone(checkpoints);
     // Records of steps that an interrupted run took after its last checkpoint are taken again.
@@ -46,12 +47,15 @@ final class Stages {
     return slug.replaceAll("^-|-$", "");
   }
 
-  /** A configuration whose vocabulary is the tokenizer's, unless it names one that is large enough. */
+  /**
+   * A configuration whose vocabulary is the tokenizer's, unless it names one that is large enough.
+   */
   static ModelConfig withVocabulary(String name, String configuration, int vocabulary) {
     try {
       JsonNode tree = JSON.readTree(configuration);
       if (!tree.isObject()) {
-        throw new ManticoreException("MNT-CONFIG", "the configuration of '" + name + "' is not an object");
+        throw new ManticoreException(
+            "MNT-CONFIG", "the configuration of '" + name + "' is not an object");
       }
       ObjectNode config = (ObjectNode) tree;
       if (!config.has("vocab_size")) {

@@ -43,7 +43,8 @@ final class TokenizerStage implements Stage<Path> {
     if (!Files.isRegularFile(file)) {
       throw new ManticoreException(
           "MNT-TOKENIZER",
-          file + " is not there: name a tokenizer.json with data.tokenizer, or train one: data.tokenizer: {train: {vocabulary: 512}}");
+          file
+              + " is not there: name a tokenizer.json with data.tokenizer, or train one: data.tokenizer: {train: {vocabulary: 512}}");
     }
     return file;
   }

@@ -16,8 +16,9 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Fine-tunes one model of one repetition: the hybrid, from pretrained weights and the searched mixture weights, which stay as
- * they are; or one component alone, for as many steps as the hybrid was given for search and tuning together.
+ * Fine-tunes one model of one repetition: the hybrid, from pretrained weights and the searched
+ * mixture weights, which stay as they are; or one component alone, for as many steps as the hybrid
+ * was given for search and tuning together.
  */
 final class TuneStage implements Stage<Tuned> {
 
@@ -33,7 +34,8 @@ final class TuneStage implements Stage<Tuned> {
     String name();
   }
 
-  private record WholeHybrid(List<ComponentSource> components, SearchStage search) implements Subject {
+  private record WholeHybrid(List<ComponentSource> components, SearchStage search)
+      implements Subject {
     @Override
     public String name() {
       return "hybrid";

@@ -93,9 +93,7 @@ final class Workshop {
   private final Map<Path, Supplier<Loaded>> loaded = new HashMap<>();
 
   private Loaded load(Path tokenizer) {
-    return loaded
-        .computeIfAbsent(tokenizer, file -> Suppliers.memoize(() -> read(file)))
-        .get();
+    return loaded.computeIfAbsent(tokenizer, file -> Suppliers.memoize(() -> read(file))).get();
   }
 
   private Loaded read(Path file) {
@@ -105,7 +103,8 @@ final class Workshop {
           new DatasetSplit.Options(
               recipe().data().length(), vocabulary, recipe().data().holdout(), recipe().seed());
       ImmutableMap.Builder<String, TokenDataset> slices = ImmutableMap.builder();
-      if (source instanceof GeneratedText generated && generated.kind() == CorpusGenerator.Kind.MIXED) {
+      if (source instanceof GeneratedText generated
+          && generated.kind() == CorpusGenerator.Kind.MIXED) {
         for (CorpusGenerator.Kind kind :
             List.of(CorpusGenerator.Kind.RECALL, CorpusGenerator.Kind.TRACKING)) {
           // Passages of one kind from a seed of their own: none of them is in the training data.
@@ -173,7 +172,8 @@ final class Workshop {
         new SpliceOptions(
             splice.blocks(),
             SpliceOptions.Gates.valueOf(splice.gates().name()),
-            SpliceOptions.ProjectorInitialisation.valueOf(splice.projector().initialisation().name()),
+            SpliceOptions.ProjectorInitialisation.valueOf(
+                splice.projector().initialisation().name()),
             SpliceOptions.Embeddings.valueOf(splice.embeddings().name()),
             partition.build(),
             vocabulary,
