@@ -1,0 +1,94 @@
+package dev.manticore.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.manticore.compiler.verify.Discrepancy;
+import dev.manticore.compiler.verify.ReferenceCheck;
+import dev.manticore.compiler.verify.ReferenceCheck.Gradients;
+import dev.manticore.compiler.verify.Subject;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.runtime.Devices;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code manticore verify}. */
+@Command(
+    name = "verify",
+    description = "Compares what a model computes with a reference: logits, hidden states, loss.",
+    footer = {
+      "",
+      "The last line of output is a JSON object; with --json it is the only one. Ends with status 1",
+      "when a difference is larger than it may be.",
+      "",
+      "Examples:",
+      "  manticore verify checkpoints/gpt-neo --against reference.safetensors --gradients",
+      "  manticore verify hybrid.json --components checkpoints --against reference.safetensors"
+    })
+final class VerifyCommand implements Callable<Integer> {
+
+  private final Terminal terminal;
+
+  @Mixin private CommonOptions common;
+
+  @Parameters(
+      paramLabel = "MODEL",
+      description = "A checkpoint directory, an .onnx file, or a hybrid.json.")
+  private Path model;
+
+  @Option(
+      names = "--against",
+      required = true,
+      paramLabel = "FILE",
+      description =
+          "A safetensors file with input_ids, logits, loss, hidden_states.i and grad.<parameter>.")
+  private Path reference;
+
+  @Option(names = "--gradients", description = "Compare the gradient of every parameter too.")
+  private boolean gradients;
+
+  @Option(
+      names = "--components",
+      paramLabel = "DIR",
+      description = "The directory that holds the component directories of a hybrid.json.")
+  private Optional<Path> components = Optional.empty();
+
+  @Option(names = "--json", description = "Write the JSON object only.")
+  private boolean json;
+
+  VerifyCommand(Terminal terminal) {
+    this.terminal = terminal;
+  }
+
+  @Override
+  public Integer call() throws JsonProcessingException {
+    Path subject = existing(model);
+    Path against = existing(reference);
+    ReferenceCheck check =
+        new ReferenceCheck(
+            Subject.load(subject, components.map(this::existing)), against, Devices.byName("cpu"));
+    Discrepancy discrepancy =
+        check.run(gradients ? Gradients.COMPARE : Gradients.SKIP, this::detail);
+    terminal.out().println(new ObjectMapper().writeValueAsString(discrepancy));
+    return discrepancy.passed() ? ExitCode.OK : ExitCode.FAILED;
+  }
+
+  private void detail(String line) {
+    if (!json) {
+      terminal.out().println(line);
+    }
+  }
+
+  private Path existing(Path path) {
+    Path resolved = terminal.resolve(path);
+    if (!Files.exists(resolved)) {
+      throw new ManticoreException("MNT-INPUT", resolved + ": no such file or directory");
+    }
+    return resolved;
+  }
+}
