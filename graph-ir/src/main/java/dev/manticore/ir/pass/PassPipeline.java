@@ -48,7 +48,8 @@ public record PassPipeline(ImmutableList<Pass> passes) {
         promised.addAll(pass.ensures());
         Set<GraphProperty> after = holding(result);
         if (!after.containsAll(promised)) {
-          throw new IrException("it lost " + missing(promised, after) + " of " + graph);
+          throw new IrException(
+              "it should have left " + missing(promised, after) + " to " + result);
         }
       }
       return result;
