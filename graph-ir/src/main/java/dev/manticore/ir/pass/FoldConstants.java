@@ -14,6 +14,7 @@ import dev.manticore.ir.OpId;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.op.Call;
 import dev.manticore.ir.op.Catalogue;
 import dev.manticore.ir.op.Evaluation;
 import dev.manticore.ir.op.NdArray;
@@ -139,16 +140,34 @@ public final class FoldConstants implements Pass {
       }
     }
     try {
-      List<TensorType> types =
-          editor.infer(
-              node.op(), node.name(), node.attributes(), node.inputs(), node.outputs().size());
-      return types.stream().limit(node.outputs().size()).allMatch(FoldConstants::isFoldable)
+      return types(operator.get(), node, known).stream().allMatch(FoldConstants::isFoldable)
           ? evaluate(operator.get(), node, known)
           : Optional.empty();
-    } catch (ManticoreException e) {
+    } catch (ManticoreException | IndexOutOfBoundsException e) {
       // Data that cannot be read, or what the reference refuses: left to whoever runs the graph.
       return Optional.empty();
     }
+  }
+
+  /** The types of the outputs, inferred from the operands as they are and not as declared. */
+  private static List<TensorType> types(Operator operator, Node node, Map<Value, Tensor> known) {
+    Map<Value, Tensor> operands = new HashMap<>();
+    ImmutableList.Builder<Optional<Value>> inputs = ImmutableList.builder();
+    for (Optional<Value> input : node.inputs()) {
+      Optional<Value> operand =
+          input.map(value -> new Value(value.name(), known.get(value).type()));
+      operand.ifPresent(value -> operands.put(value, known.get(input.get())));
+      inputs.add(operand);
+    }
+    int count = node.outputs().size();
+    Call call =
+        new Call(
+            node.op(),
+            node.attributes(),
+            inputs.build(),
+            count,
+            value -> Optional.ofNullable(operands.get(value)));
+    return operator.infer(call).subList(0, count);
   }
 
   private static Optional<List<Tensor>> evaluate(
