@@ -27,7 +27,7 @@ import java.util.Random;
  * inferred types, operators that nobody knows, subgraphs with captures, functions, absent operands,
  * names and strings of any characters, tensors of any bits. One seed always gives one graph.
  */
-final class RandomGraphs {
+public final class RandomGraphs {
 
   private static final int DEEPEST = 3;
   private static final List<String> WORDS =
@@ -55,7 +55,7 @@ final class RandomGraphs {
     this.random = new Random(seed);
   }
 
-  static Graph graph(long seed) {
+  public static Graph graph(long seed) {
     return new RandomGraphs(seed).standalone("g" + seed, 0);
   }
 
