@@ -1,0 +1,238 @@
+package dev.manticore.compiler.bench;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.hybrid.SpliceOptions;
+import dev.manticore.compiler.hybrid.Splicer;
+import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.compiler.training.ParameterGroup;
+import dev.manticore.compiler.training.StepGraphs;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.state.AliasingVerifier;
+import dev.manticore.onnx.OnnxExporter;
+import dev.manticore.onnx.huggingface.ModelConfig;
+import dev.manticore.onnx.huggingface.Models;
+import dev.manticore.runtime.Binding;
+import dev.manticore.runtime.Device;
+import dev.manticore.runtime.DeviceState;
+import dev.manticore.runtime.JavaKernel;
+import dev.manticore.runtime.ModelSession;
+import dev.manticore.runtime.SessionConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Times training steps and forwards of models with drawn weights on random tokens: each kind of
+ * step is one graph and one run, with the state bound in place.
+ */
+public final class StepBenchmark {
+
+  static final int HEAD_WIDTH = 32;
+
+  private static final int WINDOW = 256;
+  private static final int STATES = 16;
+  private static final int CONVOLUTION = 4;
+  private static final long SEED = 0;
+  private static final float CLIP = 1;
+  private static final double LEARNING_RATE = 1e-3;
+  private static final double BETA1 = 0.9;
+  private static final double BETA2 = 0.999;
+  private static final double EPSILON = 1e-8;
+  private static final double DECAY = 0.01;
+
+  private StepBenchmark() {}
+
+  /** Builds the model, then takes training steps and forwards by turns; the best of each counts. */
+  public static StepResult run(Device device, StepRequest request) {
+    return run(
+        device, request, SessionConfig.defaults().withIntraOpThreads(request.threads()));
+  }
+
+  static StepResult run(Device device, StepRequest request, SessionConfig config) {
+    Graph model = model(request);
+    ImmutableList<ParameterGroup> groups = groups(model);
+    StepGraphs graphs = StepGraphs.of(model, request.batch(), request.length());
+    StepGraphs.Step step = graphs.step(groups, CLIP);
+    ImmutableSet<String> kernels =
+        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
+    Graph training = Lowering.forDevice(step.graph(), kernels);
+    AliasingVerifier.verify(training, step.bindings());
+    Graph forward = Lowering.forDevice(graphs.logits(), kernels);
+    try (DeviceState state = DeviceState.allocate(device, types(training, forward));
+        ModelSession trainer =
+            ModelSession.open(device, OnnxExporter.toBytes(training), config);
+        ModelSession reader = ModelSession.open(device, OnnxExporter.toBytes(forward), config);
+        Binding trainingRun = trainer.bind().bindAll(state);
+        Binding forwardRun = reader.bind().bindAll(state)) {
+      model
+          .parameters()
+          .forEach((value, tensor) -> state.get(value.name()).write(tensor.data()));
+      step.bindings()
+          .forEach(bound -> trainingRun.bindOutput(bound.output(), state.get(bound.input())));
+      return time(request, groups, state, trainingRun, forwardRun);
+    }
+  }
+
+  private static StepResult time(
+      StepRequest request,
+      List<ParameterGroup> groups,
+      DeviceState state,
+      Binding trainingRun,
+      Binding forwardRun) {
+    SplittableRandom random = new SplittableRandom(SEED);
+    double training = Double.POSITIVE_INFINITY;
+    double forward = Double.POSITIVE_INFINITY;
+    for (int step = 1; step <= request.steps(); step++) {
+      long[] ids =
+          random
+              .longs((long) request.batch() * request.length(), 0, request.vocabulary())
+              .toArray();
+      long start = System.nanoTime();
+      state.get("input_ids").setLongs(ids);
+      state.get("labels").setLongs(labels(ids, request.length()));
+      for (ParameterGroup group : groups) {
+        state.get("settings." + group.name()).setFloats(settings(step));
+      }
+      trainingRun.run();
+      long between = System.nanoTime();
+      forwardRun.run();
+      training = Math.min(training, between - start);
+      forward = Math.min(forward, System.nanoTime() - between);
+    }
+    double tokens = 1e9 * request.batch() * request.length();
+    return new StepResult(
+        tokens / training,
+        tokens / forward,
+        peakRssMebibytes(),
+        state.get("loss").toFloats()[0]);
+  }
+
+  /** The next token of each; none for the last of a sequence. */
+  private static long[] labels(long[] ids, int length) {
+    long[] labels = new long[ids.length];
+    for (int i = 0; i < labels.length; i++) {
+      labels[i] = i % length == length - 1 ? -100 : ids[i + 1];
+    }
+    return labels;
+  }
+
+  private static float[] settings(int step) {
+    return new float[] {
+      (float) LEARNING_RATE,
+      (float) BETA1,
+      (float) BETA2,
+      (float) EPSILON,
+      (float) DECAY,
+      (float) (1 - Math.pow(BETA1, step)),
+      (float) (1 - Math.pow(BETA2, step))
+    };
+  }
+
+  private static Map<String, TensorType> types(Graph training, Graph forward) {
+    Map<String, TensorType> types = new LinkedHashMap<>();
+    training.inputs().forEach(input -> types.put(input.name(), input.type()));
+    training.outputs().stream()
+        .filter(output -> output.name().equals("loss") || output.name().startsWith("norm."))
+        .forEach(output -> types.put(output.name(), output.type()));
+    forward.outputs().forEach(output -> types.put(output.name(), output.type()));
+    return types;
+  }
+
+  static Graph model(StepRequest request) {
+    return switch (request.model()) {
+      case GPT_NEO -> gptNeo(request);
+      case MAMBA -> mamba(request);
+      case HYBRID -> {
+        Component mamba = ComponentFinder.find("mamba", mamba(request));
+        Component gptNeo = ComponentFinder.find("gpt-neo", gptNeo(request));
+        SpliceOptions options =
+            new SpliceOptions(
+                1,
+                SpliceOptions.Gates.TIED,
+                SpliceOptions.ProjectorInitialisation.PAPER,
+                SpliceOptions.Embeddings.FRESH,
+                ImmutableList.of(),
+                request.vocabulary(),
+                SEED);
+        yield Splicer.splice(List.of(mamba, gptNeo), options).graph();
+      }
+    };
+  }
+
+  private static Graph gptNeo(StepRequest request) {
+    String config =
+        """
+        {"model_type": "gpt_neo", "vocab_size": %d, "hidden_size": %d, "num_layers": %d,
+         "num_heads": %d, "max_position_embeddings": %d, "window_size": %d}
+        """
+            .formatted(
+                request.vocabulary(),
+                request.width(),
+                request.layers(),
+                request.width() / HEAD_WIDTH,
+                request.length(),
+                WINDOW);
+    return Models.fresh("gpt-neo", ModelConfig.parse("the benchmark's GPT-Neo", config), SEED);
+  }
+
+  private static Graph mamba(StepRequest request) {
+    String config =
+        """
+        {"model_type": "mamba", "vocab_size": %d, "hidden_size": %d, "num_hidden_layers": %d,
+         "state_size": %d, "conv_kernel": %d, "expand": 2, "time_step_rank": %d}
+        """
+            .formatted(
+                request.vocabulary(),
+                request.width(),
+                request.layers(),
+                STATES,
+                CONVOLUTION,
+                request.width() / 16);
+    return Models.fresh("mamba", ModelConfig.parse("the benchmark's Mamba", config), SEED);
+  }
+
+  /** Mixture weights apart from all else; decay for matrices that are not tables. */
+  static ImmutableList<ParameterGroup> groups(Graph model) {
+    ImmutableList.Builder<String> decayed = ImmutableList.builder();
+    ImmutableList.Builder<String> plain = ImmutableList.builder();
+    ImmutableList.Builder<String> mixture = ImmutableList.builder();
+    for (Value parameter : model.parameters().keySet()) {
+      String name = parameter.name();
+      if (Hybrid.isAlpha(name)) {
+        mixture.add(name);
+      } else if (parameter.shape().rank() > 1 && !name.endsWith("A_log")) {
+        decayed.add(name);
+      } else {
+        plain.add(name);
+      }
+    }
+    ParameterGroup weights = new ParameterGroup("weights", decayed.build(), plain.build());
+    ImmutableList<String> alphas = mixture.build();
+    return alphas.isEmpty()
+        ? ImmutableList.of(weights)
+        : ImmutableList.of(weights, new ParameterGroup("mixture", ImmutableList.of(), alphas));
+  }
+
+  private static long peakRssMebibytes() {
+    try {
+      return Files.readAllLines(Path.of("/proc/self/status")).stream()
+          .filter(line -> line.startsWith("VmHWM:"))
+          .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) / 1024)
+          .findFirst()
+          .orElse(0);
+    } catch (IOException e) {
+      return 0;
+    }
+  }
+}

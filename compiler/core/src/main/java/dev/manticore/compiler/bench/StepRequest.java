@@ -1,0 +1,84 @@
+package dev.manticore.compiler.bench;
+
+import dev.manticore.ir.ManticoreException;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/**
+ * What a step benchmark measures.
+ *
+ * @param width of the residual stream; a multiple of 32, the width of an attention head
+ * @param layers of each component
+ * @param batch sequences of a step
+ * @param length tokens of a sequence, at least 2
+ * @param vocabulary rows of the table
+ * @param steps steps that are timed, of which the best counts
+ * @param threads threads that share the work of one operator
+ */
+public record StepRequest(
+    Model model,
+    int width,
+    int layers,
+    int batch,
+    int length,
+    int vocabulary,
+    int steps,
+    int threads) {
+
+  /** The model that is trained. */
+  public enum Model {
+    GPT_NEO,
+    MAMBA,
+    /** Both, spliced as one block with fresh tables and tied gates. */
+    HYBRID;
+
+    /**
+     * The model of a name.
+     *
+     * @throws ManticoreException {@code MNT-BENCH} if there is none
+     */
+    public static Model of(String name) {
+      return Arrays.stream(values())
+          .filter(model -> model.toString().equals(name))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new ManticoreException(
+                      "MNT-BENCH",
+                      "there is no model '"
+                          + name
+                          + "' to measure; choose one of "
+                          + Arrays.stream(values())
+                              .map(Model::toString)
+                              .collect(Collectors.joining(", "))));
+    }
+
+    /** The name on the command line and in results: {@code gpt-neo}, {@code mamba}, {@code hybrid}. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+  }
+
+  public StepRequest {
+    require("width", width, 32);
+    require("layers", layers, 1);
+    require("batch", batch, 1);
+    require("length", length, 2);
+    require("vocab", vocabulary, 2);
+    require("steps", steps, 1);
+    require("threads", threads, 1);
+    if (width % StepBenchmark.HEAD_WIDTH != 0) {
+      throw new ManticoreException(
+          "MNT-BENCH", "width must be a multiple of " + StepBenchmark.HEAD_WIDTH + ", not " + width);
+    }
+  }
+
+  private static void require(String name, int value, int least) {
+    if (value < least) {
+      throw new ManticoreException(
+          "MNT-BENCH", name + " must be at least " + least + ", not " + value);
+    }
+  }
+}
