@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /**
@@ -66,6 +67,18 @@ public record Component(
         parameter.shape().dims().stream()
             .anyMatch(dim -> dim.isKnown() && dim.extent() == vocabulary());
     return sized && (dependsOn(embedding, ids, parameter) || dependsOn(logits, normed, parameter));
+  }
+
+  /**
+   * The longest sequence that the model takes: the rows of the table of positions that it adds to
+   * the embedding; empty where it has none.
+   */
+  public OptionalLong maxLength() {
+    return graph.parameters().keySet().stream()
+        .filter(parameter -> parameter.shape().rank() == 2)
+        .filter(parameter -> dependsOn(entry, embedding, parameter))
+        .mapToLong(parameter -> parameter.shape().dim(0).extent())
+        .min();
   }
 
   /** Whether {@code value} reads {@code parameter} on a way that does not pass {@code stop}. */

@@ -1,0 +1,69 @@
+package dev.manticore.compiler.artifact;
+
+import static java.util.Objects.requireNonNull;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.OnnxExporter.Placement;
+import java.nio.file.Path;
+
+/**
+ * What an artifact is made of.
+ *
+ * @param name of the hybrid, as the recipe has it
+ * @param hybrid with its final parameters
+ * @param checkpoints the directories that the components came from, in order
+ * @param tokenizer a {@code tokenizer.json} whose ids are the hybrid's vocabulary
+ * @param heldOut token ids that were not trained on, i64[batch,length] each, of several lengths
+ * @param seeds what was drawn from which seed; for the manifest
+ * @param tolerance the largest difference that a logit of an exported model may have from the
+ *     hybrid's
+ * @param placement where the models' weights go
+ */
+public record ArtifactRequest(
+    String name,
+    Hybrid hybrid,
+    ImmutableList<Path> checkpoints,
+    Path tokenizer,
+    ImmutableList<Tensor> heldOut,
+    ImmutableMap<String, Long> seeds,
+    double tolerance,
+    Placement placement) {
+
+  /** The tolerance unless another is asked for. */
+  public static final double TOLERANCE = 1e-4;
+
+  public ArtifactRequest {
+    requireNonNull(name, "name");
+    requireNonNull(hybrid, "hybrid");
+    requireNonNull(checkpoints, "checkpoints");
+    requireNonNull(tokenizer, "tokenizer");
+    requireNonNull(heldOut, "heldOut");
+    requireNonNull(seeds, "seeds");
+    requireNonNull(placement, "placement");
+  }
+
+  /** With the usual tolerance, and weights in files of their own where they are large. */
+  public static ArtifactRequest of(
+      String name,
+      Hybrid hybrid,
+      ImmutableList<Path> checkpoints,
+      Path tokenizer,
+      ImmutableList<Tensor> heldOut,
+      ImmutableMap<String, Long> seeds) {
+    return new ArtifactRequest(
+        name, hybrid, checkpoints, tokenizer, heldOut, seeds, TOLERANCE, Placement.AUTOMATIC);
+  }
+
+  public ArtifactRequest withTolerance(double changed) {
+    return new ArtifactRequest(
+        name, hybrid, checkpoints, tokenizer, heldOut, seeds, changed, placement);
+  }
+
+  public ArtifactRequest withPlacement(Placement changed) {
+    return new ArtifactRequest(
+        name, hybrid, checkpoints, tokenizer, heldOut, seeds, tolerance, changed);
+  }
+}

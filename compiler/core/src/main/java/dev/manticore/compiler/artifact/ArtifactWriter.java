@@ -1,0 +1,300 @@
+package dev.manticore.compiler.artifact;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
+import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.hybrid.HybridFiles;
+import dev.manticore.compiler.hybrid.SpliceOptions;
+import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.compiler.pipeline.ToolVersion;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.Value;
+import dev.manticore.onnx.OnnxExporter;
+import dev.manticore.onnx.OnnxFunctions;
+import dev.manticore.onnx.huggingface.Models;
+import dev.manticore.onnx.io.AtomicFiles;
+import dev.manticore.onnx.tokenizer.Tokenizer;
+import dev.manticore.runtime.Device;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalLong;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+
+/**
+ * Writes artifacts. Everything is written into a directory beside the target, which takes its name
+ * when it is complete; the manifest is the last file. The same request gives the same bytes.
+ */
+public final class ArtifactWriter {
+
+  private static final int OPSET = 23;
+
+  private final Device device;
+
+  /**
+   * @param device what the models are compared on
+   */
+  public ArtifactWriter(Device device) {
+    this.device = device;
+  }
+
+  /**
+   * Writes an artifact, in the place of one that is there.
+   *
+   * @param target what must not be there yet, or be empty, or an artifact
+   * @throws ManticoreException {@code MNT-DISCREPANCY} if an exported model is further from the
+   *     hybrid than the tolerance; {@code MNT-VOCABULARY} if the tokenizer is not the hybrid's;
+   *     {@code MNT-WRITE} or {@code MNT-ONNX-WRITE} if it cannot be written, and what reading the
+   *     checkpoints throws. The target is then as it was.
+   */
+  public Artifact write(Path target, ArtifactRequest request) {
+    Path place = target.toAbsolutePath().normalize();
+    Path partial = place.resolveSibling("." + place.getFileName() + ".partial");
+    try {
+      if (!replaceable(place)) {
+        throw new ManticoreException(
+            "MNT-WRITE",
+            "cannot write the artifact "
+                + target
+                + ": something else is there; remove it, or choose another place");
+      }
+      delete(partial);
+      Files.createDirectories(partial);
+      try {
+        fill(partial, request);
+        replace(place, partial);
+      } finally {
+        delete(partial);
+      }
+    } catch (IOException e) {
+      throw new ManticoreException(
+          "MNT-WRITE",
+          "cannot write the artifact "
+              + target
+              + ": "
+              + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage())
+              + "; free space there, or choose another place",
+          e);
+    }
+    return Artifact.open(target);
+  }
+
+  private void fill(Path directory, ArtifactRequest request) throws IOException {
+    Hybrid hybrid = request.hybrid();
+    byte[] tokenizer = tokenizer(request);
+    OnnxExporter.Options options =
+        new OnnxExporter.Options(request.placement(), 10, ToolVersion.current());
+    Path model = directory.resolve(Artifact.MODEL);
+    Path deployed = directory.resolve(Artifact.DEPLOYED);
+    OnnxExporter.write(OnnxFunctions.define(hybrid.graph()), model, options);
+    Files.createDirectories(deployed.getParent());
+    Graph plain = Lowering.portable(hybrid.graph());
+    refuseOtherDomains(plain);
+    OnnxExporter.write(plain, deployed, options);
+    AtomicFiles.writeBytes(directory.resolve(Artifact.TOKENIZER), tokenizer);
+    HybridFiles.write(directory, hybrid, request.checkpoints());
+    AtomicFiles.writeString(
+        directory.resolve(Artifact.DISCREPANCY), Artifact.toText(check(directory, request)));
+    AtomicFiles.writeString(
+        directory.resolve(Manifest.FILE), Artifact.toText(manifest(directory, request)));
+  }
+
+  private static byte[] tokenizer(ArtifactRequest request) {
+    try (Tokenizer tokenizer = Tokenizer.load(request.tokenizer())) {
+      int vocabulary = request.hybrid().options().vocabulary();
+      if (tokenizer.vocabularySize() > vocabulary) {
+        throw new ManticoreException(
+            "MNT-VOCABULARY",
+            "the tokenizer "
+                + request.tokenizer()
+                + " has "
+                + tokenizer.vocabularySize()
+                + " ids, but the vocabulary of hybrid '"
+                + request.name()
+                + "' is "
+                + vocabulary
+                + ": use the tokenizer that it was trained with");
+      }
+      return tokenizer.json();
+    }
+  }
+
+  private static void refuseOtherDomains(Graph plain) {
+    List<String> foreign =
+        plain.nodes().stream()
+            .filter(node -> !node.op().domain().isEmpty())
+            .map(Object::toString)
+            .limit(3)
+            .toList();
+    if (!foreign.isEmpty()) {
+      throw Artifact.failure("no plain ai.onnx can be made of " + foreign + " and the like");
+    }
+  }
+
+  private ExportDiscrepancy check(Path directory, ArtifactRequest request) throws IOException {
+    if (request.heldOut().isEmpty()) {
+      throw Artifact.failure("there are no held-out inputs to compare the exported models on");
+    }
+    Path scratch = Files.createDirectory(directory.resolve(".check"));
+    ImmutableMap.Builder<String, Path> files = ImmutableMap.builder();
+    for (String file : List.of(Artifact.MODEL, Artifact.DEPLOYED)) {
+      files.put(file, directory.resolve(file));
+    }
+    ExportDiscrepancy discrepancy =
+        new ExportCheck(device)
+            .run(
+                request.hybrid().graph(),
+                files.buildOrThrow(),
+                request.heldOut(),
+                request.tolerance(),
+                scratch);
+    delete(scratch);
+    for (ExportDiscrepancy.Model model : discrepancy.models()) {
+      if (!model.passed()) {
+        throw new ManticoreException(
+            "MNT-DISCREPANCY",
+            String.format(
+                Locale.ROOT,
+                "%s is not the hybrid '%s': over %d held-out tokens a logit differs by %.3e, where"
+                    + " at most %.1e may be; nothing was written. Logits go up to %.1f: where that"
+                    + " is the reason, allow a larger difference.",
+                model.file(),
+                request.name(),
+                discrepancy.tokens(),
+                model.logitsMaxAbs(),
+                request.tolerance(),
+                discrepancy.largestLogit()));
+      }
+    }
+    return discrepancy;
+  }
+
+  private static Manifest manifest(Path directory, ArtifactRequest request) throws IOException {
+    Hybrid hybrid = request.hybrid();
+    SpliceOptions options = hybrid.options();
+    List<Manifest.Component> components = new ArrayList<>();
+    long maxLength = Long.MAX_VALUE;
+    for (int k = 0; k < hybrid.names().size(); k++) {
+      String name = hybrid.names().get(k);
+      String place = HybridFiles.COMPONENTS + "/" + name;
+      Graph graph = Models.load(directory.resolve(place));
+      OptionalLong longest = ComponentFinder.find(name, graph).maxLength();
+      maxLength = Math.min(maxLength, longest.orElse(Long.MAX_VALUE));
+      long count =
+          graph.parameters().keySet().stream()
+              .mapToLong(parameter -> parameter.shape().elementCount())
+              .sum();
+      components.add(new Manifest.Component(name, place, count));
+    }
+    List<List<List<Integer>>> partition =
+        options.partition().stream()
+            .map(ranges -> ranges.stream().map(range -> List.of(range.from(), range.to())).toList())
+            .toList();
+    List<List<Float>> weights = new ArrayList<>();
+    for (int i = 0; i < hybrid.blocks(); i++) {
+      weights.add(softmax(alpha(hybrid, i)));
+    }
+    return new Manifest(
+        Manifest.FORMAT,
+        request.name(),
+        ToolVersion.current(),
+        components,
+        hybrid.blocks(),
+        hybrid.width(),
+        options.vocabulary(),
+        maxLength > Integer.MAX_VALUE ? 0 : (int) maxLength,
+        options.gates().name().toLowerCase(Locale.ROOT),
+        options.embeddings().name().toLowerCase(Locale.ROOT),
+        partition,
+        weights,
+        "float32",
+        OPSET,
+        request.seeds(),
+        files(directory));
+  }
+
+  private static double[] alpha(Hybrid hybrid, int block) {
+    Value parameter = hybrid.graph().parameter(Hybrid.alpha(block)).orElseThrow();
+    Tensor tensor = hybrid.graph().parameters().get(parameter);
+    return tensor.toDoubles();
+  }
+
+  private static ImmutableList<Float> softmax(double[] logits) {
+    double largest = Double.NEGATIVE_INFINITY;
+    for (double logit : logits) {
+      largest = Math.max(largest, logit);
+    }
+    double sum = 0;
+    double[] powers = new double[logits.length];
+    for (int k = 0; k < logits.length; k++) {
+      powers[k] = StrictMath.exp(logits[k] - largest);
+      sum += powers[k];
+    }
+    ImmutableList.Builder<Float> weights = ImmutableList.builder();
+    for (double power : powers) {
+      weights.add((float) (power / sum));
+    }
+    return weights.build();
+  }
+
+  private static SortedMap<String, Manifest.FileEntry> files(Path directory) throws IOException {
+    SortedMap<String, Manifest.FileEntry> files = new TreeMap<>();
+    List<Path> paths;
+    try (Stream<Path> all = Files.walk(directory)) {
+      paths = all.filter(Files::isRegularFile).toList();
+    }
+    for (Path path : paths) {
+      String name = directory.relativize(path).toString().replace('\\', '/');
+      files.put(name, Artifact.describe(path));
+    }
+    return files;
+  }
+
+  private static boolean replaceable(Path place) throws IOException {
+    if (!Files.exists(place)) {
+      return true;
+    }
+    if (!Files.isDirectory(place)) {
+      return false;
+    }
+    try (Stream<Path> files = Files.list(place)) {
+      return Artifact.isArtifact(place) || files.findAny().isEmpty();
+    }
+  }
+
+  /** Between the two renames nothing is there, but what was is still on the disk, whole. */
+  private static void replace(Path place, Path complete) throws IOException {
+    Path old = place.resolveSibling("." + place.getFileName() + ".old");
+    delete(old);
+    boolean replaced = Files.exists(place);
+    if (replaced) {
+      Files.move(place, old, StandardCopyOption.ATOMIC_MOVE);
+    }
+    try {
+      Files.move(complete, place, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      if (replaced) {
+        Files.move(old, place, StandardCopyOption.ATOMIC_MOVE);
+      }
+      throw e;
+    }
+    delete(old);
+  }
+
+  private static void delete(Path directory) throws IOException {
+    if (Files.exists(directory)) {
+      MoreFiles.deleteRecursively(directory, RecursiveDeleteOption.ALLOW_INSECURE);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+package dev.manticore.compiler.artifact;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.OnnxExporter;
+import dev.manticore.runtime.Device;
+import dev.manticore.runtime.JavaKernel;
+import dev.manticore.runtime.ModelSession;
+import dev.manticore.runtime.SessionConfig;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Runs exported models beside the graph that they were made of, on the same inputs: the graph as it
+ * is trained, with this process's kernels, the models from their files without.
+ */
+final class ExportCheck {
+
+  private final Device device;
+
+  ExportCheck(Device device) {
+    this.device = device;
+  }
+
+  /**
+   * @param files the exported models by the names that the result has for them
+   * @param inputs token ids, i64[batch,length] each
+   * @param scratch where the graph may be written while it runs
+   */
+  ExportDiscrepancy run(
+      Graph graph,
+      ImmutableMap<String, Path> files,
+      List<Tensor> inputs,
+      double limit,
+      Path scratch) {
+    ImmutableSet<String> kernels =
+        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
+    Path own = scratch.resolve("reference.onnx");
+    OnnxExporter.write(Lowering.forDevice(graph, kernels), own, OnnxExporter.Options.DEFAULT);
+    double[] largest = {0};
+    List<ExportDiscrepancy.Model> models = new ArrayList<>();
+    try (ModelSession reference = ModelSession.open(device, own, SessionConfig.defaults())) {
+      for (Map.Entry<String, Path> file : files.entrySet()) {
+        double difference = 0;
+        try (ModelSession exported =
+            ModelSession.open(device, file.getValue(), SessionConfig.defaults())) {
+          for (Tensor ids : inputs) {
+            double[] expected = logits(reference, ids);
+            Arrays.stream(expected).forEach(x -> largest[0] = Math.max(largest[0], Math.abs(x)));
+            difference = Math.max(difference, difference(logits(exported, ids), expected));
+          }
+        }
+        models.add(new ExportDiscrepancy.Model(file.getKey(), difference, difference <= limit));
+      }
+    }
+    ImmutableList<long[]> shapes =
+        inputs.stream().map(ids -> ids.shape().extents()).collect(ImmutableList.toImmutableList());
+    return new ExportDiscrepancy(
+        "the tuned hybrid, float32, run by ONNX Runtime on " + device.name(),
+        shapes.stream().mapToLong(shape -> shape[0]).sum(),
+        shapes.stream().mapToLong(shape -> shape[0] * shape[1]).sum(),
+        shapes.stream().map(shape -> shape[1]).toList(),
+        largest[0],
+        models,
+        limit,
+        models.stream().allMatch(ExportDiscrepancy.Model::passed));
+  }
+
+  private static double[] logits(ModelSession session, Tensor ids) {
+    String input = session.inputs().keySet().iterator().next();
+    String output = session.outputs().keySet().iterator().next();
+    return session.run(Map.of(input, ids)).get(output).toDoubles();
+  }
+
+  /** Infinite where one of them is no number. */
+  private static double difference(double[] computed, double[] expected) {
+    if (computed.length != expected.length) {
+      return Double.POSITIVE_INFINITY;
+    }
+    double largest = 0;
+    for (int i = 0; i < computed.length; i++) {
+      double difference = Math.abs(computed[i] - expected[i]);
+      largest = Double.isNaN(difference) ? Double.POSITIVE_INFINITY : Math.max(largest, difference);
+    }
+    return largest;
+  }
+}
