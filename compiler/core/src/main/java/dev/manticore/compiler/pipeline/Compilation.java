@@ -94,7 +94,10 @@ public final class Compilation {
             return;
           }
         }
-      } else if (!Files.exists(output)) {
+      } else if (Files.exists(output)) {
+        throw new ManticoreException(
+            "MNT-OUTPUT", output + " is not a directory; choose another place with -o");
+      } else {
         return;
       }
     } catch (IOException e) {
