@@ -4,32 +4,26 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * Chooses the form of the kernels, once a process: the plain one where {@code jdk.incubator.vector}
- * is not there, else the faster of the two on this processor and this virtual machine, by timing
- * both on a small scan. The system property {@code manticore.kernels} ({@code plain}, {@code
- * vector}) overrides the choice.
+ * The form of the kernels in this process: the plain one where {@code jdk.incubator.vector} is not
+ * there; else each operation begins plain and takes the vector form once that is found, by timing,
+ * to be the faster. The system property {@code manticore.kernels} ({@code plain}, {@code vector})
+ * overrides this.
  */
 public final class Forms {
 
-  private static final long PROBE_NANOS = 40_000_000;
+  private Forms() {}
 
-  private final Blocks blocks;
-
-  private Forms(Blocks blocks) {
-    this.blocks = blocks;
-  }
-
-  /** The form in use in this process: {@code plain} or {@code vector}. */
+  /** {@code plain}, {@code vector}, or {@code adaptive}: plain at first, vector where faster. */
   public static String inUse() {
-    return name(chosen());
+    Blocks blocks = chosen();
+    if (blocks instanceof PlainBlocks) {
+      return "plain";
+    }
+    return blocks instanceof AdaptiveBlocks ? "adaptive" : "vector";
   }
 
   static Blocks chosen() {
-    return Holder.INSTANCE.blocks;
-  }
-
-  private static String name(Blocks blocks) {
-    return blocks instanceof PlainBlocks ? "plain" : "vector";
+    return Holder.INSTANCE;
   }
 
   /** The vector form, where the virtual machine has the module for it. */
@@ -50,7 +44,7 @@ public final class Forms {
   }
 
   private static final class Holder {
-    private static final Forms INSTANCE = new Forms(choose());
+    private static final Blocks INSTANCE = choose();
   }
 
   private static Blocks choose() {
@@ -62,36 +56,7 @@ public final class Forms {
     return switch (System.getProperty("manticore.kernels", "").toLowerCase(Locale.ROOT)) {
       case "plain" -> plain;
       case "vector" -> vector.get();
-      default -> probe(vector.get()) < probe(plain) ? vector.get() : plain;
+      default -> new AdaptiveBlocks(plain, vector.get());
     };
-  }
-
-  /** The least time of one small scan, after long enough for it to be compiled. */
-  private static long probe(Blocks blocks) {
-    int steps = 16;
-    int width = 2 * Blocks.LANES;
-    int states = 16;
-    float[] inputs = new float[steps * width];
-    float[] mixing = new float[steps * states];
-    float[] a = new float[width * states];
-    float[] h = new float[width * states];
-    float[] y = new float[steps * width];
-    for (int i = 0; i < inputs.length; i++) {
-      inputs[i] = (i % 7 + 1) * 0.1f;
-    }
-    for (int i = 0; i < mixing.length; i++) {
-      mixing[i] = (i % 5 - 2) * 0.1f;
-    }
-    for (int i = 0; i < a.length; i++) {
-      a[i] = -(i % 16 + 1);
-    }
-    long least = Long.MAX_VALUE;
-    long start = System.nanoTime();
-    while (System.nanoTime() - start < PROBE_NANOS) {
-      long before = System.nanoTime();
-      blocks.scan(steps, width, states, inputs, inputs, a, mixing, mixing, h, y);
-      least = Math.min(least, System.nanoTime() - before);
-    }
-    return least;
   }
 }
