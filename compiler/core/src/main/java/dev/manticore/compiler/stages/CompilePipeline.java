@@ -25,8 +25,18 @@ public final class CompilePipeline implements Pipeline {
   private final List<Repetition> repetitions = new ArrayList<>();
   private final ImmutableList<Stage<?>> stages;
 
-  /** The stages of one seed. */
-  record Repetition(int seed, SearchStage search, TuneStage hybrid, List<TuneStage> alone) {}
+  /**
+   * The stages of one seed.
+   *
+   * @param index counted from 0
+   */
+  record Repetition(
+      int index, int seed, SearchStage search, TuneStage hybrid, ImmutableList<TuneStage> alone) {
+
+    ImmutableList<TuneStage> tuned() {
+      return ImmutableList.<TuneStage>builder().add(hybrid).addAll(alone).build();
+    }
+  }
 
   private CompilePipeline(ResolvedRecipe resolved, Device device) {
     this.shop = new Workshop(resolved, device);
@@ -47,14 +57,15 @@ public final class CompilePipeline implements Pipeline {
     for (int r = 0; r < recipe.seeds(); r++) {
       SearchStage search = new SearchStage(shop, r, tokenizer, components);
       TuneStage hybrid = TuneStage.hybrid(shop, r, tokenizer, components, search);
-      List<TuneStage> alone = new ArrayList<>();
+      ImmutableList.Builder<TuneStage> alone = ImmutableList.builder();
       if (recipe.compare().components()) {
         for (ComponentSource component : components) {
           alone.add(TuneStage.alone(shop, r, tokenizer, component));
         }
       }
-      repetitions.add(new Repetition(shop.seed(r), search, hybrid, alone));
-      all.add(search).add(hybrid).addAll(alone);
+      Repetition repetition = new Repetition(r, shop.seed(r), search, hybrid, alone.build());
+      repetitions.add(repetition);
+      all.add(search).addAll(repetition.tuned());
     }
     this.stages = all.build();
   }

@@ -1,10 +1,11 @@
 package dev.manticore.compiler.stages;
 
-import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
 
 /** Where a component's checkpoint is: a directory of the user's, or the result of a stage. */
 sealed interface ComponentSource {
@@ -14,7 +15,15 @@ sealed interface ComponentSource {
   /** Adds what the checkpoint depends on. */
   void describe(StageInputs.Builder inputs);
 
-  Path directory(StageContext context);
+  /**
+   * The checkpoint's directory.
+   *
+   * @param results gives the result of a stage
+   */
+  Path directory(Function<PretrainStage, Path> results);
+
+  /** The stage that trains it, if there is one. */
+  Optional<PretrainStage> stage();
 
   /** A checkpoint that the recipe names. */
   record Given(String name, Path path) implements ComponentSource {
@@ -24,27 +33,38 @@ sealed interface ComponentSource {
     }
 
     @Override
-    public Path directory(StageContext context) {
+    public Path directory(Function<PretrainStage, Path> results) {
       return path;
+    }
+
+    @Override
+    public Optional<PretrainStage> stage() {
+      return Optional.empty();
     }
   }
 
   /** A checkpoint that a stage trains. */
-  record Trained(String name, PretrainStage stage) implements ComponentSource {
+  record Trained(String name, PretrainStage training) implements ComponentSource {
     @Override
     public void describe(StageInputs.Builder inputs) {
-      inputs.stage(stage);
+      inputs.stage(training);
     }
 
     @Override
-    public Path directory(StageContext context) {
-      return context.result(stage);
+    public Path directory(Function<PretrainStage, Path> results) {
+      return results.apply(training);
+    }
+
+    @Override
+    public Optional<PretrainStage> stage() {
+      return Optional.of(training);
     }
   }
 
-  static List<Path> directories(List<ComponentSource> components, StageContext context) {
+  static List<Path> directories(
+      List<ComponentSource> components, Function<PretrainStage, Path> results) {
     List<Path> directories = new ArrayList<>();
-    components.forEach(component -> directories.add(component.directory(context)));
+    components.forEach(component -> directories.add(component.directory(results)));
     return directories;
   }
 }

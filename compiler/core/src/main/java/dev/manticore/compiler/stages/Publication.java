@@ -1,14 +1,29 @@
 package dev.manticore.compiler.stages;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableTable;
 import com.google.common.math.Stats;
-import com.google.common.math.StatsAccumulator;
+import dev.manticore.compiler.artifact.ArtifactRequest;
+import dev.manticore.compiler.artifact.ArtifactWriter;
+import dev.manticore.compiler.artifact.HeldOutInputs;
 import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.pipeline.Pipeline;
 import dev.manticore.compiler.pipeline.StageRunner;
+import dev.manticore.compiler.pipeline.ToolVersion;
+import dev.manticore.compiler.progress.MetricRecord;
+import dev.manticore.compiler.progress.Metrics;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.report.ReportData;
+import dev.manticore.compiler.report.ReportWriter;
 import dev.manticore.compiler.training.TrainingRun;
+import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.io.AtomicFiles;
+import dev.manticore.onnx.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -22,6 +37,7 @@ import java.util.Map;
 /** Writes what a compile came to: the artifact, the metrics, the results and the report. */
 final class Publication {
 
+  private static final String HYBRID = "hybrid";
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Workshop shop;
@@ -41,52 +57,205 @@ final class Publication {
   }
 
   Pipeline.Summary write(StageRunner results, Path directory) throws IOException {
-    Map<String, List<Tuned>> tuned = new LinkedHashMap<>();
-    StringBuilder metrics = new StringBuilder();
+    // By model, hybrid first: the result of each seed.
+    Map<String, Map<Integer, Tuned>> tuned = new LinkedHashMap<>();
+    List<Path> metricFiles = new ArrayList<>();
+    for (ComponentSource component : components) {
+      component.stage().ifPresent(stage -> metricFiles.add(results.result(stage).resolve(Stages.METRICS)));
+    }
     for (CompilePipeline.Repetition repetition : repetitions) {
-      List<TuneStage> all = new ArrayList<>();
-      all.add(repetition.hybrid());
-      all.addAll(repetition.alone());
-      for (TuneStage stage : all) {
+      metricFiles.add(results.result(repetition.search()).metrics());
+      for (TuneStage stage : repetition.tuned()) {
         Tuned result = results.result(stage);
-        tuned.computeIfAbsent(stage.run(), run -> new ArrayList<>()).add(result);
-        metrics.append(Files.readString(result.metrics(), StandardCharsets.UTF_8));
+        tuned
+            .computeIfAbsent(stage.run(), run -> new LinkedHashMap<>())
+            .put(repetition.seed(), result);
+        metricFiles.add(result.metrics());
       }
     }
-    AtomicFiles.writeString(directory.resolve(Stages.METRICS), metrics.toString());
-    ObjectNode json = JSON.createObjectNode();
-    StringBuilder text = new StringBuilder();
-    tuned.forEach(
-        (run, runs) -> {
-          StatsAccumulator losses = new StatsAccumulator();
-          runs.forEach(one -> losses.add(one.heldOutLoss()));
-          Stats stats = losses.snapshot();
-          double deviation = stats.count() > 1 ? stats.sampleStandardDeviation() : 0;
-          json.put(run, stats.mean());
-          text.append(
-              String.format(
-                  Locale.ROOT,
-                  "%-16s %.4f +- %.4f  %s%n",
-                  run,
-                  stats.mean(),
-                  deviation,
-                  runs.get(0).slices()));
-        });
-    for (CompilePipeline.Repetition repetition : repetitions) {
-      results
-          .result(repetition.search())
-          .forEach(
-              (name, tensor) ->
-                  text.append(
-                      String.format(
-                          "seed %d %s %s%n",
-                          repetition.seed(), name, TrainingRun.softmax(tensor.toFloats()))));
+    CompilePipeline.Repetition shipped = best(tuned.get(HYBRID));
+    writeArtifact(results, shipped, directory);
+    StringBuilder metrics = new StringBuilder();
+    ImmutableList.Builder<MetricRecord> records = ImmutableList.builder();
+    for (Path file : metricFiles) {
+      metrics.append(Files.readString(file, StandardCharsets.UTF_8));
+      records.addAll(Metrics.read(file));
     }
-    AtomicFiles.writeString(directory.resolve("manifest.json"), json.toPrettyString() + "\n");
-    return new Pipeline.Summary(text.toString(), json.toString());
+    AtomicFiles.writeString(directory.resolve(Stages.METRICS), metrics.toString());
+    ObjectNode json = json(results, tuned, shipped);
+    AtomicFiles.writeString(directory.resolve("results.json"), json.toPrettyString() + "\n");
+    ReportWriter.write(report(tuned, records.build()), directory.resolve("report.html"));
+    return new Pipeline.Summary(text(results, tuned, shipped), json.toString());
   }
 
-  static boolean isMixture(String parameter) {
-    return Hybrid.isAlpha(parameter);
+  /** The repetition whose hybrid is shipped: the one of the lowest held-out loss. */
+  private CompilePipeline.Repetition best(Map<Integer, Tuned> hybrids) {
+    CompilePipeline.Repetition best = repetitions.get(0);
+    for (CompilePipeline.Repetition repetition : repetitions) {
+      if (hybrids.get(repetition.seed()).heldOutLoss() < hybrids.get(best.seed()).heldOutLoss()) {
+        best = repetition;
+      }
+    }
+    return best;
+  }
+
+  private void writeArtifact(
+      StageRunner results, CompilePipeline.Repetition shipped, Path directory) {
+    Path tokenizerFile = results.result(tokenizer);
+    List<Path> checkpoints = new ArrayList<>();
+    components.forEach(component -> checkpoints.add(component.directory(results::result)));
+    Hybrid spliced =
+        shop.splice(checkpoints, shop.vocabulary(tokenizerFile), shipped.index());
+    Map<String, Tensor> parameters =
+        SafetensorsFile.open(results.result(shipped.hybrid()).parameters()).tensors();
+    Recipe.Output output = shop.recipe().output();
+    int sequences = output.verifyBatches() * shop.recipe().tune().batch();
+    ArtifactRequest request =
+        ArtifactRequest.of(
+                shop.recipe().name(),
+                HybridFiles.withParameters(spliced, parameters),
+                ImmutableList.copyOf(checkpoints),
+                tokenizerFile,
+                HeldOutInputs.of(shop.data(tokenizerFile).heldOut(), sequences),
+                ImmutableMap.of("run", (long) shipped.seed()))
+            .withTolerance(output.tolerance());
+    new ArtifactWriter(shop.device()).write(directory, request);
+  }
+
+  private static Stats losses(Map<Integer, Tuned> runs) {
+    return Stats.of(runs.values().stream().map(Tuned::heldOutLoss).toList());
+  }
+
+  private static double deviation(Stats stats) {
+    return stats.count() > 1 ? stats.sampleStandardDeviation() : 0;
+  }
+
+  private ObjectNode json(
+      StageRunner results,
+      Map<String, Map<Integer, Tuned>> tuned,
+      CompilePipeline.Repetition shipped) {
+    ObjectNode json = JSON.createObjectNode();
+    json.put("name", shop.recipe().name());
+    json.put("shipped_seed", shipped.seed());
+    ObjectNode models = json.putObject("held_out_loss");
+    tuned.forEach(
+        (run, runs) -> {
+          ObjectNode model = models.putObject(run);
+          Stats stats = losses(runs);
+          model.put("mean", stats.mean());
+          model.put("standard_deviation", deviation(stats));
+          ObjectNode seeds = model.putObject("seeds");
+          runs.forEach((seed, result) -> seeds.put(Integer.toString(seed), result.heldOutLoss()));
+          ObjectNode slices = model.putObject("slices");
+          slices(runs).forEach(slices::put);
+          Tuned any = runs.values().iterator().next();
+          model.put("parameters", any.parameterCount());
+          model.put("steps", any.steps());
+        });
+    ArrayNode searches = json.putArray("mixture_weights");
+    for (CompilePipeline.Repetition repetition : repetitions) {
+      ObjectNode search = searches.addObject();
+      search.put("seed", repetition.seed());
+      ArrayNode blocks = search.putArray("blocks");
+      for (Tensor logits : results.result(repetition.search()).alpha().values()) {
+        ArrayNode weights = blocks.addArray();
+        TrainingRun.softmax(logits.toFloats()).forEach(weights::add);
+      }
+    }
+    return json;
+  }
+
+  /** The mean loss on each slice over the seeds. */
+  private static Map<String, Double> slices(Map<Integer, Tuned> runs) {
+    Map<String, Double> means = new LinkedHashMap<>();
+    runs.values()
+        .forEach(
+            run ->
+                run.slices()
+                    .forEach((slice, loss) -> means.merge(slice, loss / runs.size(), Double::sum)));
+    return means;
+  }
+
+  private String text(
+      StageRunner results,
+      Map<String, Map<Integer, Tuned>> tuned,
+      CompilePipeline.Repetition shipped) {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            "Held-out loss in nats a token, mean and standard deviation over %d seed%s:%n",
+            repetitions.size(), repetitions.size() == 1 ? "" : "s"));
+    tuned.forEach(
+        (run, runs) -> {
+          Stats stats = losses(runs);
+          StringBuilder slices = new StringBuilder();
+          slices(runs)
+              .forEach(
+                  (slice, loss) ->
+                      slices.append(String.format(Locale.ROOT, "   %s %.4f", slice, loss)));
+          text.append(
+              String.format(
+                  Locale.ROOT, "  %-20s %.4f +- %.4f%s%n", run, stats.mean(), deviation(stats), slices));
+        });
+    text.append(String.format("Mixture weights of %s, by block:%n", names()));
+    for (CompilePipeline.Repetition repetition : repetitions) {
+      StringBuilder blocks = new StringBuilder();
+      for (Tensor logits : results.result(repetition.search()).alpha().values()) {
+        List<String> weights = new ArrayList<>();
+        TrainingRun.softmax(logits.toFloats())
+            .forEach(weight -> weights.add(String.format(Locale.ROOT, "%.3f", weight)));
+        blocks.append("  [").append(String.join(", ", weights)).append("]");
+      }
+      text.append(
+          String.format(
+              "  seed %-3d%s%s%n",
+              repetition.seed(), blocks, repetition == shipped ? "  (shipped)" : ""));
+    }
+    return text.toString().stripTrailing();
+  }
+
+  private List<String> names() {
+    return components.stream().map(ComponentSource::name).toList();
+  }
+
+  private ReportData report(
+      Map<String, Map<Integer, Tuned>> tuned, ImmutableList<MetricRecord> metrics) {
+    ImmutableList.Builder<ReportData.Model> models = ImmutableList.builder();
+    ImmutableTable.Builder<String, String, Double> slices = ImmutableTable.builder();
+    tuned.forEach(
+        (run, runs) -> {
+          ImmutableMap.Builder<Integer, Double> losses = ImmutableMap.builder();
+          runs.forEach((seed, result) -> losses.put(seed, result.heldOutLoss()));
+          models.add(
+              new ReportData.Model(
+                  run,
+                  run.equals(HYBRID) ? ReportData.ModelKind.HYBRID : ReportData.ModelKind.COMPONENT,
+                  losses.buildOrThrow(),
+                  runs.values().iterator().next().parameterCount(),
+                  Double.NaN));
+          slices(runs).forEach((slice, loss) -> slices.put(slice, run, loss));
+        });
+    Recipe recipe = shop.recipe();
+    String comparison =
+        String.format(
+            "The hybrid was searched for %d steps, rewound to the pretrained weights and tuned for %d;"
+                + " each component alone was tuned for all %d, on the same data, batch and rates.",
+            recipe.search().training().steps(),
+            recipe.tune().steps(),
+            recipe.search().training().steps() + recipe.tune().steps());
+    return new ReportData(
+        recipe.name(),
+        comparison,
+        models.build(),
+        ReportData.curves(metrics, "tune"),
+        ImmutableList.copyOf(names()),
+        ReportData.alphas(metrics, "search"),
+        slices.build(),
+        shop.resolved().explain(),
+        ImmutableMap.of(
+            "Manticore", ToolVersion.current(),
+            "data", shop.source().description(),
+            "data SHA-256", shop.source().fingerprint(),
+            "threads of a step", Integer.toString(shop.threads())));
   }
 }

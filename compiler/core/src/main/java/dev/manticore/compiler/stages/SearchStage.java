@@ -24,7 +24,15 @@ import java.util.stream.IntStream;
  * (§4.1): weights and mixture weights step on the same gradient, each group at its own rate. Only
  * the mixture weights are kept.
  */
-final class SearchStage implements Stage<ImmutableMap<String, Tensor>> {
+final class SearchStage implements Stage<SearchStage.Found> {
+
+  /**
+   * What a search found.
+   *
+   * @param alpha the logits of the mixture weights, by parameter
+   * @param metrics losses and weights along the way, JSON lines
+   */
+  record Found(ImmutableMap<String, Tensor> alpha, Path metrics) {}
 
   private static final String ALPHA = "alpha.safetensors";
 
@@ -70,7 +78,7 @@ final class SearchStage implements Stage<ImmutableMap<String, Tensor>> {
     Path tokenizerFile = context.result(tokenizer);
     Hybrid hybrid =
         shop.splice(
-            ComponentSource.directories(components, context),
+            ComponentSource.directories(components, context::result),
             shop.vocabulary(tokenizerFile),
             repetition);
     Recipe.Search search = shop.recipe().search();
@@ -114,7 +122,9 @@ final class SearchStage implements Stage<ImmutableMap<String, Tensor>> {
   }
 
   @Override
-  public ImmutableMap<String, Tensor> result(Path directory) {
-    return SafetensorsFile.open(directory.resolve(ALPHA)).tensors();
+  public Found result(Path directory) {
+    return new Found(
+        SafetensorsFile.open(directory.resolve(ALPHA)).tensors(),
+        directory.resolve(Stages.METRICS));
   }
 }

@@ -138,7 +138,7 @@ final class TuneStage implements Stage<Tuned> {
       model = hybrid.graph();
       alphas = SearchStage.alphas(hybrid);
     } else {
-      model = Models.load(((Alone) subject).component().directory(context));
+      model = Models.load(((Alone) subject).component().directory(context::result));
     }
     TrainingRun.Request request =
         new TrainingRun.Request(
@@ -165,10 +165,10 @@ final class TuneStage implements Stage<Tuned> {
   private Hybrid hybrid(WholeHybrid whole, StageContext context, Path tokenizerFile) {
     Hybrid spliced =
         shop.splice(
-            ComponentSource.directories(whole.components(), context),
+            ComponentSource.directories(whole.components(), context::result),
             shop.vocabulary(tokenizerFile),
             repetition);
-    return HybridFiles.withParameters(spliced, context.result(whole.search()));
+    return HybridFiles.withParameters(spliced, context.result(whole.search()).alpha());
   }
 
   @Override
