@@ -15,16 +15,11 @@ public interface JavaKernel {
   /** The operator's name. */
   String name();
 
-  /** The element types of the inputs. */
+  /** The element types of the inputs; all are required. */
   ImmutableList<ElementType> inputs();
 
   /** The element types of the outputs; all are required. */
   ImmutableList<ElementType> outputs();
-
-  /** How many of the last inputs a node may leave out. */
-  default int optionalInputs() {
-    return 0;
-  }
 
   /** The integer attributes that a node must have. */
   default ImmutableList<String> integerAttributes() {

@@ -1,6 +1,5 @@
 package dev.manticore.runtime;
 
-import static org.bytedeco.onnxruntime.global.onnxruntime.INPUT_OUTPUT_OPTIONAL;
 import static org.bytedeco.onnxruntime.global.onnxruntime.INPUT_OUTPUT_REQUIRED;
 import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_FAIL;
 import static org.bytedeco.onnxruntime.global.onnxruntime.OrtMemTypeDefault;
@@ -142,9 +141,7 @@ final class KernelCallbacks {
       extends OrtCustomOp.GetInputCharacteristic_OrtCustomOp_long {
     @Override
     public int call(OrtCustomOp operator, long index) {
-      JavaKernel kernel = instance().kernel(operator);
-      boolean required = index < kernel.inputs().size() - kernel.optionalInputs();
-      return required ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_OPTIONAL;
+      return INPUT_OUTPUT_REQUIRED;
     }
   }
 

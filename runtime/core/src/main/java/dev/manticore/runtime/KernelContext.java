@@ -5,9 +5,6 @@ import java.util.function.IntConsumer;
 /** One evaluation of one node, as its kernel sees it. */
 public interface KernelContext {
 
-  /** Whether the node has this input; only an optional one may be missing. */
-  boolean hasInput(int index);
-
   /** The extents of an input. */
   long[] inputShape(int index);
 

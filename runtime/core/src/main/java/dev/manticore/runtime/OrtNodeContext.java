@@ -29,15 +29,6 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
   }
 
   @Override
-  public boolean hasInput(int index) {
-    try (SizeTPointer count = new SizeTPointer(1)) {
-      runtime.check(
-          runtime.api().KernelContext_GetInputCount(context, count), "counting the inputs");
-      return index < count.get() && !input(index).isNull();
-    }
-  }
-
-  @Override
   public long[] inputShape(int index) {
     runtime.check(runtime.api().GetTensorTypeAndShape(input(index), out), "reading a shape");
     OrtTensorTypeAndShapeInfo info = new OrtTensorTypeAndShapeInfo(out.get(0));

@@ -30,11 +30,8 @@ final class AdaptiveBlocks implements Blocks {
     SCAN_GRADIENT,
     ADAM_W,
     GELU_GRADIENT,
-    SILU,
     SILU_GRADIENT,
     SCALED_EXP,
-    GREATEST,
-    SUM_EXP,
     SUM_SQUARES,
     NORM_SUMS,
     NORM_GRADIENT
@@ -130,11 +127,8 @@ final class AdaptiveBlocks implements Blocks {
               b.adamW(
                   size, v[0], v[1], v[2], v[3], new float[] {1e-3f, 0.9f, 0.9f, 1e-6f, 0, 1, 1, 1});
       case GELU_GRADIENT -> b -> b.geluGradient(size, v[0], v[1], v[2]);
-      case SILU -> b -> b.silu(size, v[0], v[1]);
       case SILU_GRADIENT -> b -> b.siluGradient(size, v[0], v[1], v[2]);
       case SCALED_EXP -> b -> b.scaledExp(size, a, 1, v[0]);
-      case GREATEST -> b -> b.greatest(size, v[0], sums);
-      case SUM_EXP -> b -> b.sumExp(size, v[0], 1, sums);
       case SUM_SQUARES -> b -> b.sumSquares(size, 0, v[0], sums);
       case NORM_SUMS -> b -> b.normSums(size, 0, v[0], v[1], v[2], 0, 1, sums, v[3], v[4]);
       case NORM_GRADIENT -> b -> b.normGradient(size, 0, v[0], v[1], v[2], 0, 1, 0.1f, 0.1f, v[3]);
@@ -197,11 +191,6 @@ final class AdaptiveBlocks implements Blocks {
   }
 
   @Override
-  public void silu(int count, float[] x, float[] y) {
-    form(Operation.SILU).silu(count, x, y);
-  }
-
-  @Override
   public void siluGradient(int count, float[] x, float[] dy, float[] dx) {
     form(Operation.SILU_GRADIENT).siluGradient(count, x, dy, dx);
   }
@@ -209,16 +198,6 @@ final class AdaptiveBlocks implements Blocks {
   @Override
   public void scaledExp(int count, float[] x, float scale, float[] y) {
     form(Operation.SCALED_EXP).scaledExp(count, x, scale, y);
-  }
-
-  @Override
-  public void greatest(int count, float[] x, float[] most) {
-    form(Operation.GREATEST).greatest(count, x, most);
-  }
-
-  @Override
-  public void sumExp(int count, float[] x, float shift, float[] sums) {
-    form(Operation.SUM_EXP).sumExp(count, x, shift, sums);
   }
 
   @Override

@@ -84,20 +84,11 @@ interface Blocks {
   /** {@code dx = dy gelu'(x)} for the approximation of GELU by the hyperbolic tangent. */
   void geluGradient(int count, float[] x, float[] dy, float[] dx);
 
-  /** {@code y = x sigmoid(x)}. */
-  void silu(int count, float[] x, float[] y);
-
   /** {@code dx = dy silu'(x)}. */
   void siluGradient(int count, float[] x, float[] dy, float[] dx);
 
   /** {@code y = scale exp(x)}, for {@code x} from -1e12 to 88. */
   void scaledExp(int count, float[] x, float scale, float[] y);
-
-  /** Raises each of the {@link #LANES} values of {@code most} to the greatest of its lane. */
-  void greatest(int count, float[] x, float[] most);
-
-  /** Adds {@code exp(max(x - shift, -1000))} to the {@link #LANES} partial sums. */
-  void sumExp(int count, float[] x, float shift, float[] sums);
 
   /** Adds the squares to the {@link #LANES} partial sums. */
   void sumSquares(int count, int at, float[] x, float[] sums);

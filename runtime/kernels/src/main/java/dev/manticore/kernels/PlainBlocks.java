@@ -159,13 +159,6 @@ final class PlainBlocks implements Blocks {
   }
 
   @Override
-  public void silu(int count, float[] x, float[] y) {
-    for (int i = 0; i < count; i++) {
-      y[i] = x[i] * sigmoid(x[i]);
-    }
-  }
-
-  @Override
   public void siluGradient(int count, float[] x, float[] dy, float[] dx) {
     for (int i = 0; i < count; i++) {
       float s = sigmoid(x[i]);
@@ -177,20 +170,6 @@ final class PlainBlocks implements Blocks {
   public void scaledExp(int count, float[] x, float scale, float[] y) {
     for (int i = 0; i < count; i++) {
       y[i] = Exponential.of(x[i]) * scale;
-    }
-  }
-
-  @Override
-  public void greatest(int count, float[] x, float[] most) {
-    for (int i = 0; i < count; i++) {
-      most[i % LANES] = Math.max(most[i % LANES], x[i]);
-    }
-  }
-
-  @Override
-  public void sumExp(int count, float[] x, float shift, float[] sums) {
-    for (int i = 0; i < count; i++) {
-      sums[i % LANES] += Exponential.of(Math.max(x[i] - shift, -1000f));
     }
   }
 

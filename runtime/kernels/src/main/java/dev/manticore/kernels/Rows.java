@@ -151,54 +151,7 @@ public record Rows(long rows, int width) {
   }
 
   /**
-   * The mean cross-entropy over the rows whose label is not -100.
-   *
-   * @param labels the class of each row, all valid
-   * @param logProbabilities {@code [rows, width]}, written
-   * @return the loss; not-a-number if there is no such row
-   */
-  public float crossEntropy(
-      Parallel parallel, Floats logits, long[] labels, Floats logProbabilities) {
-    Blocks blocks = Forms.chosen();
-    int size = padded();
-    double[] losses = new double[groups()];
-    parallel.run(
-        groups(),
-        group -> {
-          float[] values = new float[size];
-          float[] lanes = new float[Blocks.LANES];
-          long end = Math.min(rows, (group + 1L) * GROUP);
-          for (long row = (long) group * GROUP; row < end; row++) {
-            logits.read(row * width, values, 0, width);
-            Arrays.fill(values, width, size, Float.NEGATIVE_INFINITY);
-            Arrays.fill(lanes, Float.NEGATIVE_INFINITY);
-            blocks.greatest(size, values, lanes);
-            float most = lanes[0];
-            for (float lane : lanes) {
-              most = Math.max(most, lane);
-            }
-            Arrays.fill(lanes, 0);
-            blocks.sumExp(size, values, most, lanes);
-            float shift = most + (float) StrictMath.log(sum(lanes, 0));
-            for (int i = 0; i < width; i++) {
-              values[i] -= shift;
-            }
-            logProbabilities.write(row * width, values, 0, width);
-            long label = labels[Math.toIntExact(row)];
-            if (label != IGNORED) {
-              losses[group] -= values[(int) label];
-            }
-          }
-        });
-    double loss = 0;
-    for (double part : losses) {
-      loss += part;
-    }
-    return (float) (loss / counted(labels));
-  }
-
-  /**
-   * The gradient of the logits.
+   * The gradient of the logits of the mean cross-entropy over the rows whose label is not -100.
    *
    * @param dloss the gradient of the loss
    * @param dlogits {@code [rows, width]}, written

@@ -251,14 +251,6 @@ final class VectorBlocks implements Blocks {
   }
 
   @Override
-  public void silu(int count, float[] x, float[] y) {
-    for (int i = 0; i < count; i += STEP) {
-      FloatVector in = load(x, i);
-      in.mul(sigmoid(in)).intoArray(y, i);
-    }
-  }
-
-  @Override
   public void siluGradient(int count, float[] x, float[] dy, float[] dx) {
     for (int i = 0; i < count; i += STEP) {
       FloatVector in = load(x, i);
@@ -271,22 +263,6 @@ final class VectorBlocks implements Blocks {
   public void scaledExp(int count, float[] x, float scale, float[] y) {
     for (int i = 0; i < count; i += STEP) {
       exp(load(x, i)).mul(scale).intoArray(y, i);
-    }
-  }
-
-  @Override
-  public void greatest(int count, float[] x, float[] most) {
-    for (int i = 0; i < count; i += STEP) {
-      int lane = i % LANES;
-      load(most, lane).max(load(x, i)).intoArray(most, lane);
-    }
-  }
-
-  @Override
-  public void sumExp(int count, float[] x, float shift, float[] sums) {
-    for (int i = 0; i < count; i += STEP) {
-      int lane = i % LANES;
-      load(sums, lane).add(exp(load(x, i).sub(shift).max(-1000f))).intoArray(sums, lane);
     }
   }
 

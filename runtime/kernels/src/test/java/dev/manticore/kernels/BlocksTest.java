@@ -34,11 +34,8 @@ class BlocksTest {
               blocks.adamW(COUNT, a.get(0), a.get(1), a.get(2), a.get(3), settings);
             }),
         new Case("geluGradient", (b, a) -> b.geluGradient(COUNT, a.get(0), a.get(1), a.get(2))),
-        new Case("silu", (b, a) -> b.silu(COUNT, a.get(0), a.get(1))),
         new Case("siluGradient", (b, a) -> b.siluGradient(COUNT, a.get(0), a.get(1), a.get(2))),
         new Case("scaledExp", (b, a) -> b.scaledExp(COUNT, a.get(0), 0.3f, a.get(1))),
-        new Case("greatest", (b, a) -> b.greatest(COUNT, a.get(0), a.get(1))),
-        new Case("sumExp", (b, a) -> b.sumExp(COUNT, a.get(0), 0.7f, a.get(1))),
         new Case("sumSquares", (b, a) -> b.sumSquares(COUNT / 2, COUNT / 2, a.get(0), a.get(1))),
         new Case(
             "normSums",

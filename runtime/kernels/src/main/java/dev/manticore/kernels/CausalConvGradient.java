@@ -3,50 +3,21 @@ package dev.manticore.kernels;
 import java.util.Arrays;
 
 /**
- * A depthwise convolution over time that looks back only, {@code y[t,d] = sum over j of w[d,j] x[t
- * - K + 1 + j, d] + bias[d]}, and its gradient. The loops run over channels, which lie side by
- * side.
+ * The gradient of a depthwise convolution over time that looks back only, {@code y[t,d] = sum over
+ * j of w[d,j] x[t - K + 1 + j, d] + bias[d]}. The loops run over channels, which lie side by side.
  *
  * @param batch sequences
  * @param length steps of a sequence
  * @param channels channels
  * @param taps K
  */
-public record CausalConv(int batch, int length, int channels, int taps) {
+public record CausalConvGradient(int batch, int length, int channels, int taps) {
 
   private static final int CHUNK = 32;
   private static final int GROUP = 256;
 
   private int groups() {
     return (channels + GROUP - 1) / GROUP;
-  }
-
-  /**
-   * @param x {@code [batch, length, channels]}
-   * @param weight {@code [channels, taps]}
-   * @param bias {@code [channels]} values
-   * @param y {@code [batch, length, channels]}
-   */
-  public void forward(Parallel parallel, Floats x, Floats weight, float[] bias, Floats y) {
-    parallel.run(
-        batch * groups(),
-        task -> {
-          Group group = new Group(task);
-          float[][] taps = group.taps(weight);
-          float[] rows = group.rows();
-          float[] result = new float[group.count];
-          for (int first = 0; first < length; first += CHUNK) {
-            int steps = Math.min(CHUNK, length - first);
-            group.read(x, first - this.taps + 1, first + steps, rows);
-            for (int t = 0; t < steps; t++) {
-              System.arraycopy(bias, group.firstChannel, result, 0, group.count);
-              for (int tap = 0; tap < this.taps; tap++) {
-                addProduct(group.count, taps[tap], rows, (t + tap) * group.count, result);
-              }
-              y.write(group.at(first + t), result, 0, group.count);
-            }
-          }
-        });
   }
 
   private static void addProduct(int count, float[] factor, float[] rows, int at, float[] sum) {
@@ -56,12 +27,14 @@ public record CausalConv(int batch, int length, int channels, int taps) {
   }
 
   /**
+   * @param x {@code [batch, length, channels]}
+   * @param weight {@code [channels, taps]}
    * @param dy {@code [batch, length, channels]}
    * @param dx as x
    * @param dweight as weight
    * @param dbias {@code [channels]}
    */
-  public void gradient(
+  public void compute(
       Parallel parallel,
       Floats x,
       Floats weight,
