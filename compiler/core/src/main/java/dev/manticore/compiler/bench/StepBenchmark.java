@@ -11,7 +11,6 @@ import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.training.ParameterGroup;
 import dev.manticore.compiler.training.StepGraphs;
 import dev.manticore.ir.Graph;
-import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.state.AliasingVerifier;
@@ -55,8 +54,7 @@ public final class StepBenchmark {
 
   /** Builds the model, then takes training steps and forwards by turns; the best of each counts. */
   public static StepResult run(Device device, StepRequest request) {
-    return run(
-        device, request, SessionConfig.defaults().withIntraOpThreads(request.threads()));
+    return run(device, request, SessionConfig.defaults().withIntraOpThreads(request.threads()));
   }
 
   static StepResult run(Device device, StepRequest request, SessionConfig config) {
@@ -70,14 +68,11 @@ public final class StepBenchmark {
     AliasingVerifier.verify(training, step.bindings());
     Graph forward = Lowering.forDevice(graphs.logits(), kernels);
     try (DeviceState state = DeviceState.allocate(device, types(training, forward));
-        ModelSession trainer =
-            ModelSession.open(device, OnnxExporter.toBytes(training), config);
+        ModelSession trainer = ModelSession.open(device, OnnxExporter.toBytes(training), config);
         ModelSession reader = ModelSession.open(device, OnnxExporter.toBytes(forward), config);
         Binding trainingRun = trainer.bind().bindAll(state);
         Binding forwardRun = reader.bind().bindAll(state)) {
-      model
-          .parameters()
-          .forEach((value, tensor) -> state.get(value.name()).write(tensor.data()));
+      model.parameters().forEach((value, tensor) -> state.get(value.name()).write(tensor.data()));
       step.bindings()
           .forEach(bound -> trainingRun.bindOutput(bound.output(), state.get(bound.input())));
       return time(request, groups, state, trainingRun, forwardRun);
@@ -112,10 +107,7 @@ public final class StepBenchmark {
     }
     double tokens = 1e9 * request.batch() * request.length();
     return new StepResult(
-        tokens / training,
-        tokens / forward,
-        peakRssMebibytes(),
-        state.get("loss").toFloats()[0]);
+        tokens / training, tokens / forward, peakRssMebibytes(), state.get("loss").toFloats()[0]);
   }
 
   /** The next token of each; none for the last of a sequence. */

@@ -54,7 +54,9 @@ public record StepRequest(
                               .collect(Collectors.joining(", "))));
     }
 
-    /** The name on the command line and in results: {@code gpt-neo}, {@code mamba}, {@code hybrid}. */
+    /**
+     * The name on the command line and in results: {@code gpt-neo}, {@code mamba}, {@code hybrid}.
+     */
     @Override
     public String toString() {
       return name().toLowerCase(Locale.ROOT).replace('_', '-');
@@ -71,7 +73,8 @@ public record StepRequest(
     require("threads", threads, 1);
     if (width % StepBenchmark.HEAD_WIDTH != 0) {
       throw new ManticoreException(
-          "MNT-BENCH", "width must be a multiple of " + StepBenchmark.HEAD_WIDTH + ", not " + width);
+          "MNT-BENCH",
+          "width must be a multiple of " + StepBenchmark.HEAD_WIDTH + ", not " + width);
     }
   }
 

@@ -10,4 +10,7 @@ package dev.manticore.compiler.bench;
  * @param loss of the last training step
  */
 public record StepResult(
-    double trainTokensPerSecond, double forwardTokensPerSecond, long peakRssMebibytes, double loss) {}
+    double trainTokensPerSecond,
+    double forwardTokensPerSecond,
+    long peakRssMebibytes,
+    double loss) {}
