@@ -1,6 +1,7 @@
 package dev.manticore.compiler.lower;
 
 import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.pass.CommonSubexpressions;
 import dev.manticore.ir.pass.FoldConstants;
@@ -30,10 +31,19 @@ public final class Lowering {
         .run(graph);
   }
 
-  /** For any runtime: standard operators alone. */
+  /** For any runtime: standard operators alone, and no other domain imported. */
   public static Graph portable(Graph graph) {
-    return PassPipeline.of(
-            InlineBodies.all(), new FoldConstants(), new Simplify(), new CommonSubexpressions())
-        .run(graph);
+    Graph plain =
+        PassPipeline.of(
+                InlineBodies.all(), new FoldConstants(), new Simplify(), new CommonSubexpressions())
+            .run(graph);
+    // A graph keeps the domains it came with; some runtimes refuse those that they do not know.
+    GraphEditor editor = new GraphEditor(plain.name());
+    plain.inputs().forEach(editor::addInput);
+    plain.parameters().forEach(editor::setParameter);
+    plain.nodes().forEach(editor::addNode);
+    plain.outputs().forEach(editor::output);
+    plain.metadata().forEach(editor::metadata);
+    return editor.freeze();
   }
 }
