@@ -1,10 +1,8 @@
 package dev.manticore.compiler.artifact;
 
-import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
-import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions;
@@ -12,11 +10,8 @@ import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.pipeline.ToolVersion;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
-import dev.manticore.ir.Tensor;
-import dev.manticore.ir.Value;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.OnnxFunctions;
-import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.tokenizer.Tokenizer;
 import dev.manticore.runtime.Device;
@@ -27,7 +22,6 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -184,18 +178,10 @@ public final class ArtifactWriter {
     Hybrid hybrid = request.hybrid();
     SpliceOptions options = hybrid.options();
     List<Manifest.Component> components = new ArrayList<>();
-    long maxLength = Long.MAX_VALUE;
     for (int k = 0; k < hybrid.names().size(); k++) {
       String name = hybrid.names().get(k);
-      String place = HybridFiles.COMPONENTS + "/" + name;
-      Graph graph = Models.load(directory.resolve(place));
-      OptionalLong longest = ComponentFinder.find(name, graph).maxLength();
-      maxLength = Math.min(maxLength, longest.orElse(Long.MAX_VALUE));
-      long count =
-          graph.parameters().keySet().stream()
-              .mapToLong(parameter -> parameter.shape().elementCount())
-              .sum();
-      components.add(new Manifest.Component(name, place, count));
+      components.add(
+          new Manifest.Component(name, HybridFiles.COMPONENTS + "/" + name, hybrid.parameters(k)));
     }
     List<List<List<Integer>>> partition =
         options.partition().stream()
@@ -203,7 +189,7 @@ public final class ArtifactWriter {
             .toList();
     List<List<Float>> weights = new ArrayList<>();
     for (int i = 0; i < hybrid.blocks(); i++) {
-      weights.add(softmax(alpha(hybrid, i)));
+      weights.add(hybrid.weights(i));
     }
     return new Manifest(
         Manifest.FORMAT,
@@ -213,7 +199,7 @@ public final class ArtifactWriter {
         hybrid.blocks(),
         hybrid.width(),
         options.vocabulary(),
-        maxLength > Integer.MAX_VALUE ? 0 : (int) maxLength,
+        hybrid.maxLength(),
         options.gates().name().toLowerCase(Locale.ROOT),
         options.embeddings().name().toLowerCase(Locale.ROOT),
         partition,
@@ -222,30 +208,6 @@ public final class ArtifactWriter {
         OPSET,
         request.seeds(),
         files(directory));
-  }
-
-  private static double[] alpha(Hybrid hybrid, int block) {
-    Value parameter = hybrid.graph().parameter(Hybrid.alpha(block)).orElseThrow();
-    Tensor tensor = hybrid.graph().parameters().get(parameter);
-    return tensor.toDoubles();
-  }
-
-  private static ImmutableList<Float> softmax(double[] logits) {
-    double largest = Double.NEGATIVE_INFINITY;
-    for (double logit : logits) {
-      largest = Math.max(largest, logit);
-    }
-    double sum = 0;
-    double[] powers = new double[logits.length];
-    for (int k = 0; k < logits.length; k++) {
-      powers[k] = StrictMath.exp(logits[k] - largest);
-      sum += powers[k];
-    }
-    ImmutableList.Builder<Float> weights = ImmutableList.builder();
-    for (double power : powers) {
-      weights.add((float) (power / sum));
-    }
-    return weights.build();
   }
 
   private static SortedMap<String, Manifest.FileEntry> files(Path directory) throws IOException {

@@ -31,7 +31,7 @@ public record Manifest(
     int blocks,
     int width,
     int vocabulary,
-    int maxLength,
+    long maxLength,
     String gates,
     String embeddings,
     List<List<List<Integer>>> partition,
@@ -51,7 +51,7 @@ public record Manifest(
    * A component.
    *
    * @param directory its checkpoint, relative to the artifact
-   * @param parameters the number of their elements
+   * @param parameters the number of elements of those that it has in the hybrid
    */
   public record Component(String name, String directory, long parameters) {}
 

@@ -206,6 +206,7 @@ public final class HybridFiles {
         withParameters(hybrid.graph(), tensors),
         hybrid.names(),
         hybrid.options(),
+        hybrid.maxLength(),
         hybrid.hiddenStates(),
         hybrid.mixtureWeights());
   }

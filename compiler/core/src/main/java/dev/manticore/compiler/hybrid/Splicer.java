@@ -123,6 +123,10 @@ public final class Splicer {
         graph,
         components.stream().map(Component::name).collect(ImmutableList.toImmutableList()),
         options.withPartition(cuts),
+        components.stream()
+            .flatMapToLong(component -> component.maxLength().stream())
+            .min()
+            .orElse(0),
         ImmutableList.copyOf(hidden),
         ImmutableList.copyOf(weights));
   }

@@ -204,6 +204,16 @@ class ArtifactWriterTest {
   }
 
   @Test
+  void refusesAPlaceThatCannotBeWritten() {
+    AtomicFiles.writeString(directory.resolve("file"), "words");
+    Path below = directory.resolve("file").resolve("artifact");
+
+    assertThatThrownBy(() -> writer.write(below, tiny.request(tiny.splice(Embeddings.FRESH))))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("cannot write the artifact " + below);
+  }
+
+  @Test
   void aChangedFileIsNoticed() {
     Artifact artifact = writer.write(target, tiny.request(tiny.splice(Embeddings.FRESH)));
     AtomicFiles.writeString(target.resolve("hybrid.json"), "{}");

@@ -138,6 +138,7 @@ class HybridFilesTest {
             hybrid.graph(),
             ImmutableList.of("mamba", "../neo", "third"),
             hybrid.options(),
+            hybrid.maxLength(),
             hybrid.hiddenStates(),
             hybrid.mixtureWeights());
 

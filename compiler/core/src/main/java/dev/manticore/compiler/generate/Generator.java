@@ -1,0 +1,127 @@
+package dev.manticore.compiler.generate;
+
+import dev.manticore.compiler.generate.GenerationResult.Stop;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.onnx.tokenizer.Tokenizer;
+import dev.manticore.runtime.Device;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.function.Consumer;
+
+/**
+ * Generates text with a model and its tokenizer.
+ *
+ * <p>Every token is computed from the whole text before it, so that a text of n tokens takes time
+ * in proportion to the square of n; decoding with state, one token at a time, is not there yet.
+ *
+ * <pre>{@code
+ * try (Generator generator = Generator.open(artifact, Optional.empty(), device)) {
+ *   generator.generate(new GenerationRequest("Once", 50, Sampling.GREEDY, 0), System.out::print);
+ * }
+ * }</pre>
+ */
+public final class Generator implements AutoCloseable {
+
+  private final Tokenizer tokenizer;
+  private final LanguageModel model;
+
+  private Generator(Tokenizer tokenizer, LanguageModel model) {
+    this.tokenizer = tokenizer;
+    this.model = model;
+  }
+
+  /**
+   * Loads a model.
+   *
+   * @param model an artifact, a checkpoint directory, or an {@code .onnx} file
+   * @param tokenizer a {@code tokenizer.json}; if empty, the one in the model's directory
+   * @throws ManticoreException if one of them cannot be read, or they do not fit each other
+   */
+  public static Generator open(Path model, Optional<Path> tokenizer, Device device) {
+    if (!Files.exists(model)) {
+      throw failure("there is no model " + model);
+    }
+    Path directory = Files.isDirectory(model) ? model : model.toAbsolutePath().getParent();
+    Path file = tokenizer.orElse(directory.resolve("tokenizer.json"));
+    if (!Files.exists(file)) {
+      throw failure("there is no tokenizer " + file + ": name one with --tokenizer");
+    }
+    Tokenizer loaded = Tokenizer.load(file);
+    LanguageModel opened;
+    try {
+      opened = LanguageModel.open(model, device);
+    } catch (RuntimeException e) {
+      loaded.close();
+      throw e;
+    }
+    Generator generator = new Generator(loaded, opened);
+    long rows = opened.vocabulary().orElse(Long.MAX_VALUE);
+    if (rows < loaded.vocabularySize()) {
+      generator.close();
+      throw new ManticoreException(
+          "MNT-VOCABULARY",
+          "the tokenizer "
+              + file
+              + " has "
+              + loaded.vocabularySize()
+              + " ids, but "
+              + model
+              + " knows only "
+              + rows
+              + ": use the tokenizer that it was trained with");
+    }
+    return generator;
+  }
+
+  /**
+   * Generates up to the token that ends a text, or to as many tokens as were asked for. Of what is
+   * longer than the model's positions, the last part counts.
+   *
+   * @param pieces what is told each piece of text as soon as it is complete, in order
+   * @throws ManticoreException if the prompt is empty and the tokenizer has no token that a text
+   *     begins after, or the model fails
+   */
+  public GenerationResult generate(GenerationRequest request, Consumer<String> pieces) {
+    OptionalInt end = tokenizer.endOfText();
+    int[] ids = tokenizer.encode(request.prompt());
+    if (ids.length == 0) {
+      ids =
+          new int[] {
+            end.orElseThrow(
+                () ->
+                    failure(
+                        "the prompt is empty, and the tokenizer has no token that ends a text and"
+                            + " begins the next: give a prompt"))
+          };
+    }
+    int prompt = ids.length;
+    TokenSampler sampler = new TokenSampler(request.sampling(), request.seed());
+    TextStream stream = new TextStream(tokenizer, ids, pieces);
+    Stop stop = Stop.MAX_TOKENS;
+    while (stop == Stop.MAX_TOKENS && ids.length < prompt + request.maxTokens()) {
+      int next = sampler.next(model.next(ids, tokenizer.vocabularySize()));
+      ids = Arrays.copyOf(ids, ids.length + 1);
+      ids[ids.length - 1] = next;
+      if (end.isPresent() && next == end.getAsInt()) {
+        stop = Stop.END_OF_TEXT;
+      } else {
+        stream.add(next);
+      }
+    }
+    stream.finish();
+    return new GenerationResult(stream.text(), prompt, ids.length - prompt, stop);
+  }
+
+  @Override
+  public void close() {
+    model.close();
+    tokenizer.close();
+  }
+
+  private static ManticoreException failure(String message) {
+    return new ManticoreException("MNT-GENERATE", message);
+  }
+}

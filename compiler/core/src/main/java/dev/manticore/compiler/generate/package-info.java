@@ -1,0 +1,2 @@
+/** Text generation with artifacts, checkpoints and exported models. */
+package dev.manticore.compiler.generate;

@@ -1,0 +1,76 @@
+package dev.manticore.compiler.inspect;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.util.List;
+import java.util.SortedMap;
+
+/**
+ * What a model is made of.
+ *
+ * @param kind checkpoint, onnx, hybrid or artifact
+ * @param model the file or directory
+ * @param inputs and outputs with their types
+ * @param width of the residual stream; of a hybrid the common one; 0 if no such stream was found
+ * @param vocabulary the extent of the logits; 0 if it is not known
+ * @param maxLength the longest sequence, in tokens; 0 for any
+ * @param parameters the number of their elements, a tied table counted once
+ * @param parts where they are, in the order of the computation
+ * @param components of a hybrid, in the order of the mixture weights; of a model that is one stack
+ *     of layers, itself; else none
+ * @param blocks of a hybrid
+ * @param operators how many nodes of each there are, those of subgraphs included
+ */
+@JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+public record ModelSummary(
+    Kind kind,
+    String name,
+    String model,
+    List<String> inputs,
+    List<String> outputs,
+    long width,
+    long vocabulary,
+    long maxLength,
+    long parameters,
+    List<Part> parts,
+    List<Component> components,
+    List<Block> blocks,
+    SortedMap<String, Integer> operators) {
+
+  /** What has been looked at. */
+  public enum Kind {
+    @JsonProperty("checkpoint")
+    CHECKPOINT,
+    @JsonProperty("onnx")
+    ONNX,
+    @JsonProperty("hybrid")
+    HYBRID,
+    @JsonProperty("artifact")
+    ARTIFACT
+  }
+
+  /**
+   * Parameters with one purpose.
+   *
+   * @param parameters the number of their elements
+   */
+  public record Part(String name, long parameters) {}
+
+  /**
+   * A component.
+   *
+   * @param layers how many it has
+   * @param width of its residual stream
+   */
+  public record Component(String name, int layers, long width, long parameters) {}
+
+  /**
+   * A block of a hybrid.
+   *
+   * @param layers for each component the first layer and the one after the last
+   * @param mixtureWeights for each component, positive and of sum 1
+   */
+  @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+  public record Block(List<List<Integer>> layers, List<Float> mixtureWeights) {}
+}

@@ -1,0 +1,2 @@
+/** What a model is made of, for people and for programs. */
+package dev.manticore.compiler.inspect;
