@@ -23,7 +23,9 @@ public final class Lowering {
   public static Graph forDevice(Graph graph, Set<String> kernels) {
     return PassPipeline.of(
             new UseKernels(kernels),
+            new UseTrainingKernels(),
             InlineBodies.of(op -> op.domain().equals(OpId.MANTICORE)),
+            new ExpandSoftplus(),
             new FoldConstants(),
             new Simplify(),
             new FuseTransposes(),

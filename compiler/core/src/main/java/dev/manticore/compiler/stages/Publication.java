@@ -61,7 +61,9 @@ final class Publication {
     Map<String, Map<Integer, Tuned>> tuned = new LinkedHashMap<>();
     List<Path> metricFiles = new ArrayList<>();
     for (ComponentSource component : components) {
-      component.stage().ifPresent(stage -> metricFiles.add(results.result(stage).resolve(Stages.METRICS)));
+      component
+          .stage()
+          .ifPresent(stage -> metricFiles.add(results.result(stage).resolve(Stages.METRICS)));
     }
     for (CompilePipeline.Repetition repetition : repetitions) {
       metricFiles.add(results.result(repetition.search()).metrics());
@@ -104,8 +106,7 @@ final class Publication {
     Path tokenizerFile = results.result(tokenizer);
     List<Path> checkpoints = new ArrayList<>();
     components.forEach(component -> checkpoints.add(component.directory(results::result)));
-    Hybrid spliced =
-        shop.splice(checkpoints, shop.vocabulary(tokenizerFile), shipped.index());
+    Hybrid spliced = shop.splice(checkpoints, shop.vocabulary(tokenizerFile), shipped.index());
     Map<String, Tensor> parameters =
         SafetensorsFile.open(results.result(shipped.hybrid()).parameters()).tensors();
     Recipe.Output output = shop.recipe().output();
@@ -195,7 +196,12 @@ final class Publication {
                       slices.append(String.format(Locale.ROOT, "   %s %.4f", slice, loss)));
           text.append(
               String.format(
-                  Locale.ROOT, "  %-20s %.4f +- %.4f%s%n", run, stats.mean(), deviation(stats), slices));
+                  Locale.ROOT,
+                  "  %-20s %.4f +- %.4f%s%n",
+                  run,
+                  stats.mean(),
+                  deviation(stats),
+                  slices));
         });
     text.append(String.format("Mixture weights of %s, by block:%n", names()));
     for (CompilePipeline.Repetition repetition : repetitions) {
