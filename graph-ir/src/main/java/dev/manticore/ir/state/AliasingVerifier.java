@@ -7,12 +7,13 @@ import dev.manticore.ir.IrException;
 import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Value;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
+import java.util.BitSet;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -59,9 +60,17 @@ public final class AliasingVerifier {
 
   private final Graph graph;
   private final List<String> problems = new ArrayList<>();
+  private final Map<Node, Integer> places = new HashMap<>();
+  private final List<List<Value>> reads = new ArrayList<>();
+  private final List<BitSet> ancestry;
 
   private AliasingVerifier(Graph graph) {
     this.graph = graph;
+    for (Node node : graph.nodes()) {
+      places.put(node, places.size());
+      reads.add(node.reads());
+    }
+    this.ancestry = ancestry();
   }
 
   /**
@@ -103,11 +112,10 @@ public final class AliasingVerifier {
       }
     }
     checkWriter(before, after, writer, aliases);
-    Set<Node> earlier = ancestors(writer);
-    for (Node node : graph.nodes()) {
-      if (node != writer
-          && !earlier.contains(node)
-          && node.reads().stream().anyMatch(aliases::contains)) {
+    BitSet earlier = ancestry.get(places.get(writer));
+    for (int i = 0; i < graph.nodes().size(); i++) {
+      Node node = graph.nodes().get(i);
+      if (node != writer && !earlier.get(i) && reads.get(i).stream().anyMatch(aliases::contains)) {
         problems.add(
             node + " may read '" + before.name() + "' after " + writer + " has overwritten it");
       }
@@ -160,14 +168,20 @@ public final class AliasingVerifier {
     return aliases;
   }
 
-  private Set<Node> ancestors(Node of) {
-    Set<Node> ancestors = new HashSet<>();
-    Deque<Node> open = new ArrayDeque<>(List.of(of));
-    while (!open.isEmpty()) {
-      for (Value read : open.pop().reads()) {
-        graph.producer(read).filter(ancestors::add).ifPresent(open::add);
+  /** For each node, in order, the nodes that it depends on, itself left out. */
+  private List<BitSet> ancestry() {
+    List<BitSet> ancestry = new ArrayList<>();
+    for (int i = 0; i < graph.nodes().size(); i++) {
+      BitSet ancestors = new BitSet();
+      for (Value read : reads.get(i)) {
+        Integer producer = graph.producer(read).map(places::get).orElse(null);
+        if (producer != null) {
+          ancestors.set(producer);
+          ancestors.or(ancestry.get(producer));
+        }
       }
+      ancestry.add(ancestors);
     }
-    return ancestors;
+    return ancestry;
   }
 }
