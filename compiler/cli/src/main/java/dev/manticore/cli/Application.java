@@ -64,11 +64,18 @@ final class Application {
   int run(String... args) {
     commandLine.setExecutionExceptionHandler((e, verb, parsed) -> failed(e, args));
     try {
-      return commandLine.execute(args);
+      int status = commandLine.execute(args);
+      return status == ExitCode.OK && terminal.out().checkError() ? unwritten() : status;
     } catch (Error e) {
       // A native library that does not load, or memory that does not suffice.
       return failed(e, args);
     }
+  }
+
+  /** What was to be read on standard output is lost: a full disk, or a reader that has gone. */
+  private int unwritten() {
+    terminal.err().println("manticore: cannot write to standard output [MNT-WRITE]");
+    return ExitCode.USAGE;
   }
 
   private int misused(ParameterException e) {

@@ -33,6 +33,7 @@ public final class Main {
         ImmutableList.of(
             new CompileCommand(terminal, pipelines),
             new CleanCommand(terminal, pipelines),
+            new PretrainCommand(terminal),
             new VerifyCommand(terminal),
             new DoctorCommand(terminal),
             new VersionCommand(terminal)));

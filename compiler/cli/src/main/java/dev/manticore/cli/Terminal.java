@@ -5,7 +5,9 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.primitives.Ints;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
+import dev.manticore.ir.ManticoreException;
 import java.io.PrintStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.Map;
@@ -51,5 +53,18 @@ record Terminal(
 
   Path resolve(Path path) {
     return workingDirectory.resolve(path).normalize();
+  }
+
+  /**
+   * A path that must be there.
+   *
+   * @throws ManticoreException {@code MNT-INPUT} if it is not
+   */
+  Path existing(Path path) {
+    Path resolved = resolve(path);
+    if (!Files.exists(resolved)) {
+      throw new ManticoreException("MNT-INPUT", resolved + ": no such file or directory");
+    }
+    return resolved;
   }
 }

@@ -6,9 +6,7 @@ import dev.manticore.compiler.verify.Discrepancy;
 import dev.manticore.compiler.verify.ReferenceCheck;
 import dev.manticore.compiler.verify.ReferenceCheck.Gradients;
 import dev.manticore.compiler.verify.Subject;
-import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Devices;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -67,11 +65,13 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws JsonProcessingException {
-    Path subject = existing(model);
-    Path against = existing(reference);
+    Path subject = terminal.existing(model);
+    Path against = terminal.existing(reference);
     ReferenceCheck check =
         new ReferenceCheck(
-            Subject.load(subject, components.map(this::existing)), against, Devices.byName("cpu"));
+            Subject.load(subject, components.map(terminal::existing)),
+            against,
+            Devices.byName("cpu"));
     Discrepancy discrepancy =
         check.run(gradients ? Gradients.COMPARE : Gradients.SKIP, this::detail);
     terminal.out().println(new ObjectMapper().writeValueAsString(discrepancy));
@@ -82,13 +82,5 @@ final class VerifyCommand implements Callable<Integer> {
     if (!json) {
       terminal.out().println(line);
     }
-  }
-
-  private Path existing(Path path) {
-    Path resolved = terminal.resolve(path);
-    if (!Files.exists(resolved)) {
-      throw new ManticoreException("MNT-INPUT", resolved + ": no such file or directory");
-    }
-    return resolved;
   }
 }

@@ -10,11 +10,8 @@ import dev.manticore.compiler.recipe.ResolvedRecipe;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.io.AtomicFiles;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Clock;
-import java.util.stream.Stream;
 
 /**
  * One {@code manticore compile}: a recipe, where its stages are kept, and where the result goes.
@@ -64,70 +61,21 @@ public final class Compilation {
    * @throws CancelledException when a stop was asked for
    */
   public Pipeline.Summary run(Progress progress, Cancellation cancellation, Clock clock) {
-    requireReplaceable();
-    Path staging = sibling("partial");
-    try {
-      makeEmpty(staging);
+    try (OutputDirectory target = OutputDirectory.open(output, MANIFEST)) {
       StageRunner runner = new StageRunner(store, progress, cancellation, clock);
       runner.run(pipeline.stages());
-      Pipeline.Summary summary = pipeline.publish(runner, staging);
-      AtomicFiles.writeString(staging.resolve("recipe.yaml"), recipe.yaml(output));
-      replaceOutput(staging);
+      Pipeline.Summary summary = publish(runner, target);
+      AtomicFiles.writeString(target.staging().resolve("recipe.yaml"), recipe.yaml(output));
+      target.commit();
       return summary;
-    } catch (IOException e) {
-      throw new ManticoreException(
-          "MNT-OUTPUT",
-          String.format(
-              "cannot write the result to %s: %s; choose another directory with -o",
-              output, WriteErrors.reason(e)),
-          e);
-    } finally {
-      StageStore.delete(staging);
     }
   }
 
-  private void requireReplaceable() {
+  private Pipeline.Summary publish(StageRunner runner, OutputDirectory target) {
     try {
-      if (Files.isDirectory(output)) {
-        try (Stream<Path> entries = Files.list(output)) {
-          if (entries.findAny().isEmpty() || Files.exists(output.resolve(MANIFEST))) {
-            return;
-          }
-        }
-      } else if (Files.exists(output)) {
-        throw new ManticoreException(
-            "MNT-OUTPUT", output + " is not a directory; choose another place with -o");
-      } else {
-        return;
-      }
+      return pipeline.publish(runner, target.staging());
     } catch (IOException e) {
-      throw new ManticoreException(
-          "MNT-OUTPUT", String.format("%s cannot be read: %s", output, WriteErrors.reason(e)), e);
+      throw target.failure(e);
     }
-    throw new ManticoreException(
-        "MNT-OUTPUT",
-        String.format(
-            "%s is there and is not a result of Manticore (it has no %s); remove it, or choose"
-                + " another directory with -o",
-            output, MANIFEST));
-  }
-
-  private static void makeEmpty(Path directory) throws IOException {
-    StageStore.delete(directory);
-    Files.createDirectories(directory);
-  }
-
-  private void replaceOutput(Path staging) throws IOException {
-    Path old = sibling("old");
-    StageStore.delete(old);
-    if (Files.exists(output)) {
-      Files.move(output, old, StandardCopyOption.ATOMIC_MOVE);
-    }
-    Files.move(staging, output, StandardCopyOption.ATOMIC_MOVE);
-    StageStore.delete(old);
-  }
-
-  private Path sibling(String suffix) {
-    return output.resolveSibling("." + output.getFileName() + "." + suffix);
   }
 }

@@ -166,6 +166,12 @@ public final class StageStore {
     }
   }
 
+  /** Removes the whole work directory, once what was kept there is not needed any more. */
+  public void remove() {
+    clean(new Everything());
+    delete(work);
+  }
+
   static void delete(Path directory) {
     try {
       if (Files.exists(directory)) {

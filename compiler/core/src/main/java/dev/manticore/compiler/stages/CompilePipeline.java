@@ -6,9 +6,11 @@ import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
+import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.runtime.Device;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -38,10 +40,10 @@ public final class CompilePipeline implements Pipeline {
     }
   }
 
-  private CompilePipeline(ResolvedRecipe resolved, Device device) {
-    this.shop = new Workshop(resolved, device);
-    this.tokenizer = new TokenizerStage(shop);
+  private CompilePipeline(ResolvedRecipe resolved, Trainer trainer) {
+    this.shop = new Workshop(resolved, trainer);
     Recipe recipe = resolved.recipe();
+    this.tokenizer = new TokenizerStage(shop.corpus(), recipe.data().tokenizer());
     ImmutableList.Builder<Stage<?>> all = ImmutableList.builder();
     all.add(tokenizer);
     for (int k = 0; k < recipe.components().size(); k++) {
@@ -49,7 +51,19 @@ public final class CompilePipeline implements Pipeline {
       if (component.source() instanceof Recipe.Pretrained pretrained) {
         components.add(new ComponentSource.Given(component.name(), pretrained.directory()));
       } else {
-        PretrainStage stage = new PretrainStage(shop, k, tokenizer);
+        Recipe.FromScratch source = (Recipe.FromScratch) component.source();
+        PretrainStage stage =
+            new PretrainStage(
+                trainer,
+                shop.corpus(),
+                tokenizer,
+                new PretrainStage.Settings(
+                    component.name(),
+                    source.configuration(),
+                    source.training(),
+                    recipe.evaluate(),
+                    recipe.seed(),
+                    resolved.values("components." + k + ".pretrain")));
         all.add(stage);
         components.add(new ComponentSource.Trained(component.name(), stage));
       }
@@ -74,7 +88,17 @@ public final class CompilePipeline implements Pipeline {
    * @throws dev.manticore.ir.ManticoreException if a file that the recipe names cannot be read
    */
   public static CompilePipeline of(ResolvedRecipe resolved, Device device) {
-    return new CompilePipeline(resolved, device);
+    return of(resolved, device, TrainingRun.CHECKPOINT_INTERVAL);
+  }
+
+  /**
+   * @param checkpointInterval time between two checkpoints of a stage that trains
+   * @throws dev.manticore.ir.ManticoreException if a file that the recipe names cannot be read
+   */
+  public static CompilePipeline of(
+      ResolvedRecipe resolved, Device device, Duration checkpointInterval) {
+    return new CompilePipeline(
+        resolved, Trainer.of(device, resolved.recipe().threads(), checkpointInterval));
   }
 
   @Override

@@ -20,28 +20,46 @@ import java.nio.file.Path;
 /** Trains a component from scratch; the result is a Hugging Face directory. */
 final class PretrainStage implements Stage<Path> {
 
-  private final Workshop shop;
-  private final int index;
+  private final Trainer trainer;
+  private final Corpus corpus;
   private final TokenizerStage tokenizer;
-  private final Recipe.FromScratch recipe;
+  private final Settings settings;
   private final StageInputs inputs;
 
-  PretrainStage(Workshop shop, int index, TokenizerStage tokenizer) {
-    this.shop = shop;
-    this.index = index;
+  /**
+   * What to train and how.
+   *
+   * @param name of the model, in tables and messages
+   * @param configuration a Hugging Face {@code config.json} as text; the vocabulary is the
+   *     tokenizer's where it names none
+   * @param seed of the initial parameters and of the order of the data
+   * @param values all of the above, by the names that users give them
+   */
+  record Settings(
+      String name,
+      String configuration,
+      Recipe.Training training,
+      Recipe.Evaluation evaluation,
+      int seed,
+      ImmutableMap<String, String> values) {}
+
+  PretrainStage(Trainer trainer, Corpus corpus, TokenizerStage tokenizer, Settings settings) {
+    this.trainer = trainer;
+    this.corpus = corpus;
     this.tokenizer = tokenizer;
-    this.recipe = (Recipe.FromScratch) shop.recipe().components().get(index).source();
+    this.settings = settings;
     this.inputs =
-        shop.dataInputs()
-            .values(shop.resolved().values("components." + index + ".pretrain"))
-            .value("seed", Integer.toString(shop.recipe().seed()))
+        trainer
+            .describe(corpus.inputs())
+            .values(settings.values())
+            .value("seed", Integer.toString(settings.seed()))
             .stage(tokenizer)
             .build();
   }
 
   @Override
   public String name() {
-    return "pretrain-" + Stages.slug(shop.recipe().components().get(index).name());
+    return "pretrain-" + Stages.slug(settings.name());
   }
 
   @Override
@@ -57,26 +75,26 @@ final class PretrainStage implements Stage<Path> {
   @Override
   public void run(StageContext context) throws IOException {
     Path tokenizerFile = context.result(tokenizer);
-    String name = shop.recipe().components().get(index).name();
     ModelConfig config =
-        Stages.withVocabulary(name, recipe.configuration(), shop.vocabulary(tokenizerFile));
-    Graph model = Models.fresh(name, config, shop.recipe().seed());
+        Stages.withVocabulary(
+            settings.name(), settings.configuration(), corpus.vocabulary(tokenizerFile));
+    Graph model = Models.fresh(settings.name(), config, settings.seed());
     TrainingRun.Request request =
         new TrainingRun.Request(
             "pretrain",
-            name,
-            shop.recipe().seed(),
+            settings.name(),
+            settings.seed(),
             model,
-            TrainingPlan.of(model, recipe.training(), shop.recipe().data().length(), p -> true),
-            shop.data(tokenizerFile),
+            TrainingPlan.of(model, settings.training(), corpus.length(), parameter -> true),
+            corpus.split(tokenizerFile),
             ImmutableMap.of(),
             ImmutableList.of(),
-            shop.recipe().evaluate().every(),
-            shop.recipe().evaluate().batches(),
-            shop.device(),
-            shop.threads());
+            settings.evaluation().every(),
+            settings.evaluation().batches(),
+            trainer.device(),
+            trainer.threads());
     Path parameters = context.checkpoints().resolve("parameters.safetensors");
-    Stages.train(request, context, parameters);
+    trainer.train(request, context, parameters);
     Models.write(context.directory(), config, SafetensorsFile.open(parameters).tensors());
     AtomicFiles.writeBytes(
         context.directory().resolve("tokenizer.json"), Files.readAllBytes(tokenizerFile));

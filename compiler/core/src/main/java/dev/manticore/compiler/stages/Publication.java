@@ -106,7 +106,8 @@ final class Publication {
     Path tokenizerFile = results.result(tokenizer);
     List<Path> checkpoints = new ArrayList<>();
     components.forEach(component -> checkpoints.add(component.directory(results::result)));
-    Hybrid spliced = shop.splice(checkpoints, shop.vocabulary(tokenizerFile), shipped.index());
+    Hybrid spliced =
+        shop.splice(checkpoints, shop.corpus().vocabulary(tokenizerFile), shipped.index());
     Map<String, Tensor> parameters =
         SafetensorsFile.open(results.result(shipped.hybrid()).parameters()).tensors();
     Recipe.Output output = shop.recipe().output();
@@ -117,10 +118,10 @@ final class Publication {
                 HybridFiles.withParameters(spliced, parameters),
                 ImmutableList.copyOf(checkpoints),
                 tokenizerFile,
-                HeldOutInputs.of(shop.data(tokenizerFile).heldOut(), sequences),
+                HeldOutInputs.of(shop.corpus().split(tokenizerFile).heldOut(), sequences),
                 ImmutableMap.of("run", (long) shipped.seed()))
             .withTolerance(output.tolerance());
-    new ArtifactWriter(shop.device()).write(directory, request);
+    new ArtifactWriter(shop.trainer().device()).write(directory, request);
   }
 
   private static Stats losses(Map<Integer, Tuned> runs) {
@@ -260,8 +261,8 @@ final class Publication {
         shop.resolved().explain(),
         ImmutableMap.of(
             "Manticore", ToolVersion.current(),
-            "data", shop.source().description(),
-            "data SHA-256", shop.source().fingerprint(),
-            "threads of a step", Integer.toString(shop.threads())));
+            "data", shop.corpus().source().description(),
+            "data SHA-256", shop.corpus().source().fingerprint(),
+            "threads of a step", Integer.toString(shop.trainer().threads())));
   }
 }

@@ -49,7 +49,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
     this.tokenizer = tokenizer;
     this.components = components;
     StageInputs.Builder builder =
-        shop.dataInputs()
+        shop.trainingInputs()
             .values(shop.resolved().values("splice"))
             .values(shop.resolved().values("search"))
             .value("seed", Integer.toString(shop.seed(repetition)))
@@ -79,7 +79,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
     Hybrid hybrid =
         shop.splice(
             ComponentSource.directories(components, context::result),
-            shop.vocabulary(tokenizerFile),
+            shop.corpus().vocabulary(tokenizerFile),
             repetition);
     Recipe.Search search = shop.recipe().search();
     TrainingRun.Request request =
@@ -94,15 +94,15 @@ final class SearchStage implements Stage<SearchStage.Found> {
                 shop.recipe().data().length(),
                 Hybrid::isAlpha,
                 search.alphaLearningRate()),
-            shop.data(tokenizerFile),
+            shop.corpus().split(tokenizerFile),
             ImmutableMap.of(),
             alphas(hybrid),
             shop.recipe().evaluate().every(),
             shop.recipe().evaluate().batches(),
-            shop.device(),
-            shop.threads());
+            shop.trainer().device(),
+            shop.trainer().threads());
     Path parameters = context.checkpoints().resolve("parameters.safetensors");
-    Stages.train(request, context, parameters);
+    shop.trainer().train(request, context, parameters);
     Map<String, Tensor> found = new LinkedHashMap<>();
     SafetensorsFile.open(parameters)
         .tensors()

@@ -19,15 +19,16 @@ final class TokenizerStage implements Stage<Path> {
 
   private static final String FILE = "tokenizer.json";
 
-  private final Workshop shop;
+  private final Corpus corpus;
+  private final Recipe.TokenizerSource source;
   private final StageInputs inputs;
 
-  TokenizerStage(Workshop shop) {
-    this.shop = shop;
+  TokenizerStage(Corpus corpus, Recipe.TokenizerSource source) {
+    this.corpus = corpus;
+    this.source = source;
     StageInputs.Builder builder = StageInputs.builder();
-    Recipe.TokenizerSource source = shop.recipe().data().tokenizer();
     if (source instanceof Recipe.TrainedTokenizer trained) {
-      builder.value("data", shop.source().fingerprint());
+      builder.value("data", corpus.source().fingerprint());
       builder.value("vocabulary", Integer.toString(trained.vocabulary()));
     } else {
       builder.file("tokenizer", file(source));
@@ -67,10 +68,9 @@ final class TokenizerStage implements Stage<Path> {
   @Override
   public void run(StageContext context) throws IOException {
     Path target = context.directory().resolve(FILE);
-    Recipe.TokenizerSource source = shop.recipe().data().tokenizer();
     if (source instanceof Recipe.TrainedTokenizer trained) {
       List<String> documents = new ArrayList<>();
-      shop.source().read(documents::add);
+      corpus.source().read(documents::add);
       BpeTrainer.train(documents, trained.vocabulary()).writeTo(target);
     } else {
       AtomicFiles.writeBytes(target, Files.readAllBytes(file(source)));

@@ -61,7 +61,7 @@ final class TuneStage implements Stage<Tuned> {
     this.subject = subject;
     this.schedule = schedule;
     StageInputs.Builder builder =
-        shop.dataInputs()
+        shop.trainingInputs()
             .values(shop.resolved().values("tune"))
             .value("steps", Integer.toString(schedule.steps()))
             .value("seed", Integer.toString(shop.seed(repetition)))
@@ -148,15 +148,15 @@ final class TuneStage implements Stage<Tuned> {
             model,
             TrainingPlan.of(
                 model, schedule, shop.recipe().data().length(), name -> !Hybrid.isAlpha(name)),
-            shop.data(tokenizerFile),
-            shop.slices(tokenizerFile),
+            shop.corpus().split(tokenizerFile),
+            shop.corpus().slices(tokenizerFile),
             alphas,
             shop.recipe().evaluate().every(),
             shop.recipe().evaluate().batches(),
-            shop.device(),
-            shop.threads());
+            shop.trainer().device(),
+            shop.trainer().threads());
     TrainingRun.Result result =
-        Stages.train(request, context, context.directory().resolve(Tuned.PARAMETERS));
+        shop.trainer().train(request, context, context.directory().resolve(Tuned.PARAMETERS));
     long count =
         model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
     Tuned.write(context.directory(), result, count, schedule.steps());
@@ -166,7 +166,7 @@ final class TuneStage implements Stage<Tuned> {
     Hybrid spliced =
         shop.splice(
             ComponentSource.directories(whole.components(), context::result),
-            shop.vocabulary(tokenizerFile),
+            shop.corpus().vocabulary(tokenizerFile),
             repetition);
     return HybridFiles.withParameters(spliced, context.result(whole.search()).alpha());
   }

@@ -26,10 +26,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -41,7 +43,9 @@ public final class TrainingRun {
 
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String STATE = "state.json";
-  private static final long CHECKPOINT_NANOS = 15_000_000_000L;
+
+  /** Time between two checkpoints, unless told otherwise. */
+  public static final Duration CHECKPOINT_INTERVAL = Duration.ofSeconds(15);
 
   private final Request request;
   private final Path directory;
@@ -72,9 +76,16 @@ public final class TrainingRun {
       Device device,
       int threads) {}
 
-  /** What hears of a run, and may stop it. */
+  /**
+   * What hears of a run, what may stop it, and how often it is saved.
+   *
+   * @param checkpointInterval time between two checkpoints
+   */
   public record Surroundings(
-      Progress progress, Optional<MetricsWriter> metrics, Cancellation cancellation) {}
+      Progress progress,
+      Optional<MetricsWriter> metrics,
+      Cancellation cancellation,
+      Duration checkpointInterval) {}
 
   /**
    * @param heldOutLoss over all held-out data after the last step, in nats a token
@@ -89,12 +100,19 @@ public final class TrainingRun {
         Hashing.sha256()
             .hashString(
                 request.plan()
+                    + types(request.model())
                     + request.run()
                     + request.seed()
                     + request.data().training().hash()
                     + request.threads(),
                 StandardCharsets.UTF_8)
             .toString();
+  }
+
+  private static String types(Graph model) {
+    return model.parameters().keySet().stream()
+        .map(parameter -> parameter.name() + parameter.type())
+        .collect(Collectors.joining(" "));
   }
 
   /** The number of steps that an interrupted run in this directory has done; 0 if there is none. */
@@ -143,7 +161,8 @@ public final class TrainingRun {
           save(session, sampler, step);
           around.cancellation().throwIfRequested();
         }
-        if (System.nanoTime() - saved > CHECKPOINT_NANOS && step > resumed.step()) {
+        if (System.nanoTime() - saved > around.checkpointInterval().toNanos()
+            && step > resumed.step()) {
           save(session, sampler, step);
           saved = System.nanoTime();
         }
