@@ -2,6 +2,8 @@ package dev.manticore.onnx;
 
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.TensorData;
+import dev.manticore.onnx.io.FileProblems;
+import dev.manticore.onnx.io.StableFile;
 import dev.manticore.onnx.proto.StringStringEntryProto;
 import dev.manticore.onnx.proto.TensorProto;
 import java.io.IOException;
@@ -9,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -52,7 +53,7 @@ final class ExternalData {
     } catch (IOException e) {
       throw new ManticoreException(
           "MNT-ONNX-EXTERNAL",
-          "external data of " + where + " cannot be read: " + Problems.reason(e),
+          "external data of " + where + " cannot be read: " + FileProblems.reason(e),
           e);
     }
   }
@@ -68,17 +69,16 @@ final class ExternalData {
     }
     String location = entries.get("location");
     Path file = contained(base, location);
-    BasicFileAttributes attributes =
-        Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+    StableFile data = StableFile.of(file, Problems.READING, LinkOption.NOFOLLOW_LINKS);
     long offset = number("offset", entries.getOrDefault("offset", "0"));
-    if (offset > attributes.size()) {
+    if (offset > data.size()) {
       throw new Refused(
-          "offset " + offset + " is past the end of '" + location + "', " + attributes.size());
+          "offset " + offset + " is past the end of '" + location + "', " + data.size());
     }
     // Without a length the data goes on for as long as the tensor needs.
     long length =
         entries.containsKey("length") ? number("length", entries.get("length")) : byteSize;
-    if (length > attributes.size() - offset) {
+    if (length > data.size() - offset) {
       throw new Refused(
           length
               + " bytes from offset "
@@ -86,12 +86,12 @@ final class ExternalData {
               + " are more than '"
               + location
               + "' has, "
-              + attributes.size());
+              + data.size());
     }
     if (length != byteSize) {
       throw new Refused("its length is " + length + " but the tensor takes " + byteSize);
     }
-    return new FileRegion(file, FileRegion.Identity.of(attributes), offset, length);
+    return data.region(offset, length);
   }
 
   private static Map<String, String> entries(TensorProto proto) throws Refused {

@@ -7,6 +7,8 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.WireFormat;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.TensorData;
+import dev.manticore.onnx.io.FileProblems;
+import dev.manticore.onnx.io.StableFile;
 import dev.manticore.onnx.proto.GraphProto;
 import dev.manticore.onnx.proto.ModelProto;
 import dev.manticore.onnx.proto.TensorProto;
@@ -14,6 +16,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -51,14 +54,14 @@ final class ModelFile {
   }
 
   private final Path file;
-  private final FileRegion.Identity identity;
+  private final StableFile stable;
   private final Map<Integer, TensorData> places = new LinkedHashMap<>();
   private int initializers;
   private long structureBytes;
 
-  private ModelFile(Path file, FileRegion.Identity identity) {
+  private ModelFile(Path file, StableFile stable) {
     this.file = file;
-    this.identity = identity;
+    this.stable = stable;
   }
 
   /**
@@ -71,23 +74,23 @@ final class ModelFile {
         throw new ManticoreException(
             "MNT-ONNX-READ", "model " + path + " cannot be read: it is not a regular file");
       }
-      FileRegion.Identity identity = FileRegion.Identity.of(file);
-      if (identity.size() > MAX_FILE_BYTES) {
+      StableFile stable = StableFile.of(file, Problems.READING, LinkOption.NOFOLLOW_LINKS);
+      if (stable.size() > MAX_FILE_BYTES) {
         throw new ManticoreException(
             "MNT-ONNX-SIZE",
             "model "
                 + path
                 + " has "
-                + identity.size()
+                + stable.size()
                 + " bytes; a model file ends at 2 GiB, larger ones keep their tensors as external"
                 + " data");
       }
-      return new ModelFile(file, identity).read();
+      return new ModelFile(file, stable).read();
     } catch (InvalidProtocolBufferException e) {
       throw notProtobuf("model " + path, e);
     } catch (IOException e) {
       throw new ManticoreException(
-          "MNT-ONNX-READ", "model " + path + " cannot be read: " + Problems.reason(e), e);
+          "MNT-ONNX-READ", "model " + path + " cannot be read: " + FileProblems.reason(e), e);
     }
   }
 
@@ -101,7 +104,7 @@ final class ModelFile {
       throw notProtobuf(source, e);
     } catch (IOException e) {
       throw new ManticoreException(
-          "MNT-ONNX-READ", source + " cannot be read: " + Problems.reason(e), e);
+          "MNT-ONNX-READ", source + " cannot be read: " + FileProblems.reason(e), e);
     }
   }
 
@@ -141,7 +144,7 @@ final class ModelFile {
       } else {
         long offset = in.getTotalBytesRead();
         in.skipRawBytes(length);
-        places.put(index, new FileRegion(file, identity, offset, length));
+        places.put(index, stable.region(offset, length));
       }
     }
   }

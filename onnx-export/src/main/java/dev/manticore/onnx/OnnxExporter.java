@@ -3,17 +3,20 @@ package dev.manticore.onnx;
 import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.requireNonNull;
 
+import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.CodedOutputStream;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import dev.manticore.ir.Value;
+import dev.manticore.onnx.io.AtomicFiles;
+import dev.manticore.onnx.io.FileProblems;
 import dev.manticore.onnx.proto.ModelProto;
 import dev.manticore.onnx.proto.TensorProto;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -62,7 +65,7 @@ public final class OnnxExporter {
   /** Smaller tensors are read by shape inference, which wants them in the model. */
   private static final long EXTERNAL_BYTES = 1024;
 
-  private static final int WINDOW_BYTES = 1 << 20;
+  private static final int BUFFER_BYTES = 1 << 20;
 
   /** A cache line, and more than the widest vector register. */
   private static final int ALIGNMENT = 64;
@@ -106,14 +109,11 @@ public final class OnnxExporter {
       } else {
         ModelProto model =
             new GraphWriter(graph, (value, tensor) -> Optional.empty()).write(options);
-        try (AtomicFile target = AtomicFile.create(file)) {
-          write(model, graph, target);
-          target.commit();
-        }
+        AtomicFiles.replace(ImmutableMap.of(file, content(model, graph)));
       }
     } catch (IOException e) {
       throw new ManticoreException(
-          "MNT-ONNX-WRITE", "model " + file + " cannot be written: " + Problems.reason(e), e);
+          "MNT-ONNX-WRITE", "model " + file + " cannot be written: " + FileProblems.reason(e), e);
     }
   }
 
@@ -144,20 +144,20 @@ public final class OnnxExporter {
                   return Optional.of(reference(value, tensor, location, start));
                 })
             .write(options);
-    try (AtomicFile data = AtomicFile.create(file.resolveSibling(location));
-        AtomicFile target = AtomicFile.create(file)) {
-      long position = 0;
-      for (TensorData piece : pieces) {
-        data.write(ByteBuffer.allocate((int) (aligned(position) - position)));
-        copy(piece, data);
-        position = aligned(position) + piece.byteSize();
-      }
-      write(model, graph, target);
-      data.flush();
-      target.flush();
-      data.commit();
-      target.commit();
-    }
+    AtomicFiles.replace(
+        ImmutableMap.of(
+            file.resolveSibling(location),
+            channel -> {
+              long position = 0;
+              for (TensorData piece : pieces) {
+                AtomicFiles.writeFully(
+                    channel, ByteBuffer.allocate((int) (aligned(position) - position)));
+                AtomicFiles.writeFully(channel, piece);
+                position = aligned(position) + piece.byteSize();
+              }
+            },
+            file,
+            content(model, graph)));
   }
 
   private static TensorProto reference(Value value, Tensor tensor, String location, long offset) {
@@ -176,37 +176,16 @@ public final class OnnxExporter {
     return (offset + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
 
-  private static void copy(TensorData data, AtomicFile target) throws IOException {
-    ByteBuffer window = ByteBuffer.allocate(WINDOW_BYTES);
-    long offset = 0;
-    while (offset < data.byteSize()) {
-      window.clear().limit((int) Math.min(WINDOW_BYTES, data.byteSize() - offset));
-      data.read(offset, window);
-      window.flip();
-      offset += window.remaining();
-      target.write(window);
-    }
-  }
-
-  private static void write(ModelProto model, Graph graph, AtomicFile target) throws IOException {
+  private static AtomicFiles.Content content(ModelProto model, Graph graph) {
     // Asked for its size, so that a model of more than 2 GiB is noticed before it is written.
     size(model, graph);
-    OutputStream stream =
-        new OutputStream() {
-          @Override
-          public void write(int value) throws IOException {
-            target.write(ByteBuffer.wrap(new byte[] {(byte) value}));
-          }
-
-          @Override
-          public void write(byte[] bytes, int offset, int length) throws IOException {
-            target.write(ByteBuffer.wrap(bytes, offset, length));
-          }
-        };
-    CodedOutputStream out = CodedOutputStream.newInstance(stream, WINDOW_BYTES);
-    out.useDeterministicSerialization();
-    model.writeTo(out);
-    out.flush();
+    return channel -> {
+      CodedOutputStream out =
+          CodedOutputStream.newInstance(Channels.newOutputStream(channel), BUFFER_BYTES);
+      out.useDeterministicSerialization();
+      model.writeTo(out);
+      out.flush();
+    };
   }
 
   /** The size of the message, whose computation overflows beyond 2 GiB. */

@@ -4,6 +4,7 @@ import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.io.FileProblems;
 import dev.manticore.onnx.proto.TensorProto;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -34,7 +35,7 @@ public final class OnnxTensors {
       throw ModelFile.notProtobuf(source, e);
     } catch (IOException e) {
       throw new ManticoreException(
-          "MNT-ONNX-READ", source + " cannot be read: " + Problems.reason(e), e);
+          "MNT-ONNX-READ", source + " cannot be read: " + FileProblems.reason(e), e);
     }
   }
 }

@@ -6,6 +6,7 @@ import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
+import dev.manticore.onnx.io.StableFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -28,6 +29,9 @@ public final class SafetensorsFile {
 
   /** The largest header accepted, in bytes, unless told otherwise. */
   public static final int HEADER_LIMIT = 16 << 20;
+
+  private static final StableFile.ErrorCodes READING =
+      new StableFile.ErrorCodes("MNT-SAFETENSORS", "MNT-SAFETENSORS");
 
   private final Path path;
   private final ImmutableMap<String, Tensor> tensors;
@@ -60,8 +64,7 @@ public final class SafetensorsFile {
       throw failure(path, Files.exists(path) ? "it is not a file" : "there is no such file");
     }
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      FileWindow.Stamp stamp = FileWindow.Stamp.of(path);
-      return parse(path, stamp, channel, headerLimit);
+      return parse(path, StableFile.of(path, READING), channel, headerLimit);
     } catch (JsonProcessingException e) {
       throw failure(path, "its header is not valid JSON: " + e.getOriginalMessage());
     } catch (CharacterCodingException e) {
@@ -88,9 +91,9 @@ public final class SafetensorsFile {
   }
 
   private static SafetensorsFile parse(
-      Path path, FileWindow.Stamp stamp, FileChannel channel, int headerLimit) throws IOException {
-    if (stamp.size() < 8) {
-      throw failure(path, "it has " + stamp.size() + " bytes, too few for a header");
+      Path path, StableFile file, FileChannel channel, int headerLimit) throws IOException {
+    if (file.size() < 8) {
+      throw failure(path, "it has " + file.size() + " bytes, too few for a header");
     }
     long length = readFully(path, channel, 0, 8).getLong();
     if (length < 0 || length > headerLimit) {
@@ -103,11 +106,11 @@ public final class SafetensorsFile {
               + "; is it a safetensors file?");
     }
     long dataStart = 8 + length;
-    if (dataStart > stamp.size()) {
+    if (dataStart > file.size()) {
       throw failure(
           path,
           "it ends at byte "
-              + stamp.size()
+              + file.size()
               + " within its header of "
               + length
               + " bytes; it is truncated: copy it again");
@@ -119,12 +122,12 @@ public final class SafetensorsFile {
             .toString();
     Header header = Header.parse(path, text);
     return new SafetensorsFile(
-        path, tensors(path, stamp, dataStart, header.entries()), header.metadata());
+        path, tensors(path, file, dataStart, header.entries()), header.metadata());
   }
 
   private static ImmutableMap<String, Tensor> tensors(
-      Path path, FileWindow.Stamp stamp, long dataStart, List<Header.Entry> entries) {
-    long dataSize = stamp.size() - dataStart;
+      Path path, StableFile file, long dataStart, List<Header.Entry> entries) {
+    long dataSize = file.size() - dataStart;
     List<Header.Entry> sorted =
         entries.stream()
             .sorted(
@@ -168,8 +171,7 @@ public final class SafetensorsFile {
                 + size);
       }
       tensors.put(
-          entry.name(),
-          new Tensor(entry.type(), new FileWindow(path, stamp, dataStart + entry.begin(), size)));
+          entry.name(), new Tensor(entry.type(), file.region(dataStart + entry.begin(), size)));
       position = entry.end();
     }
     if (position != dataSize) {

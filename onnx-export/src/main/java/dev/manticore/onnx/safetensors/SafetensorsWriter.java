@@ -22,7 +22,6 @@ import java.util.Map;
  */
 public final class SafetensorsWriter {
 
-  private static final int WINDOW = 1 << 20;
   private static final int ALIGNMENT = 8;
 
   private SafetensorsWriter() {}
@@ -49,15 +48,8 @@ public final class SafetensorsWriter {
     ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
     AtomicFiles.writeFully(channel, length.putLong(header.length).flip());
     AtomicFiles.writeFully(channel, ByteBuffer.wrap(header));
-    ByteBuffer window = ByteBuffer.allocate(WINDOW);
     for (Map.Entry<String, Tensor> entry : tensors) {
-      Tensor tensor = entry.getValue();
-      long size = tensor.data().byteSize();
-      for (long offset = 0; offset < size; offset += WINDOW) {
-        window.clear().limit((int) Math.min(WINDOW, size - offset));
-        tensor.data().read(offset, window);
-        AtomicFiles.writeFully(channel, window.flip());
-      }
+      AtomicFiles.writeFully(channel, entry.getValue().data());
     }
   }
 

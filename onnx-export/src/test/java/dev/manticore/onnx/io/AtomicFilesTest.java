@@ -3,6 +3,7 @@ package dev.manticore.onnx.io;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.collect.ImmutableMap;
 import dev.manticore.ir.ManticoreException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -46,6 +47,29 @@ final class AtomicFilesTest {
         .hasMessageContainingAll("a.txt", "No space left on device");
     assertThat(file).hasContent("old");
     assertThat(files()).containsExactly(file);
+  }
+
+  @Test
+  void severalFilesAreReplacedTogetherOrNotAtAll() throws IOException {
+    Path data = directory.resolve("data");
+    Path index = directory.resolve("index");
+    AtomicFiles.writeString(data, "old data");
+    AtomicFiles.writeString(index, "old index");
+
+    assertThatThrownBy(
+            () ->
+                AtomicFiles.replace(
+                    ImmutableMap.of(
+                        data,
+                        channel -> channel.write(ByteBuffer.allocate(10)),
+                        index,
+                        channel -> {
+                          throw new IOException("No space left on device");
+                        })))
+        .isInstanceOf(IOException.class);
+    assertThat(data).hasContent("old data");
+    assertThat(index).hasContent("old index");
+    assertThat(files()).containsExactly(data, index);
   }
 
   @Test
