@@ -200,7 +200,7 @@ public final class StepBenchmark {
     return Models.fresh("mamba", ModelConfig.parse("the benchmark's Mamba", config), SEED);
   }
 
-  /** Mixture weights apart from all else; decay for matrices that are not tables. */
+  /** Mixture weights apart from all else; decay for matrices, tables and convolutions. */
   static ImmutableList<ParameterGroup> groups(Graph model) {
     ImmutableList.Builder<String> decayed = ImmutableList.builder();
     ImmutableList.Builder<String> plain = ImmutableList.builder();

@@ -26,6 +26,9 @@ public record StepRequest(
     int steps,
     int threads) {
 
+  /** Steps enough for the virtual machine to have compiled our kernels in the first of them. */
+  public static final int DEFAULT_STEPS = 30;
+
   /** The model that is trained. */
   public enum Model {
     GPT_NEO,

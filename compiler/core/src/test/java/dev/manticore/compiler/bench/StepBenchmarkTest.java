@@ -1,0 +1,40 @@
+package dev.manticore.compiler.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.manticore.compiler.bench.StepRequest.Model;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.runtime.CpuDevice;
+import org.junit.jupiter.api.Test;
+
+final class StepBenchmarkTest {
+
+  @Test
+  void measuresStepsOfAModelThatKnowsNothing() {
+    StepRequest request = new StepRequest(Model.HYBRID, 32, 1, 2, 4, 11, 2, 1);
+
+    StepResult result = StepBenchmark.run(CpuDevice.instance(), request);
+
+    assertThat(result.trainTokensPerSecond()).isPositive();
+    assertThat(result.forwardTokensPerSecond()).isGreaterThan(result.trainTokensPerSecond());
+    assertThat(result.peakRssMebibytes()).isPositive();
+    assertThat(result.loss()).isCloseTo(Math.log(11), within(0.2));
+  }
+
+  @Test
+  void namesTheModelsThereAre() {
+    assertThat(Model.of("gpt-neo")).isEqualTo(Model.GPT_NEO);
+    assertThatThrownBy(() -> Model.of("gpt"))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("gpt-neo, mamba, hybrid");
+  }
+
+  @Test
+  void refusesAWidthThatIsNoMultipleOfAHead() {
+    assertThatThrownBy(() -> new StepRequest(Model.GPT_NEO, 40, 1, 1, 2, 2, 1, 1))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("width must be a multiple of 32, not 40");
+  }
+}
