@@ -34,7 +34,10 @@ public final class Main {
             new CompileCommand(terminal, pipelines),
             new CleanCommand(terminal, pipelines),
             new PretrainCommand(terminal),
+            new InspectCommand(terminal),
             new VerifyCommand(terminal),
+            new GenerateCommand(terminal),
+            new BenchCommand(terminal),
             new DoctorCommand(terminal),
             new VersionCommand(terminal)));
   }

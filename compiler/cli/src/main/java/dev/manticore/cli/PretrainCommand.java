@@ -23,11 +23,11 @@ import picocli.CommandLine.Option;
     description = "Trains a model from scratch and writes it as a Hugging Face directory.",
     footer = {
       "",
-      "A stopped run goes on when the same command is given again; until the model is there, what is",
-      "done is kept beside it, in .<name>.work.",
+      "A stopped run goes on when the same command is given again. Until the model is",
+      "there, what is done is kept beside it, in .<name>.work.",
       "",
       "Example:",
-      "  manticore pretrain --config config.json --data book.txt --steps 500 -o models/mine"
+      "  manticore pretrain --config config.json --data book.txt -o models/mine"
     })
 final class PretrainCommand implements Callable<Integer> {
 

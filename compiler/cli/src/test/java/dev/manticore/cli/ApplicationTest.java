@@ -116,6 +116,11 @@ class ApplicationTest {
             ImmutableList.of(
                 new CompileCommand(terminal, StepsPipeline::of),
                 new CleanCommand(terminal, StepsPipeline::of),
+                new PretrainCommand(terminal),
+                new InspectCommand(terminal),
+                new VerifyCommand(terminal),
+                new GenerateCommand(terminal),
+                new BenchCommand(terminal),
                 new DoctorCommand(terminal),
                 new VersionCommand(terminal),
                 new BreakingCommand()))
@@ -236,10 +241,22 @@ class ApplicationTest {
 
   @Test
   void everyVerbHasHelpWithAnExample() {
-    for (String verb : ImmutableList.of("compile", "clean", "doctor", "version")) {
+    for (String verb :
+        ImmutableList.of(
+            "compile",
+            "pretrain",
+            "inspect",
+            "verify",
+            "generate",
+            "bench",
+            "clean",
+            "doctor",
+            "version")) {
       assertThat(run(verb, "--help")).isEqualTo(ExitCode.OK);
-      assertThat(out()).contains("Example:").contains("manticore " + verb);
+      assertThat(out()).containsPattern("Examples?:\\R  manticore " + verb);
     }
+    assertThat(run("bench", "step", "--help")).isEqualTo(ExitCode.OK);
+    assertThat(out()).contains("Example:").contains("manticore bench step");
   }
 
   @Test
