@@ -47,6 +47,16 @@ final class Corpus {
     return source;
   }
 
+  /** What the text is, wherever it lies. */
+  String title() {
+    if (source instanceof PlainText text) {
+      return String.valueOf(text.file().getFileName());
+    }
+    return source instanceof JsonLines lines
+        ? String.valueOf(lines.file().getFileName())
+        : source.description();
+  }
+
   /** Tokens of a sequence. */
   int length() {
     return data.length();

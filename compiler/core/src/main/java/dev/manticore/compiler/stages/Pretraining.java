@@ -61,11 +61,13 @@ public final class Pretraining {
 
     public Request {
       require("length", data.length(), 2);
-      require("holdout", data.holdout(), 0, 1);
+      requireBetween("holdout", data.holdout(), 0, 1);
       require("steps", training.steps(), 1);
       require("batch", training.batch(), 1);
       require("accumulation", training.accumulation(), 1);
-      require("learning-rate", training.learningRate(), 0, 10);
+      requireBetween("learning-rate", training.learningRate(), 0, 10);
+      requireFromZero("weight-decay", training.weightDecay());
+      requireFromZero("clip", training.clip());
       require("warmup", training.warmup(), 0);
       require("evaluate-every", evaluateEvery, 1);
       require("threads", threads, 0);
@@ -77,9 +79,15 @@ public final class Pretraining {
       }
     }
 
-    private static void require(String name, double value, int above, int below) {
+    private static void requireBetween(String name, double value, double above, double below) {
       if (!(value > above && value < below)) {
         throw wrong(name, Double.toString(value), "above " + above + " and below " + below);
+      }
+    }
+
+    private static void requireFromZero(String name, double value) {
+      if (!(value >= 0) || Double.isInfinite(value)) {
+        throw wrong(name, Double.toString(value), "a number from 0 on");
       }
     }
 

@@ -261,7 +261,7 @@ final class Publication {
         shop.resolved().explain(),
         ImmutableMap.of(
             "Manticore", ToolVersion.current(),
-            "data", shop.corpus().source().description(),
+            "data", shop.corpus().title(),
             "data SHA-256", shop.corpus().source().fingerprint(),
             "threads of a step", Integer.toString(shop.trainer().threads())));
   }

@@ -204,10 +204,10 @@ public final class TrainingRun {
             + loss
             + " at step "
             + step
-            + "; the checkpoint of step "
-            + last
-            + " is kept in "
-            + directory
+            + "; "
+            + (last == 0
+                ? "there is no checkpoint yet"
+                : "the checkpoint of step " + last + " is kept in " + directory)
             + ". Lower the learning rate, or set clip");
   }
 

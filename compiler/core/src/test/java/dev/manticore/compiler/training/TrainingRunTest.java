@@ -1,0 +1,184 @@
+package dev.manticore.compiler.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.TinyModels;
+import dev.manticore.compiler.data.Batch;
+import dev.manticore.compiler.data.CorpusGenerator;
+import dev.manticore.compiler.data.DatasetSplit;
+import dev.manticore.compiler.data.GeneratedText;
+import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.compiler.progress.Progress;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.safetensors.SafetensorsFile;
+import dev.manticore.onnx.tokenizer.BpeTrainer;
+import dev.manticore.onnx.tokenizer.Tokenizer;
+import dev.manticore.runtime.Device;
+import dev.manticore.runtime.Devices;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TrainingRunTest {
+
+  private static final Device CPU = Devices.byName("cpu");
+  private static final int LENGTH = 8;
+
+  @TempDir Path directory;
+
+  /** With an epsilon of 1 a step is nearly linear in the gradient: rounding stays small. */
+  private static Recipe.Training schedule(
+      int steps, int batch, int accumulation, double rate, double epsilon) {
+    return new Recipe.Training(
+        steps,
+        batch,
+        accumulation,
+        rate,
+        0.01,
+        1,
+        0.9,
+        0.999,
+        epsilon,
+        Recipe.Schedule.CONSTANT,
+        0);
+  }
+
+  private static Graph model(String family) {
+    return TinyModels.build(
+        family, family.equals("mamba") ? TinyModels.mamba(2, 8) : TinyModels.gptNeo(2, 8), 3);
+  }
+
+  private static Batch rows(Tensor ids, int from, int to) {
+    long[] all = ids.toLongs();
+    long[] inputs = Arrays.copyOfRange(all, from * LENGTH, to * LENGTH);
+    long[] labels = new long[inputs.length];
+    for (int i = 0; i < labels.length; i++) {
+      labels[i] = inputs[(i + 1) % inputs.length];
+    }
+    for (int row = 1; row <= to - from; row++) {
+      labels[row * LENGTH - 1] = -100;
+    }
+    return new Batch(inputs, labels, to - from, LENGTH);
+  }
+
+  private static Map<String, float[]> values(TrainingSession session) {
+    Map<String, float[]> values = new LinkedHashMap<>();
+    session.parameters().forEach((name, tensor) -> values.put(name, tensor.toFloats()));
+    return values;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"mamba", "gpt-neo"})
+  void twoBatchesOfFourAreOneOfEight(String family) {
+    Graph model = model(family);
+    Tensor ids = TinyModels.ids(8, LENGTH, 5);
+    TrainingPlan whole =
+        TrainingPlan.of(model, schedule(3, 8, 1, 0.05, 1), LENGTH, parameter -> true);
+    TrainingPlan halves =
+        TrainingPlan.of(model, schedule(3, 4, 2, 0.05, 1), LENGTH, parameter -> true);
+    try (TrainingSession one = TrainingSession.open(CPU, model, whole, 2);
+        TrainingSession two = TrainingSession.open(CPU, model, halves, 2)) {
+      for (int step = 0; step < 3; step++) {
+        double loss = one.step(step, List.of(rows(ids, 0, 8)));
+        assertThat(two.step(step, List.of(rows(ids, 0, 4), rows(ids, 4, 8))))
+            .isCloseTo(loss, within(2e-6));
+      }
+      Map<String, float[]> before = new LinkedHashMap<>();
+      model.parameters().forEach((value, tensor) -> before.put(value.name(), tensor.toFloats()));
+      Map<String, float[]> expected = values(one);
+      Map<String, float[]> actual = values(two);
+      assertThat(actual).hasSameSizeAs(expected);
+      expected.forEach(
+          (name, tensor) -> {
+            assertThat(actual.get(name)).as(name).containsExactly(tensor, within(2e-6f));
+            assertThat(tensor).as(name).isNotEqualTo(before.get(name));
+          });
+    }
+  }
+
+  private TrainingRun.Request request(Graph model, Recipe.Training schedule) {
+    Path file = directory.resolve("tokenizer.json");
+    GeneratedText text = new GeneratedText(CorpusGenerator.Kind.RECALL, 1, 3000);
+    BpeTrainer.train(List.of("a"), BpeTrainer.SMALLEST_VOCABULARY).writeTo(file);
+    try (Tokenizer tokenizer = Tokenizer.load(file)) {
+      DatasetSplit data =
+          DatasetSplit.of(
+              text,
+              tokenizer,
+              new DatasetSplit.Options(LENGTH, tokenizer.vocabularySize(), 0.2, 1));
+      return new TrainingRun.Request(
+          "pretrain",
+          "tiny",
+          1,
+          model,
+          TrainingPlan.of(model, schedule, LENGTH, parameter -> true),
+          data,
+          ImmutableMap.of(),
+          ImmutableList.of(),
+          0,
+          1,
+          CPU,
+          1);
+    }
+  }
+
+  private TrainingRun.Result run(TrainingRun.Request request) {
+    return TrainingRun.run(
+        request,
+        directory.resolve("checkpoints"),
+        directory.resolve("parameters.safetensors"),
+        new TrainingRun.Surroundings(
+            Progress.quiet(), Optional.empty(), new Cancellation(), Duration.ZERO));
+  }
+
+  private static Graph bytesModel() {
+    return TinyModels.build("tiny", TinyModels.gptNeo(2, 8, BpeTrainer.SMALLEST_VOCABULARY), 3);
+  }
+
+  @Test
+  void lossThatIsNotFiniteStopsTheRunAndKeepsTheCheckpoint() {
+    TrainingRun.Request request = request(bytesModel(), schedule(9, 2, 1, 1e30, 1e-8));
+
+    assertThatThrownBy(() -> run(request))
+        .isInstanceOfSatisfying(
+            ManticoreException.class, e -> assertThat(e.code()).isEqualTo("MNT-DIVERGED"))
+        .hasMessageContaining("training of tiny diverged: the loss is ")
+        .hasMessageContaining("the checkpoint of step " + done() + " is kept in ")
+        .hasMessageContaining("Lower the learning rate");
+
+    assertThat(
+            SafetensorsFile.open(
+                    directory.resolve("checkpoints/checkpoint-" + done() + ".safetensors"))
+                .tensors())
+        .containsKeys("transformer.wte.weight", "m.transformer.wte.weight");
+    assertThat(directory.resolve("parameters.safetensors")).doesNotExist();
+  }
+
+  private int done() {
+    return TrainingRun.stepsDone(directory.resolve("checkpoints"));
+  }
+
+  @Test
+  void checkpointOfOtherSettingsIsNotGoneOnFrom() {
+    run(request(bytesModel(), schedule(3, 2, 1, 1e-3, 1e-8)));
+    assertThat(done()).isEqualTo(2);
+
+    assertThatThrownBy(() -> run(request(bytesModel(), schedule(4, 2, 1, 1e-3, 1e-8))))
+        .hasMessageContaining("holds the checkpoint of another run");
+  }
+}
