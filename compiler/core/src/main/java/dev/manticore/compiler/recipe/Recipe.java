@@ -4,6 +4,10 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
+import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
+import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
 import java.nio.file.Path;
 
 /**
@@ -96,16 +100,8 @@ public record Recipe(
     }
   }
 
-  /** What gates a projector. */
-  public enum Gates {
-    /** The mixture weights, as in the paper. */
-    TIED,
-    /** A gate of the projector's own. */
-    SEPARATE
-  }
-
   /** The maps between a component's width and the common width. */
-  public record Projector(ProjectorKind kind, Initialisation initialisation) {
+  public record Projector(ProjectorKind kind, ProjectorInitialisation initialisation) {
     public Projector {
       requireNonNull(kind, "kind");
       requireNonNull(initialisation, "initialisation");
@@ -116,29 +112,6 @@ public record Recipe(
   public enum ProjectorKind {
     /** One matrix and a bias. */
     LINEAR
-  }
-
-  /** A projector's first values. */
-  public enum Initialisation {
-    /** The identity, padded or cut to the widths. */
-    IDENTITY,
-    /** The random initialisation of the paper's code. */
-    PAPER
-  }
-
-  /** Token tables of the hybrid. */
-  public enum Embeddings {
-    /** Every component keeps its own table and head. */
-    PRETRAINED,
-    /** New tables, as in the paper. */
-    FRESH
-  }
-
-  /** Layers {@code from} (inclusive) to {@code to} (exclusive) of a component. */
-  public record LayerRange(int from, int to) {
-    public LayerRange {
-      checkArgument(0 <= from && from < to, "range [%s, %s) is empty or negative", from, to);
-    }
   }
 
   /**

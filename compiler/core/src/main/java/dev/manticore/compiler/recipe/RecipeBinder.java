@@ -6,19 +6,19 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
+import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
+import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
 import dev.manticore.compiler.recipe.Recipe.Comparison;
 import dev.manticore.compiler.recipe.Recipe.Component;
 import dev.manticore.compiler.recipe.Recipe.ComponentSource;
 import dev.manticore.compiler.recipe.Recipe.Data;
 import dev.manticore.compiler.recipe.Recipe.DataSource;
-import dev.manticore.compiler.recipe.Recipe.Embeddings;
 import dev.manticore.compiler.recipe.Recipe.Evaluation;
 import dev.manticore.compiler.recipe.Recipe.FromScratch;
-import dev.manticore.compiler.recipe.Recipe.Gates;
 import dev.manticore.compiler.recipe.Recipe.Generated;
-import dev.manticore.compiler.recipe.Recipe.Initialisation;
 import dev.manticore.compiler.recipe.Recipe.JsonLines;
-import dev.manticore.compiler.recipe.Recipe.LayerRange;
 import dev.manticore.compiler.recipe.Recipe.Output;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
 import dev.manticore.compiler.recipe.Recipe.Projector;
@@ -175,7 +175,7 @@ final class RecipeBinder {
         choice(Gates.class, splice.get("gates")),
         new Projector(
             choice(ProjectorKind.class, projector.get("kind")),
-            choice(Initialisation.class, projector.get("initialisation"))),
+            choice(ProjectorInitialisation.class, projector.get("initialisation"))),
         choice(Embeddings.class, splice.get("embeddings")),
         partition(splice.path("partition"), components, blocks));
   }

@@ -104,10 +104,8 @@ final class Publication {
   private void writeArtifact(
       StageRunner results, CompilePipeline.Repetition shipped, Path directory) {
     Path tokenizerFile = results.result(tokenizer);
-    List<Path> checkpoints = new ArrayList<>();
-    components.forEach(component -> checkpoints.add(component.directory(results::result)));
-    Hybrid spliced =
-        shop.splice(checkpoints, shop.corpus().vocabulary(tokenizerFile), shipped.index());
+    List<Path> checkpoints = ComponentSource.directories(components, results::result);
+    Hybrid spliced = shop.splice(checkpoints, tokenizerFile, shipped.index());
     Map<String, Tensor> parameters =
         SafetensorsFile.open(results.result(shipped.hybrid()).parameters()).tensors();
     Recipe.Output output = shop.recipe().output();

@@ -78,9 +78,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
     Path tokenizerFile = context.result(tokenizer);
     Hybrid hybrid =
         shop.splice(
-            ComponentSource.directories(components, context::result),
-            shop.corpus().vocabulary(tokenizerFile),
-            repetition);
+            ComponentSource.directories(components, context::result), tokenizerFile, repetition);
     Recipe.Search search = shop.recipe().search();
     TrainingRun.Request request =
         new TrainingRun.Request(

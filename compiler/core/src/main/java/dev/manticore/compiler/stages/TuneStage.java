@@ -166,7 +166,7 @@ final class TuneStage implements Stage<Tuned> {
     Hybrid spliced =
         shop.splice(
             ComponentSource.directories(whole.components(), context::result),
-            shop.corpus().vocabulary(tokenizerFile),
+            tokenizerFile,
             repetition);
     return HybridFiles.withParameters(spliced, context.result(whole.search()).alpha());
   }

@@ -1,6 +1,5 @@
 package dev.manticore.compiler.stages;
 
-import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.hybrid.Hybrid;
@@ -66,27 +65,16 @@ final class Workshop {
   }
 
   /** Splices the components for one repetition. */
-  Hybrid splice(List<Path> directories, int vocabulary, int repetition) {
+  Hybrid splice(List<Path> directories, Path tokenizer, int repetition) {
     Recipe.Splice splice = recipe().splice();
-    ImmutableList.Builder<ImmutableList<SpliceOptions.LayerRange>> partition =
-        ImmutableList.builder();
-    splice
-        .partition()
-        .forEach(
-            ranges ->
-                partition.add(
-                    ranges.stream()
-                        .map(range -> new SpliceOptions.LayerRange(range.from(), range.to()))
-                        .collect(ImmutableList.toImmutableList())));
     SpliceOptions options =
         new SpliceOptions(
             splice.blocks(),
-            SpliceOptions.Gates.valueOf(splice.gates().name()),
-            SpliceOptions.ProjectorInitialisation.valueOf(
-                splice.projector().initialisation().name()),
-            SpliceOptions.Embeddings.valueOf(splice.embeddings().name()),
-            partition.build(),
-            vocabulary,
+            splice.gates(),
+            splice.projector().initialisation(),
+            splice.embeddings(),
+            splice.partition(),
+            corpus.vocabulary(tokenizer),
             seed(repetition));
     return Splicer.splice(components(directories), options);
   }

@@ -4,9 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
+import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.recipe.Recipe.FromScratch;
 import dev.manticore.compiler.recipe.Recipe.Generated;
-import dev.manticore.compiler.recipe.Recipe.LayerRange;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
 import dev.manticore.compiler.recipe.Recipe.TextFile;
 import dev.manticore.compiler.recipe.Recipe.TokenizerOfComponent;
@@ -67,7 +68,7 @@ class RecipeReaderTest {
     assertThat(recipe.components().get(0).name()).isEqualTo("gpt-neo-small");
     assertThat(recipe.components().get(0).source()).isEqualTo(new Pretrained(checkpoint));
     assertThat(recipe.seeds()).isEqualTo(3);
-    assertThat(recipe.splice().gates()).isEqualTo(Recipe.Gates.TIED);
+    assertThat(recipe.splice().gates()).isEqualTo(Gates.TIED);
     assertThat(recipe.data().source()).isEqualTo(new Generated("mixed", 600_000, 7));
     assertThat(recipe.data().tokenizer())
         .isEqualTo(new TokenizerOfComponent(checkpoint.resolve("tokenizer.json")));
