@@ -7,6 +7,7 @@ import dev.manticore.ir.Graph;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.random.Draws;
 import dev.manticore.onnx.huggingface.Parameter.Initializer;
 import java.math.RoundingMode;
 import java.util.List;

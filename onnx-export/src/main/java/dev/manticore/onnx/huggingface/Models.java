@@ -6,6 +6,7 @@ import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.random.Draws;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,7 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.SplittableRandom;
 
 /**
  * Language models of the families that can be built: GPT-Neo, and Mamba-1 in Hugging Face's and in
@@ -67,7 +67,7 @@ public final class Models {
    */
   public static Graph fresh(String name, ModelConfig config, long seed) {
     Family.Architecture architecture = architecture(config);
-    SplittableRandom random = new SplittableRandom(seed);
+    Draws draws = new Draws(seed);
     ImmutableMap.Builder<String, Tensor> values = ImmutableMap.builder();
     for (Parameter parameter : architecture.parameters()) {
       if (parameter.shape().elementCount() > Integer.MAX_VALUE / 4) {
@@ -80,7 +80,7 @@ public final class Models {
                 + parameter.shape()
                 + ", too large to be drawn; choose a smaller model");
       }
-      values.put(parameter.name(), parameter.draw(random.split()));
+      values.put(parameter.name(), parameter.draw(draws.split()));
     }
     return architecture.build(name, values.buildOrThrow());
   }

@@ -4,7 +4,7 @@ import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
-import java.util.SplittableRandom;
+import dev.manticore.ir.random.Draws;
 
 /**
  * A parameter that a model needs: its name and shape in checkpoints, and how it is drawn for
@@ -22,7 +22,8 @@ record Parameter(String name, Shape shape, Initializer initializer) {
     }
 
     static Initializer normal(double deviation) {
-      return (index, draws) -> deviation * draws.gaussian();
+      // Not normal(deviation), which rounds otherwise: a seed gives the parameters it always gave.
+      return (index, draws) -> deviation * draws.normal(1);
     }
 
     static Initializer uniform(double bound) {
@@ -34,8 +35,7 @@ record Parameter(String name, Shape shape, Initializer initializer) {
     return new TensorType(ElementType.FLOAT32, shape);
   }
 
-  Tensor draw(SplittableRandom random) {
-    Draws draws = new Draws(random);
+  Tensor draw(Draws draws) {
     float[] values = new float[Math.toIntExact(shape.elementCount())];
     for (int i = 0; i < values.length; i++) {
       values[i] = (float) initializer.value(i, draws);

@@ -1,6 +1,7 @@
 package dev.manticore.compiler.data;
 
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.random.Draws;
 
 /**
  * Batches of a data set in random order: each epoch is a new permutation of all sequences, and a

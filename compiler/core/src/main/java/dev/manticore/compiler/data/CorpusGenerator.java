@@ -1,6 +1,7 @@
 package dev.manticore.compiler.data;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.ir.random.Draws;
 
 /**
  * The project's default corpus: English-like passages of two kinds that ask for different abilities

@@ -3,6 +3,7 @@ package dev.manticore.compiler.data;
 import com.google.common.hash.HashCode;
 import com.google.common.hash.Hashing;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.random.Draws;
 import dev.manticore.onnx.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -1,6 +1,7 @@
 package dev.manticore.compiler.data;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.ir.random.Draws;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -1,19 +1,19 @@
 package dev.manticore.compiler.generate;
 
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.random.Draws;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.SplittableRandom;
 
 /** Draws tokens from logits; the same seed and logits give the same tokens on every JDK. */
 final class TokenSampler {
 
   private final Sampling sampling;
-  private final SplittableRandom random;
+  private final Draws draws;
 
   TokenSampler(Sampling sampling, long seed) {
     this.sampling = sampling;
-    this.random = new SplittableRandom(seed);
+    this.draws = new Draws(seed);
   }
 
   /**
@@ -48,7 +48,7 @@ final class TokenSampler {
     while (nucleus < kept && (nucleus == 0 || reached < sampling.topP() * sum)) {
       reached += powers[nucleus++];
     }
-    double drawn = random.nextDouble() * reached;
+    double drawn = draws.unit() * reached;
     for (int i = 0; i < nucleus - 1; i++) {
       drawn -= powers[i];
       if (drawn < 0) {

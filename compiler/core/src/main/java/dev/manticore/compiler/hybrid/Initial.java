@@ -2,7 +2,8 @@ package dev.manticore.compiler.hybrid;
 
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
-import java.util.SplittableRandom;
+import dev.manticore.ir.random.Draws;
+import java.util.Arrays;
 
 /**
  * Initial values of what a hybrid adds to its components; equal seeds give equal values on every
@@ -22,26 +23,24 @@ final class Initial {
   }
 
   static Tensor constant(float value, int... shape) {
-    long[] extents = java.util.Arrays.stream(shape).asLongStream().toArray();
+    long[] extents = Arrays.stream(shape).asLongStream().toArray();
     float[] values = new float[Math.toIntExact(Shape.of(extents).elementCount())];
-    java.util.Arrays.fill(values, value);
+    Arrays.fill(values, value);
     return Tensor.ofFloats(Shape.of(extents), values);
   }
 
-  static Tensor uniform(SplittableRandom random, double bound, long... shape) {
+  static Tensor uniform(Draws draws, double bound, long... shape) {
     float[] values = new float[Math.toIntExact(Shape.of(shape).elementCount())];
     for (int i = 0; i < values.length; i++) {
-      values[i] = (float) (bound * (2 * random.nextDouble() - 1));
+      values[i] = (float) (bound * (2 * draws.unit() - 1));
     }
     return Tensor.ofFloats(Shape.of(shape), values);
   }
 
-  /** Normal with mean 0, by Box and Muller's transform over strict functions. */
-  static Tensor normal(SplittableRandom random, double deviation, long... shape) {
+  static Tensor normal(Draws draws, double deviation, long... shape) {
     float[] values = new float[Math.toIntExact(Shape.of(shape).elementCount())];
     for (int i = 0; i < values.length; i++) {
-      double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - random.nextDouble()));
-      values[i] = (float) (deviation * radius * StrictMath.cos(2 * Math.PI * random.nextDouble()));
+      values[i] = (float) draws.normal(deviation);
     }
     return Tensor.ofFloats(Shape.of(shape), values);
   }

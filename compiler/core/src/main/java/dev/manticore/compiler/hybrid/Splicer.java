@@ -20,9 +20,9 @@ import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
+import dev.manticore.ir.random.Draws;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.SplittableRandom;
 
 /**
  * Splices K components into a hybrid, by the equations of the paper (§2.1, §2.2): K parallel blocks
@@ -42,13 +42,13 @@ public final class Splicer {
   private final int width;
   private final GraphEditor editor = new GraphEditor("hybrid");
   private final Ops ops = new Ops(editor);
-  private final SplittableRandom random;
+  private final Draws draws;
 
   private Splicer(List<Component> components, SpliceOptions options) {
     this.components = components;
     this.options = options;
     this.width = components.stream().mapToInt(Component::width).max().orElseThrow();
-    this.random = new SplittableRandom(options.seed());
+    this.draws = new Draws(options.seed());
   }
 
   /**
@@ -89,7 +89,7 @@ public final class Splicer {
         tables.add(
             editor.parameter(
                 Hybrid.table(k),
-                Initial.normal(random, FRESH_DEVIATION, options.vocabulary(), component.width())));
+                Initial.normal(draws, FRESH_DEVIATION, options.vocabulary(), component.width())));
         embedded.add(ops.gather(tables.get(k), ids, 0));
       } else {
         embedded.add(regions.get(k).copy(component.embedding()));
@@ -199,11 +199,11 @@ public final class Splicer {
             name + ".weight",
             identity
                 ? Initial.identity(outWidth, inWidth)
-                : Initial.uniform(random, bound, outWidth, inWidth));
+                : Initial.uniform(draws, bound, outWidth, inWidth));
     Value bias =
         editor.parameter(
             name + ".bias",
-            identity ? Initial.constant(0, outWidth) : Initial.uniform(random, bound, outWidth));
+            identity ? Initial.constant(0, outWidth) : Initial.uniform(draws, bound, outWidth));
     return ops.own("Projector", Attributes.NONE, 1, x, weight, bias, gate).get(0);
   }
 
