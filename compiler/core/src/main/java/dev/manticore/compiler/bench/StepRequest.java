@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
  * What a step benchmark measures.
  *
  * @param width of the residual stream; a multiple of 32, the width of an attention head
- * @param layers of each component
+ * @param layers of each component; at least 2 in a hybrid
  * @param batch sequences of a step
  * @param length tokens of a sequence, at least 2
  * @param vocabulary rows of the table
@@ -68,7 +68,8 @@ public record StepRequest(
 
   public StepRequest {
     require("width", width, 32);
-    require("layers", layers, 1);
+    // A layer is known by its repetition, and only a hybrid is cut into layers.
+    require("layers", layers, model == Model.HYBRID ? 2 : 1);
     require("batch", batch, 1);
     require("length", length, 2);
     require("vocab", vocabulary, 2);

@@ -13,7 +13,7 @@ final class StepBenchmarkTest {
 
   @Test
   void measuresStepsOfAModelThatKnowsNothing() {
-    StepRequest request = new StepRequest(Model.HYBRID, 32, 1, 2, 4, 11, 2, 1);
+    StepRequest request = new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, 1);
 
     StepResult result = StepBenchmark.run(CpuDevice.instance(), request);
 
