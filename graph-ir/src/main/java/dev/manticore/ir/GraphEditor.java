@@ -335,10 +335,6 @@ public final class GraphEditor {
     outputs.clear();
   }
 
-  public void replaceOutput(Value old, Value replacement) {
-    outputs.replaceAll(output -> output == old ? replacement : output);
-  }
-
   public void opset(String domain, int version) {
     opsets.put(domain, version);
   }
@@ -349,10 +345,6 @@ public final class GraphEditor {
 
   public void function(Graph.Function function) {
     functions.add(function);
-  }
-
-  public void clearFunctions() {
-    functions.clear();
   }
 
   /** The nodes as they are now, in an order in which every value is made before it is read. */
@@ -371,10 +363,6 @@ public final class GraphEditor {
 
   public ImmutableList<Value> inputs() {
     return ImmutableList.copyOf(inputs);
-  }
-
-  public Map<Value, Tensor> parameters() {
-    return Map.copyOf(parameters);
   }
 
   public Optional<Node> producer(Value value) {

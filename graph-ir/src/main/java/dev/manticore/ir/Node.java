@@ -94,10 +94,6 @@ public record Node(
     return reads.build();
   }
 
-  public Node withInputs(List<Optional<Value>> changed) {
-    return new Node(op, name, attributes, ImmutableList.copyOf(changed), outputs, origin);
-  }
-
   /** Nodes are the same only if they are the same object, like the values they make. */
   @Override
   public boolean equals(Object other) {

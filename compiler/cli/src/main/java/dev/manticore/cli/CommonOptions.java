@@ -15,8 +15,4 @@ final class CommonOptions {
       names = {"-v", "--verbose"},
       description = "Show the stack trace of an error.")
   private boolean verbose;
-
-  boolean verbose() {
-    return verbose;
-  }
 }

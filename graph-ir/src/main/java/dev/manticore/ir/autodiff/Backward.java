@@ -9,7 +9,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.IntStream;
 
 /**
  * What backward rules work with: the graph being extended, and which values need a gradient at all.
@@ -57,11 +56,6 @@ final class Backward {
     }
     Value reduced = leading.isEmpty() ? gradient : ops.reduceSum(gradient, toArray(leading));
     return ones.isEmpty() ? reduced : ops.reduceSumKeep(reduced, toArray(ones));
-  }
-
-  /** The axes before the last {@code kept}. */
-  static long[] leadingAxes(Shape shape, int kept) {
-    return IntStream.range(0, shape.rank() - kept).asLongStream().toArray();
   }
 
   /** A value as a matrix of its last axis: [.., n] becomes [rows, n]. */

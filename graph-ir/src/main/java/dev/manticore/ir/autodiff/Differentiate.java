@@ -4,12 +4,9 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.Lists;
-import dev.manticore.ir.Attributes;
-import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Node;
-import dev.manticore.ir.OpId;
 import dev.manticore.ir.Origin;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.TensorType;
@@ -21,7 +18,6 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -98,38 +94,6 @@ public final class Differentiate {
               : ops.expand(ops.scalar(value.elementType(), 0), ops.shapeOf(value)));
     }
     return results.buildOrThrow();
-  }
-
-  /**
-   * A graph with, besides its outputs, the gradient of one of them by each of the named parameters,
-   * as outputs {@code grad.<parameter>}.
-   */
-  public static Graph withGradients(Graph graph, String loss, Collection<String> parameters) {
-    Graph prepared = preparation().run(graph);
-    GraphEditor editor = prepared.edit();
-    Map<String, Value> wanted = new LinkedHashMap<>();
-    for (String name : parameters) {
-      wanted.put(
-          name,
-          prepared
-              .parameter(name)
-              .orElseThrow(() -> new IrException(graph + " has no parameter '" + name + "'")));
-    }
-    Map<Value, Value> gradients = gradients(editor, prepared.output(loss), wanted.values());
-    wanted.forEach(
-        (name, value) -> {
-          Value gradient = gradients.get(value);
-          Value output = new Value(editor.freshName("grad." + name), gradient.type());
-          editor.addNode(
-              Node.of(
-                  OpId.onnx("Identity"),
-                  output.name(),
-                  Attributes.NONE,
-                  List.of(gradient),
-                  List.of(output)));
-          editor.output(output);
-        });
-    return editor.freezeLive();
   }
 
   /**

@@ -249,10 +249,6 @@ final class Inference {
         : attribute(call.attributes(), attribute);
   }
 
-  static boolean isGiven(Evaluation evaluation, int index, String attribute) {
-    return evaluation.hasInput(index) || evaluation.attributes().has(attribute);
-  }
-
   /** The values of an operand that is an input or, in older versions, an attribute. */
   static Optional<long[]> ints(Evaluation evaluation, int index, String attribute) {
     return evaluation.hasInput(index)

@@ -37,10 +37,6 @@ public final class Compilation {
     this.output = output.toAbsolutePath().normalize();
   }
 
-  public Path output() {
-    return output;
-  }
-
   /** What {@link #run} would do. */
   public ImmutableList<StagePlan> plan() {
     return store.plan(pipeline.stages());

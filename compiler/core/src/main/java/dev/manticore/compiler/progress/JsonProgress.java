@@ -50,11 +50,6 @@ final class JsonProgress implements Progress {
   }
 
   @Override
-  public void message(String text) {
-    println(event("message").put("text", text));
-  }
-
-  @Override
   public void stageFinished(String stage, Duration took) {
     println(event("stage-finished").put("stage", stage).put("seconds", took.toMillis() / 1000.0));
   }

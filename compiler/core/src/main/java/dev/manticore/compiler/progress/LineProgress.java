@@ -41,11 +41,6 @@ final class LineProgress implements Progress {
   }
 
   @Override
-  public void message(String text) {
-    println(text);
-  }
-
-  @Override
   public void stageFinished(String stage, Duration took) {
     println(String.format("%s: %s", stage, Durations.words(took)));
   }

@@ -32,9 +32,6 @@ public interface Progress {
   /** A training step, or a unit of other work, is done. */
   void step(StepReport report);
 
-  /** Something worth a line. */
-  void message(String text);
-
   /** The stage last started is complete. */
   void stageFinished(String stage, Duration took);
 

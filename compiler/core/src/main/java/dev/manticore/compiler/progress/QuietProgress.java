@@ -15,8 +15,5 @@ final class QuietProgress implements Progress {
   public void step(StepReport report) {}
 
   @Override
-  public void message(String text) {}
-
-  @Override
   public void stageFinished(String stage, Duration took) {}
 }

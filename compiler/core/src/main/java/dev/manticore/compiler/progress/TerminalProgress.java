@@ -46,11 +46,6 @@ final class TerminalProgress implements Progress {
   }
 
   @Override
-  public void message(String text) {
-    finishLine(text);
-  }
-
-  @Override
   public void stageFinished(String stage, Duration took) {
     finishLine(prefix + ": " + Durations.words(took));
   }
