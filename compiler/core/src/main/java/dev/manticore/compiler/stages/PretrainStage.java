@@ -79,6 +79,7 @@ final class PretrainStage implements Stage<Path> {
         Stages.withVocabulary(
             settings.name(), settings.configuration(), corpus.vocabulary(tokenizerFile));
     Graph model = Models.fresh(settings.name(), config, settings.seed());
+    Stages.requireLength(settings.name(), model, corpus.length());
     TrainingRun.Request request =
         new TrainingRun.Request(
             "pretrain",

@@ -1,6 +1,9 @@
 package dev.manticore.compiler.stages;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.huggingface.ModelConfig;
 import java.util.Locale;
@@ -39,5 +42,56 @@ final class Stages {
               + " ids; raise vocab_size or leave it out");
     }
     return config;
+  }
+
+  /**
+   * @throws ManticoreException {@code MNT-LENGTH} if the model does not take sequences so long
+   */
+  static void requireLength(Component component, int length) {
+    component
+        .maxLength()
+        .ifPresent(
+            longest -> {
+              if (length > longest) {
+                throw new ManticoreException(
+                    "MNT-LENGTH",
+                    "sequences of "
+                        + length
+                        + " tokens are too long for '"
+                        + component.name()
+                        + "', which has positions for "
+                        + longest
+                        + "; make the length shorter");
+              }
+            });
+  }
+
+  /** The same for a model that may not be cut into layers, of whose positions nothing is known. */
+  static void requireLength(String name, Graph model, int length) {
+    Component component;
+    try {
+      component = ComponentFinder.find(name, model);
+    } catch (ManticoreException e) {
+      return;
+    }
+    requireLength(component, length);
+  }
+
+  /**
+   * @throws ManticoreException {@code MNT-VOCABULARY} if the tokenizer gives ids that the
+   *     component's own table does not have
+   */
+  static void requireVocabulary(Component component, int vocabulary) {
+    if (component.vocabulary() < vocabulary) {
+      throw new ManticoreException(
+          "MNT-VOCABULARY",
+          "the tokenizer does not fit the vocabulary of component '"
+              + component.name()
+              + "', which is to be tuned alone too: it has "
+              + vocabulary
+              + " ids, but the component knows only "
+              + component.vocabulary()
+              + "; use the tokenizer that it was trained with, or set compare.components=false");
+    }
   }
 }

@@ -1,6 +1,8 @@
 package dev.manticore.compiler.stages;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.pipeline.Stage;
@@ -138,7 +140,10 @@ final class TuneStage implements Stage<Tuned> {
       model = hybrid.graph();
       alphas = SearchStage.alphas(hybrid);
     } else {
-      model = Models.load(((Alone) subject).component().directory(context::result));
+      Component component = component((Alone) subject, context);
+      Stages.requireLength(component, shop.corpus().length());
+      Stages.requireVocabulary(component, shop.corpus().vocabulary(tokenizerFile));
+      model = component.graph();
     }
     TrainingRun.Request request =
         new TrainingRun.Request(
@@ -160,6 +165,11 @@ final class TuneStage implements Stage<Tuned> {
     long count =
         model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
     Tuned.write(context.directory(), result, count, schedule.steps());
+  }
+
+  private static Component component(Alone alone, StageContext context) {
+    return ComponentFinder.find(
+        alone.name(), Models.load(alone.component().directory(context::result)));
   }
 
   private Hybrid hybrid(WholeHybrid whole, StageContext context, Path tokenizerFile) {

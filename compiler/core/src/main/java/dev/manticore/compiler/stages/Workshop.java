@@ -76,6 +76,14 @@ final class Workshop {
             splice.partition(),
             corpus.vocabulary(tokenizer),
             seed(repetition));
-    return Splicer.splice(components(directories), options);
+    List<Component> components = components(directories);
+    for (Component component : components) {
+      Stages.requireLength(component, corpus.length());
+    }
+    Hybrid hybrid = Splicer.splice(components, options);
+    if (recipe().compare().components()) {
+      components.forEach(component -> Stages.requireVocabulary(component, vocabulary));
+    }
+    return hybrid;
   }
 }
