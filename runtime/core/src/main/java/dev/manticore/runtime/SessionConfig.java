@@ -62,7 +62,8 @@ public record SessionConfig(
         Optimization.ALL,
         ImmutableList.of(),
         Spinning.DURING_RUNS,
-        MemoryPattern.ON,
+        // One block for all values of a run makes runs no faster but their peak much larger.
+        MemoryPattern.OFF,
         "");
   }
 

@@ -54,13 +54,8 @@ public final class StepBenchmark {
 
   /** Builds the model, then takes training steps and forwards by turns; the best of each counts. */
   public static StepResult run(Device device, StepRequest request) {
-    // A memory pattern, one block for all values of a run, makes runs no faster but much larger.
     return run(
-        device,
-        request,
-        SessionConfig.defaults()
-            .withIntraOpThreads(request.threads())
-            .withMemoryPattern(SessionConfig.MemoryPattern.OFF));
+        device, request, SessionConfig.defaults().withIntraOpThreads(request.threads()));
   }
 
   static StepResult run(Device device, StepRequest request, SessionConfig config) {
