@@ -82,7 +82,7 @@ final class Workshop {
     }
     Hybrid hybrid = Splicer.splice(components, options);
     if (recipe().compare().components()) {
-      components.forEach(component -> Stages.requireVocabulary(component, vocabulary));
+      components.forEach(component -> Stages.requireVocabulary(component, options.vocabulary()));
     }
     return hybrid;
   }
