@@ -54,8 +54,7 @@ public final class StepBenchmark {
 
   /** Builds the model, then takes training steps and forwards by turns; the best of each counts. */
   public static StepResult run(Device device, StepRequest request) {
-    return run(
-        device, request, SessionConfig.defaults().withIntraOpThreads(request.threads()));
+    return run(device, request, SessionConfig.defaults().withIntraOpThreads(request.threads()));
   }
 
   static StepResult run(Device device, StepRequest request, SessionConfig config) {

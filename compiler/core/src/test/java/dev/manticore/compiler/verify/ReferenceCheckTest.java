@@ -1,14 +1,17 @@
 package dev.manticore.compiler.verify;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Devices;
 import dev.manticore.testdata.Fixtures;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -38,5 +41,22 @@ class ReferenceCheckTest {
 
     assertThat(discrepancy.passed()).as(String.join("\n", details)).isTrue();
     assertThat(discrepancy.gradientMaxRel()).isNotNull();
+  }
+
+  @Test
+  void runsAnExportOfAnotherToolAsItIs() {
+    Optional<Path> fixture = Fixtures.shared("fixtures/huggingface/gpt-neo");
+    assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
+    Subject subject = Subject.load(fixture.get().resolve("model.onnx"), Optional.empty());
+    ReferenceCheck check =
+        new ReferenceCheck(
+            subject, fixture.get().resolve("reference.safetensors"), Devices.byName("cpu"));
+
+    Discrepancy discrepancy = check.run(ReferenceCheck.Gradients.SKIP, line -> {});
+
+    assertThat(discrepancy.passed()).isTrue();
+    assertThatThrownBy(() -> check.run(ReferenceCheck.Gradients.COMPARE, line -> {}))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("leave out --gradients");
   }
 }
