@@ -7,6 +7,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 
 /**
@@ -22,7 +23,12 @@ final class AdaptiveBlocks implements Blocks {
   private static final long PLAIN_NANOS = 50_000_000;
 
   /** A vector form that is not faster by then is taken to be slow for good. */
-  private static final long VECTOR_NANOS = 10_000_000_000L;
+  private static final long VECTOR_NANOS = 5_000_000_000L;
+
+  /** The trials run for so long and then rest for so long: training goes on beside them. */
+  private static final long BURST_NANOS = 2_000_000;
+
+  private static final long REST_NANOS = 10_000_000;
 
   private enum Operation {
     SCAN,
@@ -82,14 +88,20 @@ final class AdaptiveBlocks implements Blocks {
     }
   }
 
-  /** The least time of a call, tried for so long or until it is below {@code enough}. */
+  /** The least time of a call, tried in bursts for so long or until it is below {@code enough}. */
   private static long least(Runnable call, long nanos, long enough) {
     long least = Long.MAX_VALUE;
     long start = System.nanoTime();
+    long burst = start;
     while (least >= enough && System.nanoTime() - start < nanos) {
       long before = System.nanoTime();
       call.run();
-      least = Math.min(least, System.nanoTime() - before);
+      long after = System.nanoTime();
+      least = Math.min(least, after - before);
+      if (after - burst > BURST_NANOS) {
+        LockSupport.parkNanos(REST_NANOS);
+        burst = System.nanoTime();
+      }
     }
     return least;
   }
