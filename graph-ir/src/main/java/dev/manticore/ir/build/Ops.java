@@ -5,6 +5,7 @@ import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
@@ -210,6 +211,14 @@ public final class Ops {
         attributes,
         Arrays.stream(operands).map(Optional::of).toList(),
         outputs);
+  }
+
+  /** The same value under a name of its own, made unique. */
+  public Value named(String name, Value value) {
+    Value result = new Value(editor.freshName(name), value.type());
+    editor.addNode(
+        Node.of(OpId.onnx("Identity"), name, Attributes.NONE, List.of(value), List.of(result)));
+    return result;
   }
 
   /** A scalar constant; equal ones are made once. */

@@ -2,13 +2,11 @@ package dev.manticore.compiler.artifact;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableSet;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.runtime.Device;
-import dev.manticore.runtime.JavaKernel;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import java.nio.file.Path;
@@ -40,10 +38,8 @@ final class ExportCheck {
       List<Tensor> inputs,
       double limit,
       Path scratch) {
-    ImmutableSet<String> kernels =
-        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
     Path own = scratch.resolve("reference.onnx");
-    OnnxExporter.write(Lowering.forDevice(graph, kernels), own, OnnxExporter.Options.DEFAULT);
+    OnnxExporter.write(Lowering.forDevice(graph, device), own, OnnxExporter.Options.DEFAULT);
     double[] largest = {0};
     List<ExportDiscrepancy.Model> models = new ArrayList<>();
     try (ModelSession reference = ModelSession.open(device, own, SessionConfig.defaults())) {

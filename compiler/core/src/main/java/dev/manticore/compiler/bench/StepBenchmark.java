@@ -1,7 +1,6 @@
 package dev.manticore.compiler.bench;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableSet;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.hybrid.Hybrid;
@@ -20,7 +19,6 @@ import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.runtime.Binding;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.DeviceState;
-import dev.manticore.runtime.JavaKernel;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import java.io.IOException;
@@ -62,11 +60,9 @@ public final class StepBenchmark {
     ImmutableList<ParameterGroup> groups = groups(model);
     StepGraphs graphs = StepGraphs.of(model, request.batch(), request.length());
     StepGraphs.Step step = graphs.step(groups, CLIP);
-    ImmutableSet<String> kernels =
-        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
-    Graph training = Lowering.forDevice(step.graph(), kernels);
+    Graph training = Lowering.forDevice(step.graph(), device);
     AliasingVerifier.verify(training, step.bindings());
-    Graph forward = Lowering.forDevice(graphs.logits(), kernels);
+    Graph forward = Lowering.forDevice(graphs.logits(), device);
     try (DeviceState state = DeviceState.allocate(device, types(training, forward));
         ModelSession trainer = ModelSession.open(device, OnnxExporter.toBytes(training), config);
         ModelSession reader = ModelSession.open(device, OnnxExporter.toBytes(forward), config);

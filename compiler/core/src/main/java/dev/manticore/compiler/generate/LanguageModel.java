@@ -1,6 +1,5 @@
 package dev.manticore.compiler.generate;
 
-import com.google.common.collect.ImmutableSet;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.lower.Lowering;
@@ -14,7 +13,6 @@ import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.runtime.Device;
-import dev.manticore.runtime.JavaKernel;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import java.nio.ByteBuffer;
@@ -55,11 +53,9 @@ final class LanguageModel implements AutoCloseable {
     }
     if (Files.isDirectory(model)) {
       Graph graph = Models.load(model);
-      ImmutableSet<String> kernels =
-          device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
       return new LanguageModel(
           ModelSession.open(
-              device, OnnxExporter.toBytes(Lowering.forDevice(graph, kernels)), config),
+              device, OnnxExporter.toBytes(Lowering.forDevice(graph, device)), config),
           maxLength(graph));
     }
     if (model.toString().endsWith(".onnx")) {

@@ -12,8 +12,6 @@ import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
-import dev.manticore.ir.Node;
-import dev.manticore.ir.OpId;
 import dev.manticore.ir.Origin;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
@@ -71,7 +69,7 @@ public final class Splicer {
     List<Value> weights = new ArrayList<>();
     for (int i = 0; i < options.blocks(); i++) {
       Value logits = editor.parameter(Hybrid.alpha(i), Initial.constant(0, components.size()));
-      weights.add(named("mixture_weights." + i, ops.softmax(logits, 0)));
+      weights.add(ops.named("mixture_weights." + i, ops.softmax(logits, 0)));
     }
     List<Region> regions = new ArrayList<>();
     List<Value> tables = new ArrayList<>();
@@ -97,14 +95,14 @@ public final class Splicer {
     }
     editor.withOrigin(Origin.NONE);
     List<Value> hidden = new ArrayList<>();
-    hidden.add(named("hidden_states.0", mix(weights.get(0), embedded)));
+    hidden.add(ops.named("hidden_states.0", mix(weights.get(0), embedded)));
     for (int i = 0; i < options.blocks(); i++) {
       Value h = hidden.get(i);
       List<Value> parts = new ArrayList<>();
       for (int k = 0; k < components.size(); k++) {
         parts.add(branch(i, k, cuts.get(k).get(i), regions.get(k), weights.get(i), h));
       }
-      hidden.add(named("hidden_states." + (i + 1), mix(weights.get(i), parts)));
+      hidden.add(ops.named("hidden_states." + (i + 1), mix(weights.get(i), parts)));
     }
     List<Value> heads = new ArrayList<>();
     for (int k = 0; k < components.size(); k++) {
@@ -117,7 +115,7 @@ public final class Splicer {
               : regions.get(k).copy(component.normed(), read, component.logits()));
       editor.withOrigin(Origin.NONE);
     }
-    editor.output(named("logits", mix(weights.get(0), heads)));
+    editor.output(ops.named("logits", mix(weights.get(0), heads)));
     Graph graph = editor.freezeLive();
     return new Hybrid(
         graph,
@@ -238,12 +236,5 @@ public final class Splicer {
               + " rows; use the tokenizer that the component was trained with");
     }
     return Tables.truncate(tensor, rows, options.vocabulary());
-  }
-
-  private Value named(String name, Value value) {
-    Value result = new Value(editor.freshName(name), value.type());
-    editor.addNode(
-        Node.of(OpId.onnx("Identity"), name, Attributes.NONE, List.of(value), List.of(result)));
-    return result;
   }
 }

@@ -1,5 +1,6 @@
 package dev.manticore.compiler.lower;
 
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.OpId;
@@ -7,12 +8,21 @@ import dev.manticore.ir.pass.CommonSubexpressions;
 import dev.manticore.ir.pass.FoldConstants;
 import dev.manticore.ir.pass.InlineBodies;
 import dev.manticore.ir.pass.PassPipeline;
+import dev.manticore.runtime.Device;
+import dev.manticore.runtime.JavaKernel;
 import java.util.Set;
 
 /** The pipelines of passes that bring a graph into the form of a target. */
 public final class Lowering {
 
   private Lowering() {}
+
+  /** For our own process, with the kernels that a device has. */
+  public static Graph forDevice(Graph graph, Device device) {
+    return forDevice(
+        graph,
+        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet()));
+  }
 
   /**
    * For our own process: our operators as kernels where the device has them, else as what they

@@ -130,7 +130,7 @@ public final class StepGraphs {
     parameters.forEach(
         (name, parameter) -> {
           Value sum = editor.input("g." + name, parameter.type());
-          Value next = named(editor, "g." + name + ".next", ops.add(sum, gradients.get(parameter)));
+          Value next = ops.named("g." + name + ".next", ops.add(sum, gradients.get(parameter)));
           editor.output(next);
           bindings.add(new StateBinding(sum.name(), next.name()));
         });
@@ -171,7 +171,7 @@ public final class StepGraphs {
             new TensorType(
                 ElementType.INT64, Shape.of(logits.shape().dim(0), logits.shape().dim(1))));
     Value loss = ops.own("CrossEntropy", Attributes.NONE, 2, logits, labels).get(0);
-    return named(editor, "loss", loss);
+    return ops.named("loss", loss);
   }
 
   private Map<String, Value> parameters(GraphEditor editor, List<ParameterGroup> groups) {
@@ -227,7 +227,7 @@ public final class StepGraphs {
     ImmutableList.Builder<StateBinding> bindings = ImmutableList.builder();
     for (int i = 0; i < groups.size(); i++) {
       ParameterGroup group = groups.get(i);
-      Value norm = named(editor, "norm." + group.name(), ops.sqrt(squares.get(i)));
+      Value norm = ops.named("norm." + group.name(), ops.sqrt(squares.get(i)));
       editor.output(norm);
       Value one = ops.scalar(ElementType.FLOAT32, 1);
       Value scale =
@@ -294,12 +294,5 @@ public final class StepGraphs {
             outputs.stream().map(Optional::of).collect(ImmutableList.toImmutableList()),
             Origin.NONE));
     return outputs;
-  }
-
-  private static Value named(GraphEditor editor, String name, Value value) {
-    Value result = new Value(editor.freshName(name), value.type());
-    editor.addNode(
-        Node.of(OpId.onnx("Identity"), name, Attributes.NONE, List.of(value), List.of(result)));
-    return result;
   }
 }

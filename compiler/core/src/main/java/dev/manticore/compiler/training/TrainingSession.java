@@ -18,7 +18,6 @@ import dev.manticore.runtime.Binding;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.DeviceState;
 import dev.manticore.runtime.DeviceTensor;
-import dev.manticore.runtime.JavaKernel;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import java.util.Arrays;
@@ -128,9 +127,7 @@ public final class TrainingSession implements AutoCloseable {
 
   private static Program program(
       Device device, SessionConfig config, DeviceState state, StepGraphs.Step step) {
-    ImmutableSet<String> kernels =
-        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
-    Graph lowered = Lowering.forDevice(step.graph(), kernels);
+    Graph lowered = Lowering.forDevice(step.graph(), device);
     AliasingVerifier.verify(lowered, step.bindings());
     ModelSession session = ModelSession.open(device, OnnxExporter.toBytes(lowered), config);
     Binding binding = session.bind();

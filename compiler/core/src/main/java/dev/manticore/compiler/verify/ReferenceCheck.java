@@ -1,7 +1,6 @@
 package dev.manticore.compiler.verify;
 
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableSet;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
@@ -22,7 +21,6 @@ import dev.manticore.ir.pass.Specialise;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.runtime.Device;
-import dev.manticore.runtime.JavaKernel;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import java.nio.file.Path;
@@ -47,7 +45,6 @@ public final class ReferenceCheck {
   private final Subject subject;
   private final ImmutableMap<String, Tensor> reference;
   private final Device device;
-  private final ImmutableSet<String> kernels;
 
   /**
    * @param reference a safetensors file with {@code input_ids}, {@code logits}, {@code loss},
@@ -57,8 +54,6 @@ public final class ReferenceCheck {
     this.subject = subject;
     this.reference = SafetensorsFile.open(reference).tensors();
     this.device = device;
-    this.kernels =
-        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
   }
 
   /**
@@ -210,7 +205,7 @@ public final class ReferenceCheck {
       Map<Value, Value> computed = Differentiate.gradients(editor, loss, wanted.values());
       wanted.forEach((name, value) -> rename(editor, "grad." + name, computed.get(value)));
     }
-    return Lowering.forDevice(editor.freezeLive(), kernels);
+    return Lowering.forDevice(editor.freezeLive(), device);
   }
 
   private int opset() {
