@@ -172,6 +172,27 @@ class ComponentFinderTest {
         .hasMessageContaining("'g' is not a stack of layers");
   }
 
+  @Test
+  void drawsWhereTheChainBreaks() {
+    GraphEditor editor = new GraphEditor("g");
+    Ops ops = new Ops(editor);
+    Value ids =
+        editor.input(
+            "ids", new TensorType(ElementType.INT64, Shape.of(Dim.of("batch"), Dim.of("length"))));
+    Value table = editor.parameter("t", Tensor.ofFloats(Shape.of(3, 2), 1, 2, 3, 4, 5, 6));
+    Value head = editor.parameter("h", Tensor.ofFloats(Shape.of(2, 3), 1, 2, 3, 4, 5, 6));
+    Value down = ops.named("down", ops.gather(table, ids, 0));
+    Value up = ops.mul(ops.tanh(ops.sigmoid(ops.tanh(down))), 2);
+    editor.output(ops.matMul(ops.sigmoid(ops.add(up, down)), head));
+
+    assertThatThrownBy(() -> ComponentFinder.find("u-net", editor.freeze()))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("%ids: i64[batch,length]\n   |  Gather\n  %Gather")
+        .hasMessageContaining("5 nodes lie without a value that all paths pass through")
+        .hasMessageContaining("X    %down: f32[batch,length,2], read 5 nodes later by node 'Add'")
+        .hasMessageNotContaining("read 1 nodes later");
+  }
+
   /** The same graph with the nodes in their order and every name a number. */
   private static Graph renamed(Graph graph, Map<Value, Value> values) {
     GraphEditor editor = new GraphEditor("x");
