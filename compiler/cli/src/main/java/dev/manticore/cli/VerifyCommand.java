@@ -26,7 +26,8 @@ import picocli.CommandLine.Parameters;
       "",
       "Examples:",
       "  manticore verify checkpoints/gpt-neo --against reference.safetensors --gradients",
-      "  manticore verify hybrid.json --components checkpoints --against reference.safetensors"
+      "  manticore verify hybrid.json --components checkpoints --against reference.safetensors",
+      "  manticore verify model.onnx --parameters-like checkpoints/gpt2 --against reference.safetensors --gradients"
     })
 final class VerifyCommand implements Callable<Integer> {
 
@@ -56,6 +57,14 @@ final class VerifyCommand implements Callable<Integer> {
       description = "The directory that holds the component directories of a hybrid.json.")
   private Optional<Path> components = Optional.empty();
 
+  @Option(
+      names = "--parameters-like",
+      paramLabel = "CHECKPOINT",
+      description =
+          "The checkpoint that an .onnx file was exported from: its parameters are found by content, under"
+              + " whatever names and transposed.")
+  private Optional<Path> parametersLike = Optional.empty();
+
   @Option(names = "--json", description = "Write the JSON object only.")
   private boolean json;
 
@@ -69,7 +78,10 @@ final class VerifyCommand implements Callable<Integer> {
     Path against = terminal.existing(reference);
     ReferenceCheck check =
         new ReferenceCheck(
-            Subject.load(subject, components.map(terminal::existing)),
+            Subject.load(
+                subject,
+                components.map(terminal::existing),
+                parametersLike.map(terminal::existing)),
             against,
             Devices.byName("cpu"));
     Discrepancy discrepancy =

@@ -40,6 +40,14 @@ public final class Runs {
     }
   }
 
+  /** The logits through ONNX Runtime, without any lowering. */
+  public static Tensor asItIs(Graph graph, Tensor ids) {
+    try (ModelSession session =
+        ModelSession.open(CPU, OnnxExporter.toBytes(graph), SessionConfig.defaults())) {
+      return run(session, ids);
+    }
+  }
+
   /** The logits of a model file through ONNX Runtime. */
   public static Tensor fromFile(Path model, Tensor ids) {
     try (ModelSession session = ModelSession.open(CPU, model, SessionConfig.defaults())) {

@@ -3,13 +3,13 @@ package dev.manticore.compiler.verify;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.component.ParameterMatching;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Value;
-import dev.manticore.onnx.OnnxImporter;
-import dev.manticore.onnx.huggingface.Models;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -30,18 +30,47 @@ public record Subject(Graph graph, ImmutableMap<String, Value> inner) {
    * @throws ManticoreException if it is none of them, or cannot be read
    */
   public static Subject load(Path model, Optional<Path> components) {
+    return load(model, components, Optional.empty());
+  }
+
+  /**
+   * The same for an export whose parameters shall be those of a checkpoint: under its names, in its
+   * layout, and a tied table once, so that references made for the checkpoint can be compared with.
+   *
+   * @param parametersLike a model whose parameters hold the same numbers
+   * @throws ManticoreException also if none of the export's parameters is one of these
+   */
+  public static Subject load(Path model, Optional<Path> components, Optional<Path> parametersLike) {
     String name = model.getFileName() == null ? "" : model.getFileName().toString();
-    if (Files.isDirectory(model)) {
-      return of(ComponentFinder.find(name, Models.load(model)));
+    if (parametersLike.isPresent() && !ModelFiles.isExport(model)) {
+      throw new ManticoreException(
+          "MNT-VERIFY",
+          model + " is no .onnx file: only exported graphs need the parameters of a checkpoint");
     }
-    if (name.endsWith(".onnx")) {
-      Graph graph = OnnxImporter.read(model);
+    if (ModelFiles.isExport(model)) {
+      Graph graph = ModelFiles.read(model);
+      if (parametersLike.isPresent()) {
+        Graph adopted = ParameterMatching.adopt(graph, ModelFiles.read(parametersLike.get()));
+        if (adopted == graph) {
+          throw new ManticoreException(
+              "MNT-VERIFY",
+              "no parameter of "
+                  + model
+                  + " holds the numbers of one of "
+                  + parametersLike.get()
+                  + ": they are not the same model");
+        }
+        graph = adopted;
+      }
       try {
         return of(ComponentFinder.find(name, graph));
       } catch (ManticoreException e) {
         // A hybrid, or any other graph: its logits can be compared all the same.
         return new Subject(graph, byName(graph));
       }
+    }
+    if (Files.isDirectory(model)) {
+      return of(ModelFiles.component(name, model));
     }
     if (name.endsWith(".json")) {
       return of(

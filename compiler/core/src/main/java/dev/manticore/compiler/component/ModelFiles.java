@@ -1,0 +1,93 @@
+package dev.manticore.compiler.component;
+
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Value;
+import dev.manticore.onnx.OnnxImporter;
+import dev.manticore.onnx.huggingface.Models;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Opens language models in the forms that they come in: the one door for checkpoints and exports.
+ */
+public final class ModelFiles {
+
+  /** The name of an exported model in a directory of its own. */
+  public static final String EXPORT = "model.onnx";
+
+  private static final String CONFIGURATION = "config.json";
+
+  private ModelFiles() {}
+
+  /**
+   * Whether a place holds an exported graph: an {@code .onnx} file, or a directory with one and no
+   * configuration.
+   */
+  public static boolean isExport(Path place) {
+    return export(place).isPresent();
+  }
+
+  private static Optional<Path> export(Path place) {
+    if (Files.isDirectory(place)) {
+      Path file = place.resolve(EXPORT);
+      boolean exported = Files.exists(file) && !Files.exists(place.resolve(CONFIGURATION));
+      return exported ? Optional.of(file) : Optional.empty();
+    }
+    return Optional.of(place).filter(file -> file.toString().endsWith(".onnx"));
+  }
+
+  /**
+   * The graph of a checkpoint directory, as its family's builder makes it, or of an export, as it
+   * is written there.
+   *
+   * @throws ManticoreException {@code MNT-MODEL} if the place holds neither, and what reading them
+   *     throws
+   */
+  public static Graph read(Path place) {
+    Optional<Path> export = export(place);
+    if (export.isPresent()) {
+      return OnnxImporter.read(export.get());
+    }
+    if (Files.isDirectory(place)) {
+      return Models.load(place);
+    }
+    throw new ManticoreException(
+        "MNT-MODEL",
+        place
+            + (Files.exists(place)
+                ? " is neither a checkpoint directory nor an .onnx file"
+                : " does not exist"));
+  }
+
+  /**
+   * The model of a place, cut into blocks. In an export, a table that is stored a second time for
+   * the head is joined with the first.
+   *
+   * @throws ManticoreException as {@link #read} does, or as {@link ComponentFinder#find}
+   */
+  public static Component component(String name, Path place) {
+    Component component = ComponentFinder.find(name, read(place));
+    return isExport(place) ? tied(component) : component;
+  }
+
+  /**
+   * The component with one parameter for the table of embeddings and the head, where these hold the
+   * same numbers: exporters store a tied table twice, the second time transposed.
+   */
+  static Component tied(Component component) {
+    Graph graph = component.graph();
+    List<Value> tables =
+        graph.parameters().keySet().stream()
+            .filter(parameter -> parameter.shape().rank() == 2)
+            .filter(component::isVocabularyTable)
+            .toList();
+    if (tables.size() != 2) {
+      return component;
+    }
+    Graph joined = ParameterMatching.join(graph, tables.get(0), tables.get(1));
+    return joined == graph ? component : ComponentFinder.find(component.name(), joined);
+  }
+}
