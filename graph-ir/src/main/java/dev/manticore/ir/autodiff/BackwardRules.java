@@ -129,6 +129,7 @@ final class BackwardRules {
         // Our own.
         .own("CausalConv", BackwardRules::causalConv)
         .own("SelectiveScan", BackwardRules::selectiveScan)
+        .own("Attention", BackwardRules::attention)
         .own("CrossEntropy", BackwardRules::crossEntropy)
         .rules
         .buildOrThrow();
@@ -543,6 +544,27 @@ final class BackwardRules {
     }
     operands[5] = only(dy);
     return b.ops().own("SelectiveScanGrad", Attributes.NONE, 5, operands).stream()
+        .map(Optional::of)
+        .toList();
+  }
+
+  /** None for the mask, which is not trained. */
+  private static List<Optional<Value>> attention(Backward b, Node node, List<Optional<Value>> dy) {
+    if (b.wants(node.input(3))) {
+      throw new IrException("the mask of " + node + " cannot be differentiated by");
+    }
+    return b
+        .ops()
+        .own(
+            "AttentionGrad",
+            node.attributes(),
+            3,
+            node.input(0),
+            node.input(1),
+            node.input(2),
+            node.input(3),
+            only(dy))
+        .stream()
         .map(Optional::of)
         .toList();
   }

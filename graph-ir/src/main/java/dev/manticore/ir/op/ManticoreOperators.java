@@ -55,6 +55,12 @@ final class ManticoreOperators {
         "SelectiveScanGrad",
         call -> List.of(call.type(0), call.type(1), call.type(2), call.type(3), call.type(4)),
         ManticoreOperators::selectiveScanGrad);
+    define(operators, "Attention", call -> List.of(call.type(0)), ManticoreOperators::attention);
+    define(
+        operators,
+        "AttentionGrad",
+        call -> List.of(call.type(0), call.type(1), call.type(2)),
+        ManticoreOperators::attentionGrad);
     define(
         operators,
         "CrossEntropy",
@@ -389,6 +395,54 @@ final class ManticoreOperators {
             in.get(4),
             in.get(5));
     return List.of(results.get(2), results.get(3), results.get(1), results.get(4), results.get(5));
+  }
+
+  // ---- Attention: q [B,L,H*D], k, v [B,M,H*D], mask [L,M], attributes heads, scale -> y [B,L,H*D]
+
+  /** y = softmax(scale q k^T + mask) v for each head. */
+  private static List<Value> attention(Ops ops, Call call, List<Value> in) {
+    Value weights = attentionWeights(ops, call, in);
+    return List.of(joinHeads(ops, ops.matMul(weights, splitHeads(ops, call, in.get(2)))));
+  }
+
+  /** q, k, v, mask, dy -> dq, dk, dv. */
+  private static List<Value> attentionGrad(Ops ops, Call call, List<Value> in) {
+    Value weights = attentionWeights(ops, call, in);
+    Value q = splitHeads(ops, call, in.get(0));
+    Value k = splitHeads(ops, call, in.get(1));
+    Value v = splitHeads(ops, call, in.get(2));
+    Value dy = splitHeads(ops, call, in.get(4));
+    Value dWeights = ops.matMul(dy, ops.transpose(v, 0, 1, 3, 2));
+    Value dScores =
+        ops.mul(
+            ops.own("SoftmaxGrad", Attributes.of("axis", -1), 1, dWeights, weights).get(0),
+            scale(call));
+    return List.of(
+        joinHeads(ops, ops.matMul(dScores, k)),
+        joinHeads(ops, ops.matMul(ops.transpose(dScores, 0, 1, 3, 2), q)),
+        joinHeads(ops, ops.matMul(ops.transpose(weights, 0, 1, 3, 2), dy)));
+  }
+
+  private static Value attentionWeights(Ops ops, Call call, List<Value> in) {
+    Value q = splitHeads(ops, call, in.get(0));
+    Value k = splitHeads(ops, call, in.get(1));
+    Value products = ops.matMul(q, ops.transpose(k, 0, 1, 3, 2));
+    return ops.softmax(ops.add(ops.mul(products, scale(call)), in.get(3)), -1);
+  }
+
+  private static float scale(Call call) {
+    return call.attributes().floatValue("scale", 1);
+  }
+
+  /** [B,L,H*D] -> [B,H,L,D]. */
+  private static Value splitHeads(Ops ops, Call call, Value x) {
+    long heads = call.attributes().intValue("heads", 1);
+    return ops.transpose(ops.reshape(x, 0, 0, heads, -1), 0, 2, 1, 3);
+  }
+
+  /** [B,H,L,D] -> [B,L,H*D]. */
+  private static Value joinHeads(Ops ops, Value x) {
+    return ops.reshape(ops.transpose(x, 0, 2, 1, 3), 0, 0, -1);
   }
 
   // ---- CrossEntropy: logits [..,V], labels i64[..] -> mean loss [], log-probabilities [..,V]

@@ -273,6 +273,24 @@ class BackwardRulesTest {
             Shape.of(1, 1, 2),
             Shape.of(1, 1, 2)),
         of(
+            "dev.manticore.Attention",
+            (o, v) ->
+                o.own(
+                        "Attention",
+                        Attributes.of("heads", 2).with("scale", Attribute.of(0.7f)),
+                        1,
+                        v.get(0),
+                        v.get(1),
+                        v.get(2),
+                        o.editor()
+                            .constant(
+                                Tensor.ofFloats(
+                                    Shape.of(3, 4), 0, -99, -99, 1, 0, 0, -99, 2, 0, 0, 0, 0)))
+                    .get(0),
+            Shape.of(2, 3, 6),
+            Shape.of(2, 4, 6),
+            Shape.of(2, 4, 6)),
+        of(
             "dev.manticore.CrossEntropy",
             (o, v) -> o.own("CrossEntropy", Attributes.NONE, 2, v.get(0), labels(o)).get(0),
             Shape.of(2, 3, 5)),

@@ -6,6 +6,7 @@ import static dev.manticore.ir.ElementType.INT64;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.kernels.Attention;
 import dev.manticore.kernels.CausalConvGradient;
 import dev.manticore.kernels.Elementwise;
 import dev.manticore.kernels.EmbeddingGradient;
@@ -27,6 +28,12 @@ final class CpuKernels {
       ImmutableList.of(
           Entry.of("SelectiveScan", floats(5), 1, CpuKernels::selectiveScan),
           Entry.of("SelectiveScanGrad", floats(6), 5, CpuKernels::selectiveScanGrad),
+          Entry.of("Attention", floats(4), 1, CpuKernels::attention)
+              .withIntegerAttributes("heads")
+              .withFloatAttributes("scale"),
+          Entry.of("AttentionGrad", floats(5), 3, CpuKernels::attentionGrad)
+              .withIntegerAttributes("heads")
+              .withFloatAttributes("scale"),
           Entry.of("CausalConvGrad", floats(3), 3, CpuKernels::causalConvGrad),
           Entry.of("EmbeddingGrad", ImmutableList.of(INT64, FLOAT32), 1, CpuKernels::embeddingGrad)
               .withIntegerAttributes("rows"),
@@ -44,8 +51,13 @@ final class CpuKernels {
 
   private CpuKernels() {}
 
+  /** All of them but those that win in their vector form only, where there is none. */
   static ImmutableList<JavaKernel> all() {
-    return ALL;
+    return Forms.hasVector()
+        ? ALL
+        : ALL.stream()
+            .filter(kernel -> !kernel.name().startsWith("Attention"))
+            .collect(ImmutableList.toImmutableList());
   }
 
   /** The form of the kernels in use, {@code plain} or {@code vector}. */
@@ -163,6 +175,49 @@ final class CpuKernels {
         context.floatOutput(2, context.inputShape(2)),
         context.floatOutput(3, context.inputShape(3)),
         context.floatOutput(4, context.inputShape(4)));
+  }
+
+  private static Attention attentionOf(Entry kernel, KernelContext context) {
+    long[] q = context.inputShape(0);
+    long[] k = context.inputShape(1);
+    long heads = context.integer("heads");
+    kernel.check(context, 0, q.length == 3 && heads > 0 && q[2] % heads == 0);
+    kernel.check(context, 1, k.length == 3 && k[0] == q[0] && k[2] == q[2]);
+    kernel.checkSame(context, 1, 2);
+    kernel.checkShape(context, 3, q[1], k[1]);
+    return new Attention(
+        Math.toIntExact(q[0]),
+        Math.toIntExact(q[1]),
+        Math.toIntExact(k[1]),
+        Math.toIntExact(heads),
+        Math.toIntExact(q[2] / heads),
+        context.real("scale"));
+  }
+
+  private static void attention(Entry kernel, KernelContext context) {
+    attentionOf(kernel, context)
+        .forward(
+            context::parallel,
+            context.floatInput(0),
+            context.floatInput(1),
+            context.floatInput(2),
+            context.floatInput(3),
+            context.floatOutput(0, context.inputShape(0)));
+  }
+
+  private static void attentionGrad(Entry kernel, KernelContext context) {
+    Attention attention = attentionOf(kernel, context);
+    kernel.checkSame(context, 0, 4);
+    attention.gradient(
+        context::parallel,
+        context.floatInput(0),
+        context.floatInput(1),
+        context.floatInput(2),
+        context.floatInput(3),
+        context.floatInput(4),
+        context.floatOutput(0, context.inputShape(0)),
+        context.floatOutput(1, context.inputShape(1)),
+        context.floatOutput(2, context.inputShape(2)));
   }
 
   private static CausalConvGradient convolution(Entry kernel, KernelContext context) {

@@ -106,6 +106,31 @@ class CpuKernelsTest {
     return new Case("SelectiveScanGrad", Attributes.NONE, 5, operands);
   }
 
+  private static Attributes heads(int heads, float scale) {
+    return Attributes.of("heads", heads).with("scale", Attribute.of(scale));
+  }
+
+  private static Tensor[] attention(int b, int l, int m, int width) {
+    float[] mask = new float[l * m];
+    for (int i = 0; i < l; i++) {
+      for (int j = i + 1; j < m; j++) {
+        mask[i * m + j] = -Float.MAX_VALUE;
+      }
+    }
+    return new Tensor[] {
+      draw(b, l, width),
+      draw(b, m, width),
+      draw(v -> v + 1, b, m, width),
+      Tensor.ofFloats(Shape.of(l, m), mask)
+    };
+  }
+
+  private static Tensor[] attentionGrad(int b, int l, int m, int width) {
+    List<Tensor> operands = new ArrayList<>(List.of(attention(b, l, m, width)));
+    operands.add(draw(v -> v - 0.5, b, l, width));
+    return operands.toArray(Tensor[]::new);
+  }
+
   private static Case adamW(long... shape) {
     return of(
         "AdamW",
@@ -126,6 +151,10 @@ class CpuKernelsTest {
         scanGrad(1, 1, 1, 1),
         scanGrad(2, 20, 150, 16),
         scanGrad(2, 7, 5, 3),
+        with("Attention", heads(3, 0.4f), 1, attention(2, 20, 23, 21)),
+        with("Attention", heads(1, 1), 1, attention(1, 1, 1, 1)),
+        with("AttentionGrad", heads(3, 0.4f), 3, attentionGrad(2, 20, 23, 21)),
+        with("AttentionGrad", heads(2, 0.2f), 3, attentionGrad(3, 33, 34, 64)),
         of("CausalConvGrad", 3, draw(2, 40, 300), draw(300, 1, 4), draw(v -> v + 1, 2, 40, 300)),
         of("CausalConvGrad", 3, draw(1, 2, 3), draw(3, 1, 4), draw(v -> v + 1, 1, 2, 3)),
         with("EmbeddingGrad", Attributes.of("rows", 70), 1, indices(70, 0, 2, 50), draw(2, 50, 5)),

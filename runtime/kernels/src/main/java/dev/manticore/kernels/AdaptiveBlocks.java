@@ -1,5 +1,6 @@
 package dev.manticore.kernels;
 
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -40,7 +41,10 @@ final class AdaptiveBlocks implements Blocks {
     SCALED_EXP,
     SUM_SQUARES,
     NORM_SUMS,
-    NORM_GRADIENT
+    NORM_GRADIENT,
+    MULTIPLY,
+    SOFTMAX,
+    SOFTMAX_GRADIENT
   }
 
   private final Blocks plain;
@@ -144,6 +148,13 @@ final class AdaptiveBlocks implements Blocks {
       case SUM_SQUARES -> b -> b.sumSquares(size, 0, v[0], sums);
       case NORM_SUMS -> b -> b.normSums(size, 0, v[0], v[1], v[2], 0, 1, sums, v[3], v[4]);
       case NORM_GRADIENT -> b -> b.normGradient(size, 0, v[0], v[1], v[2], 0, 1, 0.1f, 0.1f, v[3]);
+      case MULTIPLY ->
+          b -> {
+            Arrays.fill(v[2], 0);
+            b.multiply(LANES, LANES, 2 * LANES, v[0], 0, LANES, 1, v[1], 0, width, v[2], 0, width);
+          };
+      case SOFTMAX -> b -> b.softmax(8 * LANES, v[0], 0, 1, v[1], 0, sums);
+      case SOFTMAX_GRADIENT -> b -> b.softmaxGradient(8 * LANES, v[0], v[1], 0, 1, sums);
     };
   }
 
@@ -247,5 +258,35 @@ final class AdaptiveBlocks implements Blocks {
       float[] dx) {
     form(Operation.NORM_GRADIENT)
         .normGradient(width, at, x, dy, scale, mean, inverse, first, second, dx);
+  }
+
+  @Override
+  public void multiply(
+      int rows,
+      int depth,
+      int columns,
+      float[] a,
+      int aAt,
+      int aRow,
+      int aDepth,
+      float[] b,
+      int bAt,
+      int bRow,
+      float[] c,
+      int cAt,
+      int cRow) {
+    form(Operation.MULTIPLY)
+        .multiply(rows, depth, columns, a, aAt, aRow, aDepth, b, bAt, bRow, c, cAt, cRow);
+  }
+
+  @Override
+  public void softmax(
+      int count, float[] s, int at, float scale, float[] mask, int maskAt, float[] sums) {
+    form(Operation.SOFTMAX).softmax(count, s, at, scale, mask, maskAt, sums);
+  }
+
+  @Override
+  public void softmaxGradient(int count, float[] p, float[] dp, int at, float scale, float[] sums) {
+    form(Operation.SOFTMAX_GRADIENT).softmaxGradient(count, p, dp, at, scale, sums);
   }
 }

@@ -123,4 +123,42 @@ interface Blocks {
       float first,
       float second,
       float[] dx);
+
+  /**
+   * {@code c += a b}, each element summed in the order of the depth.
+   *
+   * @param columns a multiple of {@link #LANES}
+   * @param a {@code [rows][depth]}: element (i, k) at {@code aAt + i aRow + k aDepth}
+   * @param b {@code [depth][columns]}: row k at {@code bAt + k bRow}
+   * @param c {@code [rows][columns]}: row i at {@code cAt + i cRow}
+   */
+  void multiply(
+      int rows,
+      int depth,
+      int columns,
+      float[] a,
+      int aAt,
+      int aRow,
+      int aDepth,
+      float[] b,
+      int bAt,
+      int bRow,
+      float[] c,
+      int cAt,
+      int cRow);
+
+  /**
+   * {@code s = softmax(scale s + mask)} of one row, in place.
+   *
+   * @param sums at least {@link #LANES} values, overwritten
+   */
+  void softmax(int count, float[] s, int at, float scale, float[] mask, int maskAt, float[] sums);
+
+  /**
+   * The gradient of a softmax and of the scale before it, of one row, in place: {@code dp = scale p
+   * (dp - sum p dp)}.
+   *
+   * @param sums at least {@link #LANES} values, overwritten
+   */
+  void softmaxGradient(int count, float[] p, float[] dp, int at, float scale, float[] sums);
 }

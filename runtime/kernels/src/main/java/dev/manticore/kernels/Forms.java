@@ -22,6 +22,11 @@ public final class Forms {
     return blocks instanceof AdaptiveBlocks ? "adaptive" : "vector";
   }
 
+  /** Whether the virtual machine has the module that the vector form needs. */
+  public static boolean hasVector() {
+    return vector().isPresent();
+  }
+
   static Blocks chosen() {
     return Holder.INSTANCE;
   }

@@ -1,5 +1,7 @@
 package dev.manticore.kernels;
 
+import java.util.Arrays;
+
 /** Plain loops. */
 final class PlainBlocks implements Blocks {
 
@@ -218,6 +220,76 @@ final class PlainBlocks implements Blocks {
     for (int i = 0; i < width; i++) {
       float normal = (x[at + i] - mean) * inverse;
       dx[at + i] = (dy[at + i] * scale[i] - first - normal * second) * inverse;
+    }
+  }
+
+  @Override
+  public void multiply(
+      int rows,
+      int depth,
+      int columns,
+      float[] a,
+      int aAt,
+      int aRow,
+      int aDepth,
+      float[] b,
+      int bAt,
+      int bRow,
+      float[] c,
+      int cAt,
+      int cRow) {
+    // Rows of their own, since only loops that index all arrays alike are turned into vector code.
+    float[][] sums = new float[rows][columns];
+    float[] row = new float[columns];
+    for (int i = 0; i < rows; i++) {
+      System.arraycopy(c, cAt + i * cRow, sums[i], 0, columns);
+    }
+    for (int k = 0; k < depth; k++) {
+      System.arraycopy(b, bAt + k * bRow, row, 0, columns);
+      for (int i = 0; i < rows; i++) {
+        addProduct(a[aAt + i * aRow + k * aDepth], row, sums[i]);
+      }
+    }
+    for (int i = 0; i < rows; i++) {
+      System.arraycopy(sums[i], 0, c, cAt + i * cRow, columns);
+    }
+  }
+
+  private static void addProduct(float factor, float[] x, float[] sums) {
+    for (int j = 0; j < sums.length; j++) {
+      sums[j] = Math.fma(factor, x[j], sums[j]);
+    }
+  }
+
+  @Override
+  public void softmax(
+      int count, float[] s, int at, float scale, float[] mask, int maskAt, float[] sums) {
+    float most = Float.NEGATIVE_INFINITY;
+    for (int i = 0; i < count; i++) {
+      s[at + i] = Math.fma(s[at + i], scale, mask[maskAt + i]);
+      most = Math.max(most, s[at + i]);
+    }
+    Arrays.fill(sums, 0, LANES, 0);
+    for (int i = 0; i < count; i++) {
+      s[at + i] = Exponential.of(Math.max(s[at + i] - most, Softmax.LEAST));
+      sums[i % LANES] += s[at + i];
+    }
+    float sum = Softmax.sum(sums);
+    float inverse = 1 / sum;
+    for (int i = 0; i < count; i++) {
+      s[at + i] *= inverse;
+    }
+  }
+
+  @Override
+  public void softmaxGradient(int count, float[] p, float[] dp, int at, float scale, float[] sums) {
+    Arrays.fill(sums, 0, LANES, 0);
+    for (int i = 0; i < count; i++) {
+      sums[i % LANES] = Math.fma(p[at + i], dp[at + i], sums[i % LANES]);
+    }
+    float sum = Softmax.sum(sums);
+    for (int i = 0; i < count; i++) {
+      dp[at + i] = p[at + i] * (dp[at + i] - sum) * scale;
     }
   }
 }

@@ -321,4 +321,179 @@ final class VectorBlocks implements Blocks {
           .intoArray(dx, at + i);
     }
   }
+
+  @Override
+  public void multiply(
+      int rows,
+      int depth,
+      int columns,
+      float[] a,
+      int aAt,
+      int aRow,
+      int aDepth,
+      float[] b,
+      int bAt,
+      int bRow,
+      float[] c,
+      int cAt,
+      int cRow) {
+    int whole = rows - rows % 4;
+    for (int j = 0; j < columns; j += 2 * STEP) {
+      boolean pair = j + 2 * STEP <= columns;
+      for (int i = 0; i < whole; i += 4) {
+        int from = aAt + i * aRow;
+        int to = cAt + i * cRow + j;
+        if (pair) {
+          fourByTwo(depth, a, from, aRow, aDepth, b, bAt + j, bRow, c, to, cRow);
+        } else {
+          fourByOne(depth, a, from, aRow, aDepth, b, bAt + j, bRow, c, to, cRow);
+        }
+      }
+      for (int i = whole; i < rows; i++) {
+        int from = aAt + i * aRow;
+        int to = cAt + i * cRow + j;
+        one(depth, a, from, aDepth, b, bAt + j, bRow, c, to);
+        if (pair) {
+          one(depth, a, from, aDepth, b, bAt + j + STEP, bRow, c, to + STEP);
+        }
+      }
+    }
+  }
+
+  /** Four rows by two vectors: as many sums as hide the latency of an addition. */
+  private static void fourByTwo(
+      int depth,
+      float[] a,
+      int aAt,
+      int aRow,
+      int aDepth,
+      float[] b,
+      int bAt,
+      int bRow,
+      float[] c,
+      int cAt,
+      int cRow) {
+    FloatVector c00 = load(c, cAt);
+    FloatVector c01 = load(c, cAt + STEP);
+    FloatVector c10 = load(c, cAt + cRow);
+    FloatVector c11 = load(c, cAt + cRow + STEP);
+    FloatVector c20 = load(c, cAt + 2 * cRow);
+    FloatVector c21 = load(c, cAt + 2 * cRow + STEP);
+    FloatVector c30 = load(c, cAt + 3 * cRow);
+    FloatVector c31 = load(c, cAt + 3 * cRow + STEP);
+    int from = aAt;
+    int at = bAt;
+    for (int k = 0; k < depth; k++) {
+      FloatVector b0 = load(b, at);
+      FloatVector b1 = load(b, at + STEP);
+      FloatVector factor = all(a[from]);
+      c00 = factor.fma(b0, c00);
+      c01 = factor.fma(b1, c01);
+      factor = all(a[from + aRow]);
+      c10 = factor.fma(b0, c10);
+      c11 = factor.fma(b1, c11);
+      factor = all(a[from + 2 * aRow]);
+      c20 = factor.fma(b0, c20);
+      c21 = factor.fma(b1, c21);
+      factor = all(a[from + 3 * aRow]);
+      c30 = factor.fma(b0, c30);
+      c31 = factor.fma(b1, c31);
+      from += aDepth;
+      at += bRow;
+    }
+    c00.intoArray(c, cAt);
+    c01.intoArray(c, cAt + STEP);
+    c10.intoArray(c, cAt + cRow);
+    c11.intoArray(c, cAt + cRow + STEP);
+    c20.intoArray(c, cAt + 2 * cRow);
+    c21.intoArray(c, cAt + 2 * cRow + STEP);
+    c30.intoArray(c, cAt + 3 * cRow);
+    c31.intoArray(c, cAt + 3 * cRow + STEP);
+  }
+
+  private static void fourByOne(
+      int depth,
+      float[] a,
+      int aAt,
+      int aRow,
+      int aDepth,
+      float[] b,
+      int bAt,
+      int bRow,
+      float[] c,
+      int cAt,
+      int cRow) {
+    FloatVector c0 = load(c, cAt);
+    FloatVector c1 = load(c, cAt + cRow);
+    FloatVector c2 = load(c, cAt + 2 * cRow);
+    FloatVector c3 = load(c, cAt + 3 * cRow);
+    int from = aAt;
+    for (int k = 0; k < depth; k++) {
+      FloatVector row = load(b, bAt + k * bRow);
+      c0 = all(a[from]).fma(row, c0);
+      c1 = all(a[from + aRow]).fma(row, c1);
+      c2 = all(a[from + 2 * aRow]).fma(row, c2);
+      c3 = all(a[from + 3 * aRow]).fma(row, c3);
+      from += aDepth;
+    }
+    c0.intoArray(c, cAt);
+    c1.intoArray(c, cAt + cRow);
+    c2.intoArray(c, cAt + 2 * cRow);
+    c3.intoArray(c, cAt + 3 * cRow);
+  }
+
+  private static void one(
+      int depth, float[] a, int aAt, int aDepth, float[] b, int bAt, int bRow, float[] c, int cAt) {
+    FloatVector sum = load(c, cAt);
+    for (int k = 0; k < depth; k++) {
+      sum = all(a[aAt + k * aDepth]).fma(load(b, bAt + k * bRow), sum);
+    }
+    sum.intoArray(c, cAt);
+  }
+
+  @Override
+  public void softmax(
+      int count, float[] s, int at, float scale, float[] mask, int maskAt, float[] sums) {
+    FloatVector largest = all(Float.NEGATIVE_INFINITY);
+    for (int i = 0; i < count; i += STEP) {
+      FloatVector x = load(s, at + i).fma(all(scale), load(mask, maskAt + i));
+      x.intoArray(s, at + i);
+      largest = largest.max(x);
+    }
+    largest.intoArray(sums, 0);
+    float most = sums[0];
+    for (int lane = 1; lane < STEP; lane++) {
+      most = Math.max(most, sums[lane]);
+    }
+    zero(sums);
+    for (int i = 0; i < count; i += STEP) {
+      FloatVector e = exp(load(s, at + i).sub(most).max(Softmax.LEAST));
+      e.intoArray(s, at + i);
+      load(sums, i % LANES).add(e).intoArray(sums, i % LANES);
+    }
+    float sum = Softmax.sum(sums);
+    float inverse = 1 / sum;
+    for (int i = 0; i < count; i += STEP) {
+      load(s, at + i).mul(inverse).intoArray(s, at + i);
+    }
+  }
+
+  private static void zero(float[] lanes) {
+    for (int lane = 0; lane < LANES; lane += STEP) {
+      FloatVector.zero(SPECIES).intoArray(lanes, lane);
+    }
+  }
+
+  @Override
+  public void softmaxGradient(int count, float[] p, float[] dp, int at, float scale, float[] sums) {
+    zero(sums);
+    for (int i = 0; i < count; i += STEP) {
+      int lane = i % LANES;
+      load(p, at + i).fma(load(dp, at + i), load(sums, lane)).intoArray(sums, lane);
+    }
+    float sum = Softmax.sum(sums);
+    for (int i = 0; i < count; i += STEP) {
+      load(p, at + i).mul(load(dp, at + i).sub(sum)).mul(scale).intoArray(dp, at + i);
+    }
+  }
 }

@@ -44,6 +44,16 @@ class BlocksTest {
                     COUNT, 0, a.get(0), a.get(1), a.get(2), 0.3f, 1.7f, a.get(3), a.get(4),
                     a.get(5))),
         new Case(
+            "multiply",
+            (b, a) -> b.multiply(4, 5, 16, a.get(0), 1, 6, 1, a.get(1), 0, 4, a.get(2), 0, 16)),
+        new Case(
+            "multiply, turned",
+            (b, a) -> b.multiply(3, 4, 16, a.get(0), 1, 1, 3, a.get(1), 0, 16, a.get(2), 0, 16)),
+        new Case("softmax", (b, a) -> b.softmax(32, a.get(0), 16, 0.3f, a.get(1), 0, a.get(2))),
+        new Case(
+            "softmaxGradient",
+            (b, a) -> b.softmaxGradient(32, a.get(0), a.get(1), 16, 0.3f, a.get(2))),
+        new Case(
             "normGradient",
             (b, a) ->
                 b.normGradient(

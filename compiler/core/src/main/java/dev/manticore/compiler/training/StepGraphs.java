@@ -2,6 +2,7 @@ package dev.manticore.compiler.training;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.lower.FuseAttention;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
@@ -73,7 +74,11 @@ public final class StepGraphs {
     bind(extents, ids.shape().dim(0), batch);
     bind(extents, ids.shape().dim(1), length);
     Graph specialised =
-        PassPipeline.of(Specialise.of(extents), Differentiate.preparation(), new FoldConstants())
+        PassPipeline.of(
+                Specialise.of(extents),
+                Differentiate.preparation(),
+                new FoldConstants(),
+                new FuseAttention())
             .run(model);
     return new StepGraphs(specialised);
   }

@@ -1,0 +1,19 @@
+package dev.manticore.kernels;
+
+/** What both forms of the softmax of a row share. */
+final class Softmax {
+
+  /** The exponential of what lies below is zero; it keeps the argument in the range of ours. */
+  static final float LEAST = -200f;
+
+  private Softmax() {}
+
+  /** The total of {@link Blocks#LANES} partial sums. */
+  static float sum(float[] lanes) {
+    float sum = 0;
+    for (int lane = 0; lane < Blocks.LANES; lane++) {
+      sum += lanes[lane];
+    }
+    return sum;
+  }
+}
