@@ -92,7 +92,7 @@ class FuseAttentionTest {
     GraphEditor editor = new GraphEditor("g");
     Ops ops = new Ops(editor);
     Value mask = editor.constant(random(Shape.of(LENGTH, LENGTH), 9));
-    editor.output(attention(ops, mask, spelling));
+    editor.output(ops.named("y", attention(ops, mask, spelling)));
     return editor.freezeLive();
   }
 
