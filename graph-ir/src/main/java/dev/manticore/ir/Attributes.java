@@ -2,6 +2,7 @@ package dev.manticore.ir;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSortedMap;
+import com.google.common.collect.Maps;
 import java.util.Map;
 
 /** The attributes of a node, by name in sorted order. */
@@ -31,6 +32,12 @@ public record Attributes(ImmutableSortedMap<String, Attribute> values) {
           }
         });
     return new Attributes(builder.put(name, value).build());
+  }
+
+  /** A copy that does not have {@code name}. */
+  public Attributes without(String name) {
+    return new Attributes(
+        ImmutableSortedMap.copyOf(Maps.filterKeys(values, key -> !key.equals(name))));
   }
 
   public Attributes with(String name, long value) {

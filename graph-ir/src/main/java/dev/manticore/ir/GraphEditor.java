@@ -81,6 +81,16 @@ public final class GraphEditor {
     return new GraphEditor(subgraphName, catalogue, this);
   }
 
+  /** Keeps new values from being called what a graph, or a subgraph of it, calls its own. */
+  public void reserveNames(Graph subgraph) {
+    subgraph.inputs().forEach(input -> names.add(input.name()));
+    subgraph.parameters().keySet().forEach(parameter -> names.add(parameter.name()));
+    for (Node node : subgraph.nodes()) {
+      node.presentOutputs().forEach(output -> names.add(output.name()));
+      node.attributes().graphs().forEach(this::reserveNames);
+    }
+  }
+
   /** A name not yet used in this graph or one around it, the base itself where possible. */
   public String freshName(String base) {
     String wanted = base.isEmpty() ? "value" : base;
@@ -428,15 +438,6 @@ public final class GraphEditor {
       producers.put(output, node);
     }
     node.attributes().graphs().forEach(this::reserveNames);
-  }
-
-  private void reserveNames(Graph subgraph) {
-    subgraph.inputs().forEach(input -> names.add(input.name()));
-    subgraph.parameters().keySet().forEach(parameter -> names.add(parameter.name()));
-    for (Node node : subgraph.nodes()) {
-      node.presentOutputs().forEach(output -> names.add(output.name()));
-      node.attributes().graphs().forEach(this::reserveNames);
-    }
   }
 
   private void trackConstants(Node node) {

@@ -158,7 +158,8 @@ final class ControlOperators {
 
     static ScanLayout of(OpId op, Attributes attributes, int operands) {
       if (op.version() < SCAN_WITHOUT_BATCH) {
-        throw new IrException("Scan of version " + op.version() + " is not supported; 9 is");
+        throw new IrException(
+            "Scan of version " + op.version() + " is only lifted; run what it is lifted to");
       }
       Graph body = attributes.graph("body");
       int inputs = Math.toIntExact(attributes.intValue("num_scan_inputs", 0));
@@ -197,6 +198,11 @@ final class ControlOperators {
   }
 
   private static ImmutableList<TensorType> scanTypes(Call call) {
+    if (call.op().version() < SCAN_WITHOUT_BATCH) {
+      return call.attributes().graph("body").outputs().stream()
+          .map(output -> output.type().withShape(Shape.unranked()))
+          .collect(ImmutableList.toImmutableList());
+    }
     ScanLayout layout = ScanLayout.of(call.op(), call.attributes(), call.inputCount());
     Graph body = call.attributes().graph("body");
     Dim length = Dim.UNKNOWN;

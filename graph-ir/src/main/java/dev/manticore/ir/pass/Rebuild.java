@@ -54,7 +54,7 @@ final class Rebuild {
   /** The rebuilt graph; the same object if neither a node nor a type has changed. */
   Graph run(Graph graph) {
     GraphEditor editor = new GraphEditor(graph.name());
-    reserve(graph, editor);
+    editor.reserveNames(graph);
     fill(editor, graph, List.of(), new Own());
     Graph rebuilt = editor.freeze();
     return changed ? rebuilt : graph;
@@ -388,15 +388,6 @@ final class Rebuild {
             ImmutableList.of(Optional.of(value)),
             frame.origin));
     return value;
-  }
-
-  private static void reserve(Graph graph, GraphEditor editor) {
-    graph.inputs().forEach(value -> editor.freshName(value.name()));
-    graph.parameters().keySet().forEach(value -> editor.freshName(value.name()));
-    for (Node node : graph.nodes()) {
-      node.presentOutputs().forEach(value -> editor.freshName(value.name()));
-      node.attributes().graphs().forEach(subgraph -> reserve(subgraph, editor));
-    }
   }
 
   /** What is inferred; where that is open, what is declared. */
