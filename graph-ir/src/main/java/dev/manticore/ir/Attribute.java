@@ -5,9 +5,20 @@ import static java.util.Objects.requireNonNull;
 import com.google.common.collect.ImmutableList;
 import com.google.common.primitives.Floats;
 import com.google.common.primitives.Longs;
+import java.util.function.UnaryOperator;
 
 /** The value of a node's attribute. */
 public sealed interface Attribute {
+
+  /** The subgraphs that it consists of; most attributes have none. */
+  default ImmutableList<Graph> graphs() {
+    return ImmutableList.of();
+  }
+
+  /** The same attribute with its subgraphs changed. */
+  default Attribute mapGraphs(UnaryOperator<Graph> change) {
+    return this;
+  }
 
   static Attribute of(long value) {
     return new IntValue(value);
@@ -47,7 +58,7 @@ public sealed interface Attribute {
   /** A float. */
   record FloatValue(float value) implements Attribute {}
 
-  /** A string, held as text; ONNX writes it as UTF-8. */
+  /** A string, held as text; {@link Utf8} says how ONNX's bytes become it. */
   record StringValue(String value) implements Attribute {
     public StringValue {
       requireNonNull(value, "value");
@@ -64,6 +75,30 @@ public sealed interface Attribute {
   /** A subgraph, which may read values of the graphs around it. */
   record GraphValue(Graph value) implements Attribute {
     public GraphValue {
+      requireNonNull(value, "value");
+    }
+
+    @Override
+    public ImmutableList<Graph> graphs() {
+      return ImmutableList.of(value);
+    }
+
+    @Override
+    public Attribute mapGraphs(UnaryOperator<Graph> change) {
+      return new GraphValue(change.apply(value));
+    }
+  }
+
+  /** A sparse tensor. */
+  record SparseTensorValue(SparseTensor value) implements Attribute {
+    public SparseTensorValue {
+      requireNonNull(value, "value");
+    }
+  }
+
+  /** A type. */
+  record TypeValue(ValueType value) implements Attribute {
+    public TypeValue {
       requireNonNull(value, "value");
     }
   }
@@ -84,6 +119,28 @@ public sealed interface Attribute {
 
   /** A list of strings. */
   record StringsValue(ImmutableList<String> values) implements Attribute {}
+
+  /** A list of tensors. */
+  record TensorsValue(ImmutableList<Tensor> values) implements Attribute {}
+
+  /** A list of subgraphs. */
+  record GraphsValue(ImmutableList<Graph> values) implements Attribute {
+    @Override
+    public ImmutableList<Graph> graphs() {
+      return values;
+    }
+
+    @Override
+    public Attribute mapGraphs(UnaryOperator<Graph> change) {
+      return new GraphsValue(values.stream().map(change).collect(ImmutableList.toImmutableList()));
+    }
+  }
+
+  /** A list of sparse tensors. */
+  record SparseTensorsValue(ImmutableList<SparseTensor> values) implements Attribute {}
+
+  /** A list of types. */
+  record TypesValue(ImmutableList<ValueType> values) implements Attribute {}
 
   /**
    * Inside a model-local function: the attribute of that name of the function's call.

@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSortedMap;
 import com.google.common.collect.Maps;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /** The attributes of a node, by name in sorted order. */
 public record Attributes(ImmutableSortedMap<String, Attribute> values) {
@@ -82,9 +83,18 @@ public record Attributes(ImmutableSortedMap<String, Attribute> values) {
   /** All subgraphs. */
   public ImmutableList<Graph> graphs() {
     return values.values().stream()
-        .filter(Attribute.GraphValue.class::isInstance)
-        .map(attribute -> ((Attribute.GraphValue) attribute).value())
+        .flatMap(attribute -> attribute.graphs().stream())
         .collect(ImmutableList.toImmutableList());
+  }
+
+  /** The same attributes with all subgraphs changed. */
+  public Attributes mapGraphs(UnaryOperator<Graph> change) {
+    if (graphs().isEmpty()) {
+      return this;
+    }
+    ImmutableSortedMap.Builder<String, Attribute> changed = ImmutableSortedMap.naturalOrder();
+    values.forEach((name, attribute) -> changed.put(name, attribute.mapGraphs(change)));
+    return new Attributes(changed.buildOrThrow());
   }
 
   private <T extends Attribute> T get(String name, Class<T> kind) {

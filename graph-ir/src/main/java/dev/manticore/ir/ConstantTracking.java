@@ -33,7 +33,8 @@ final class ConstantTracking {
       return Optional.empty();
     }
     for (Value output : node.presentOutputs()) {
-      if (!output.shape().isRanked()
+      if (!output.isTensor()
+          || !output.shape().isRanked()
           || !output.shape().isStatic()
           || output.shape().elementCount() > limit) {
         return Optional.empty();

@@ -27,6 +27,8 @@ public final class Graph {
   private final ImmutableSortedMap<String, Integer> opsets;
   private final ImmutableSortedMap<String, String> metadata;
   private final ImmutableList<Function> functions;
+  private final ModelInfo model;
+  private final Annotations annotations;
   private final ImmutableMap<Value, Node> producers;
   private final ImmutableMap<String, Value> parametersByName;
 
@@ -38,7 +40,9 @@ public final class Graph {
       ImmutableList<Value> outputs,
       Map<String, Integer> opsets,
       Map<String, String> metadata,
-      ImmutableList<Function> functions) {
+      ImmutableList<Function> functions,
+      ModelInfo model,
+      Annotations annotations) {
     this.name = requireNonNull(name, "name");
     this.inputs = inputs;
     this.parameters = ImmutableMap.copyOf(parameters);
@@ -47,6 +51,8 @@ public final class Graph {
     this.opsets = ImmutableSortedMap.copyOf(opsets);
     this.metadata = ImmutableSortedMap.copyOf(metadata);
     this.functions = functions;
+    this.model = requireNonNull(model, "model");
+    this.annotations = requireNonNull(annotations, "annotations");
     Map<Value, Node> producing = new LinkedHashMap<>();
     nodes.forEach(node -> node.presentOutputs().forEach(output -> producing.put(output, node)));
     this.producers = ImmutableMap.copyOf(producing);
@@ -60,6 +66,23 @@ public final class Graph {
    * the call are read in the body through {@link Attribute.Reference}.
    */
   public record Function(OpId op, ImmutableList<String> attributes, Graph body) {}
+
+  /**
+   * What the file of a graph says about the model as a whole, besides {@link #metadata}.
+   *
+   * @param domain ONNX's {@code domain}, a reversed host name by convention; may be empty
+   * @param version ONNX's {@code model_version}
+   * @param doc ONNX's {@code doc_string} of the model; may be empty
+   */
+  public record ModelInfo(String domain, long version, String doc) {
+
+    public static final ModelInfo NONE = new ModelInfo("", 0, "");
+
+    public ModelInfo {
+      requireNonNull(domain, "domain");
+      requireNonNull(doc, "doc");
+    }
+  }
 
   public String name() {
     return name;
@@ -94,6 +117,15 @@ public final class Graph {
 
   public ImmutableList<Function> functions() {
     return functions;
+  }
+
+  public ModelInfo model() {
+    return model;
+  }
+
+  /** What the file says about the graph itself; of a function's body, about the function. */
+  public Annotations annotations() {
+    return annotations;
   }
 
   /** The node that produces a value; empty for inputs, parameters and captured values. */

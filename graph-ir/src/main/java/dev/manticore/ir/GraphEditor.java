@@ -45,6 +45,8 @@ public final class GraphEditor {
   private final Deque<String> scopes = new ArrayDeque<>();
   private final GraphEditor outer;
   private Origin origin = Origin.NONE;
+  private Graph.ModelInfo model = Graph.ModelInfo.NONE;
+  private Annotations annotations = Annotations.NONE;
   private boolean frozen;
 
   private GraphEditor(String name, Catalogue catalogue, GraphEditor outer) {
@@ -68,6 +70,8 @@ public final class GraphEditor {
     opsets.putAll(graph.opsets());
     metadata.putAll(graph.metadata());
     functions.addAll(graph.functions());
+    model = graph.model();
+    annotations = graph.annotations();
     inputs.forEach(input -> names.add(input.name()));
     parameters.keySet().forEach(parameter -> names.add(parameter.name()));
     for (Node node : graph.nodes()) {
@@ -129,14 +133,14 @@ public final class GraphEditor {
    *
    * @throws IrException if the name is taken
    */
-  public Value input(String inputName, TensorType type) {
+  public Value input(String inputName, ValueType type) {
     Value value = new Value(claim(inputName), type);
     inputs.add(value);
     return value;
   }
 
   /** Adds an input under a name not yet used; for bodies, whose inputs go by position. */
-  public Value freshInput(String base, TensorType type) {
+  public Value freshInput(String base, ValueType type) {
     Value value = new Value(freshName(base), type);
     inputs.add(value);
     return value;
@@ -245,6 +249,7 @@ public final class GraphEditor {
       ElementType elementType =
           operands.stream()
               .flatMap(Optional::stream)
+              .filter(Value::isTensor)
               .findFirst()
               .map(Value::elementType)
               .orElse(ElementType.FLOAT32);
@@ -357,6 +362,16 @@ public final class GraphEditor {
     functions.add(function);
   }
 
+  /** Says what the model is, as its file does. */
+  public void model(Graph.ModelInfo info) {
+    model = info;
+  }
+
+  /** Says what the graph is, as its file does. */
+  public void annotations(Annotations ofGraph) {
+    annotations = ofGraph;
+  }
+
   /** The nodes as they are now, in an order in which every value is made before it is read. */
   public ImmutableList<Node> orderedNodes() {
     return Ordering.sort(nodes, producers, Optional.empty());
@@ -413,7 +428,9 @@ public final class GraphEditor {
             ImmutableList.copyOf(outputs),
             opsets(sorted),
             metadata,
-            ImmutableList.copyOf(functions));
+            ImmutableList.copyOf(functions),
+            model,
+            annotations);
     if (outer == null) {
       Verifier.verify(graph);
     }

@@ -19,7 +19,8 @@ public record Node(
     Attributes attributes,
     ImmutableList<Optional<Value>> inputs,
     ImmutableList<Optional<Value>> outputs,
-    Origin origin) {
+    Origin origin,
+    Annotations annotations) {
 
   public Node {
     requireNonNull(op, "op");
@@ -28,6 +29,18 @@ public record Node(
     requireNonNull(inputs, "inputs");
     requireNonNull(outputs, "outputs");
     requireNonNull(origin, "origin");
+    requireNonNull(annotations, "annotations");
+  }
+
+  /** A node without annotations. */
+  public Node(
+      OpId op,
+      String name,
+      Attributes attributes,
+      ImmutableList<Optional<Value>> inputs,
+      ImmutableList<Optional<Value>> outputs,
+      Origin origin) {
+    this(op, name, attributes, inputs, outputs, origin, Annotations.NONE);
   }
 
   public static Node of(

@@ -28,6 +28,12 @@ public final class NumberFormats {
       case INT8 -> bytes.get(index);
       case UINT8 -> Byte.toUnsignedInt(bytes.get(index));
       case BOOL -> bytes.get(index) == 0 ? 0 : 1;
+      case FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT8E8M0 ->
+          SmallFloats.of(type).decode(Byte.toUnsignedInt(bytes.get(index)));
+      case FLOAT4E2M1 -> SmallFloats.of(type).decode(bits(bytes, type, index));
+      case UINT4, UINT2 -> bits(bytes, type, index);
+      case INT4 -> bits(bytes, type, index) << 28 >> 28;
+      case INT2 -> bits(bytes, type, index) << 30 >> 30;
       case STRING, COMPLEX64, COMPLEX128 ->
           throw new IrException(type.text() + " elements are not numbers");
     };
@@ -46,9 +52,29 @@ public final class NumberFormats {
       case INT16, UINT16 -> bytes.putShort(2 * index, (short) (long) value);
       case INT8, UINT8 -> bytes.put(index, (byte) (long) value);
       case BOOL -> bytes.put(index, (byte) (value == 0 ? 0 : 1));
+      case FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT8E8M0 ->
+          bytes.put(index, (byte) SmallFloats.of(type).encode(value));
+      case FLOAT4E2M1 -> putBits(bytes, type, index, SmallFloats.of(type).encode(value));
+      case UINT4, INT4, UINT2, INT2 -> putBits(bytes, type, index, (int) (long) value);
       case STRING, COMPLEX64, COMPLEX128 ->
           throw new IrException(type.text() + " elements are not numbers");
     }
+  }
+
+  /** The bits of an element of less than 8; the first element of a byte lies in its lowest bits. */
+  public static int bits(ByteBuffer bytes, ElementType type, int index) {
+    int width = type.bitSize();
+    int each = Byte.SIZE / width;
+    return bytes.get(index / each) >> index % each * width & (1 << width) - 1;
+  }
+
+  private static void putBits(ByteBuffer bytes, ElementType type, int index, int value) {
+    int width = type.bitSize();
+    int each = Byte.SIZE / width;
+    int shift = index % each * width;
+    int mask = (1 << width) - 1;
+    int others = bytes.get(index / each) & ~(mask << shift);
+    bytes.put(index / each, (byte) (others | (value & mask) << shift));
   }
 
   /** IEEE 754 binary16 to {@code float}, exactly. */

@@ -7,8 +7,10 @@ import static java.util.Objects.requireNonNull;
  * node means it.
  *
  * @param domain empty for {@code ai.onnx}
+ * @param overload chooses among model-local functions of one domain and name; empty for operators
+ *     and for most functions
  */
-public record OpId(String domain, String name, int version) {
+public record OpId(String domain, String name, int version, String overload) {
 
   /** The domain of standard operators, as ONNX files spell it. */
   public static final String ONNX = "";
@@ -28,6 +30,11 @@ public record OpId(String domain, String name, int version) {
   public OpId {
     requireNonNull(domain, "domain");
     requireNonNull(name, "name");
+    requireNonNull(overload, "overload");
+  }
+
+  public OpId(String domain, String name, int version) {
+    this(domain, name, version, "");
   }
 
   public static OpId onnx(String name) {
@@ -55,9 +62,10 @@ public record OpId(String domain, String name, int version) {
     return is(ONNX, otherName);
   }
 
-  /** {@code MatMul}, {@code dev.manticore.Projector}. */
+  /** {@code MatMul}, {@code dev.manticore.Projector}, {@code pkg.torch.add:overload}. */
   @Override
   public String toString() {
-    return domain.isEmpty() ? name : domain + "." + name;
+    return (domain.isEmpty() ? name : domain + "." + name)
+        + (overload.isEmpty() ? "" : ":" + overload);
   }
 }

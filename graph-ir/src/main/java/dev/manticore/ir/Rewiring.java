@@ -1,7 +1,6 @@
 package dev.manticore.ir;
 
 import com.google.common.collect.ImmutableList;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -11,21 +10,16 @@ final class Rewiring {
   private Rewiring() {}
 
   static Node rewire(Node node, Map<Value, Value> replacements) {
-    Map<String, Attribute> attributes = new LinkedHashMap<>(node.attributes().values());
-    attributes.replaceAll(
-        (key, attribute) ->
-            attribute instanceof Attribute.GraphValue subgraph
-                ? Attribute.of(rewire(subgraph.value(), replacements))
-                : attribute);
     return new Node(
         node.op(),
         node.name(),
-        Attributes.of(attributes),
+        node.attributes().mapGraphs(subgraph -> rewire(subgraph, replacements)),
         node.inputs().stream()
             .map(input -> input.map(value -> replacements.getOrDefault(value, value)))
             .collect(ImmutableList.toImmutableList()),
         node.outputs(),
-        node.origin());
+        node.origin(),
+        node.annotations());
   }
 
   private static Graph rewire(Graph graph, Map<Value, Value> replacements) {
@@ -44,6 +38,8 @@ final class Rewiring {
             .collect(ImmutableList.toImmutableList()),
         graph.opsets(),
         graph.metadata(),
-        graph.functions());
+        graph.functions(),
+        graph.model(),
+        graph.annotations());
   }
 }

@@ -3,8 +3,10 @@ package dev.manticore.ir;
 import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.requireNonNull;
 
+import com.google.common.collect.ImmutableList;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 
 /** A tensor with its values: a static type and the data. */
 public record Tensor(TensorType type, TensorData data) {
@@ -12,13 +14,25 @@ public record Tensor(TensorType type, TensorData data) {
   public Tensor {
     requireNonNull(type, "type");
     requireNonNull(data, "data");
-    checkArgument(type.elementType() != ElementType.STRING, "tensors of strings have no data");
     checkArgument(
-        type.byteSize() == data.byteSize(),
+        type.elementType() == ElementType.STRING || type.byteSize() == data.byteSize(),
         "a %s takes %s bytes, not %s",
         type,
-        type.byteSize(),
+        type.elementType() == ElementType.STRING ? "any number of" : type.byteSize(),
         data.byteSize());
+  }
+
+  /**
+   * A tensor of strings. Its data is, for each, the number of its bytes as {@code int32} and the
+   * bytes as {@link Utf8} gives them.
+   */
+  public static Tensor ofStrings(Shape shape, List<String> values) {
+    checkArgument(
+        shape.elementCount() == values.size(), "%s strings for shape %s", values.size(), shape);
+    List<byte[]> encoded = values.stream().map(Utf8::encode).toList();
+    ByteBuffer bytes = allocate(encoded.stream().mapToLong(string -> 4L + string.length).sum());
+    encoded.forEach(string -> bytes.putInt(string.length).put(string));
+    return new Tensor(new TensorType(ElementType.STRING, shape), TensorData.ofBytes(bytes.array()));
   }
 
   public static Tensor ofFloats(Shape shape, float... values) {
@@ -70,6 +84,30 @@ public record Tensor(TensorType type, TensorData data) {
     return values;
   }
 
+  /**
+   * The values of a tensor of strings.
+   *
+   * @throws IrException if it holds other elements, or its data is not as {@link #ofStrings} makes
+   *     it
+   */
+  public ImmutableList<String> toStrings() {
+    if (elementType() != ElementType.STRING) {
+      throw new IrException("a " + type + " does not hold strings");
+    }
+    ByteBuffer bytes = ByteBuffer.wrap(data.toByteArray()).order(ByteOrder.LITTLE_ENDIAN);
+    ImmutableList.Builder<String> values = ImmutableList.builder();
+    for (long i = shape().elementCount(); i > 0; i--) {
+      int length = bytes.remaining() < 4 ? -1 : bytes.getInt();
+      if (length < 0 || length > bytes.remaining()) {
+        throw new IrException("the data of a " + type + " is not that of so many strings");
+      }
+      byte[] string = new byte[length];
+      bytes.get(string);
+      values.add(Utf8.decode(string));
+    }
+    return values.build();
+  }
+
   /** The values as {@code long}; only for integer and boolean tensors. */
   public long[] toLongs() {
     checkArgument(
@@ -97,11 +135,12 @@ public record Tensor(TensorType type, TensorData data) {
 
   /** A tensor of the given type whose values are rounded from {@code double}. */
   public static Tensor ofDoubles(ElementType elementType, Shape shape, double... values) {
-    ByteBuffer bytes = allocate((long) elementType.byteSize() * values.length);
+    TensorType type = new TensorType(elementType, shape);
+    ByteBuffer bytes = allocate(type.withShape(Shape.of(values.length)).byteSize());
     for (int i = 0; i < values.length; i++) {
       NumberFormats.put(bytes, elementType, i, values[i]);
     }
-    return new Tensor(new TensorType(elementType, shape), TensorData.ofBytes(bytes.array()));
+    return new Tensor(type, TensorData.ofBytes(bytes.array()));
   }
 
   private static ByteBuffer allocate(long bytes) {

@@ -2,8 +2,8 @@ package dev.manticore.ir;
 
 import static java.util.Objects.requireNonNull;
 
-/** The type of a value: an element type and a shape. */
-public record TensorType(ElementType elementType, Shape shape) {
+/** The type of a tensor: an element type and a shape. */
+public record TensorType(ElementType elementType, Shape shape) implements ValueType {
 
   public TensorType {
     requireNonNull(elementType, "elementType");
@@ -22,9 +22,21 @@ public record TensorType(ElementType elementType, Shape shape) {
     return new TensorType(changed, shape);
   }
 
-  /** Bytes of a tensor of this type, densely packed; the shape must be static. */
+  /**
+   * Bytes of a tensor of this type, densely packed, the last one filled up; the shape must be
+   * static.
+   *
+   * @throws IrException if the elements are strings
+   */
   public long byteSize() {
-    return Math.multiplyExact(shape.elementCount(), (long) elementType.byteSize());
+    if (elementType == ElementType.STRING) {
+      throw new IrException("a tensor of strings has no fixed number of bytes");
+    }
+    long count = shape.elementCount();
+    int bits = elementType.bitSize();
+    return bits >= Byte.SIZE
+        ? Math.multiplyExact(count, (long) (bits / Byte.SIZE))
+        : count / (Byte.SIZE / bits) + (count % (Byte.SIZE / bits) == 0 ? 0 : 1);
   }
 
   /** {@code f32[batch,128]}. */

@@ -11,11 +11,17 @@ import static java.util.Objects.requireNonNull;
 public final class Value {
 
   private final String name;
-  private final TensorType type;
+  private final ValueType type;
+  private final Annotations annotations;
 
-  public Value(String name, TensorType type) {
+  public Value(String name, ValueType type) {
+    this(name, type, Annotations.NONE);
+  }
+
+  public Value(String name, ValueType type, Annotations annotations) {
     this.name = requireNonNull(name, "name");
     this.type = requireNonNull(type, "type");
+    this.annotations = requireNonNull(annotations, "annotations");
     checkArgument(!name.isEmpty(), "a value needs a name");
   }
 
@@ -23,16 +29,43 @@ public final class Value {
     return name;
   }
 
-  public TensorType type() {
+  /** The type, of whatever kind. */
+  public ValueType valueType() {
     return type;
   }
 
-  public Shape shape() {
-    return type.shape();
+  public boolean isTensor() {
+    return type instanceof TensorType;
   }
 
+  /**
+   * The type of a tensor.
+   *
+   * @throws IrException if the value is none
+   */
+  public TensorType type() {
+    if (type instanceof TensorType tensor) {
+      return tensor;
+    }
+    throw new IrException(this + " is not a tensor, and only tensors can be computed with");
+  }
+
+  /**
+   * @throws IrException if the value is no tensor
+   */
+  public Shape shape() {
+    return type().shape();
+  }
+
+  /**
+   * @throws IrException if the value is no tensor
+   */
   public ElementType elementType() {
-    return type.elementType();
+    return type().elementType();
+  }
+
+  public Annotations annotations() {
+    return annotations;
   }
 
   @Override

@@ -7,6 +7,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class NumberFormatsTest {
 
@@ -73,6 +75,66 @@ class NumberFormatsTest {
     short bits = NumberFormats.floatToBfloat(Float.intBitsToFloat(0x7f800001));
 
     assertThat(bits & 0x7f).isNotZero();
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      names = {
+        "FLOAT8E4M3FN",
+        "FLOAT8E4M3FNUZ",
+        "FLOAT8E5M2",
+        "FLOAT8E5M2FNUZ",
+        "FLOAT8E8M0",
+        "FLOAT4E2M1",
+        "UINT4",
+        "INT4",
+        "UINT2",
+        "INT2"
+      })
+  void everyNumberOfASmallFormatComesBackAndWhatIsBetweenGoesToTheNearest(ElementType type) {
+    int codes = 1 << type.bitSize();
+    for (int bits = 0; bits < codes; bits++) {
+      double value = get(type, bits);
+      if (!Double.isNaN(value)) {
+        assertThat(round(type, value)).as("%s %x", type, bits).isEqualTo(bits);
+      }
+      double next = get(type, (bits + 1) % codes);
+      if (!type.isInteger() && value >= 0 && next > value && Double.isFinite(next)) {
+        double middle = (value + next) / 2;
+        assertThat(round(type, middle)).isEqualTo(bits % 2 == 0 ? bits : bits + 1);
+        assertThat(round(type, Math.nextUp(middle))).isEqualTo(bits + 1);
+        assertThat(round(type, Math.nextDown(middle))).isEqualTo(bits);
+      }
+    }
+  }
+
+  @Test
+  void smallFormatsHaveTheValuesThatTheirDefinitionsName() {
+    assertThat(get(ElementType.FLOAT8E4M3FN, 0x7e)).isEqualTo(448);
+    assertThat(get(ElementType.FLOAT8E4M3FN, 0x7f)).isNaN();
+    assertThat(get(ElementType.FLOAT8E4M3FN, 0x01)).isEqualTo(0x1p-9);
+    assertThat(get(ElementType.FLOAT8E4M3FNUZ, 0x7f)).isEqualTo(240);
+    assertThat(get(ElementType.FLOAT8E4M3FNUZ, 0x80)).isNaN();
+    assertThat(get(ElementType.FLOAT8E5M2, 0x7b)).isEqualTo(57344);
+    assertThat(get(ElementType.FLOAT8E5M2, 0xfc)).isEqualTo(Double.NEGATIVE_INFINITY);
+    assertThat(get(ElementType.FLOAT8E5M2FNUZ, 0x7f)).isEqualTo(57344);
+    assertThat(get(ElementType.FLOAT8E8M0, 0)).isEqualTo(0x1p-127);
+    assertThat(get(ElementType.FLOAT8E8M0, 0xfe)).isEqualTo(0x1p127);
+    assertThat(get(ElementType.FLOAT4E2M1, 0xf)).isEqualTo(-6);
+    assertThat(get(ElementType.FLOAT4E2M1, 1)).isEqualTo(0.5);
+    assertThat(round(ElementType.FLOAT8E5M2, 1e9)).isEqualTo(0x7b);
+    assertThat(round(ElementType.FLOAT8E5M2, Double.NEGATIVE_INFINITY)).isEqualTo(0xfc);
+    assertThat(round(ElementType.FLOAT8E4M3FN, Double.POSITIVE_INFINITY)).isEqualTo(0x7e);
+  }
+
+  @Test
+  void elementsOfLessThanAByteFillItFromItsLowestBits() {
+    Tensor tensor = Tensor.ofDoubles(ElementType.INT4, Shape.of(3), -8, 7, -1);
+
+    assertThat(tensor.data().toByteArray()).containsExactly(0x78, 0x0f);
+    assertThat(tensor.toLongs()).containsExactly(-8, 7, -1);
+    assertThat(Tensor.ofDoubles(ElementType.UINT2, Shape.of(5), 3, 2, 1, 0, 3).toLongs())
+        .containsExactly(3, 2, 1, 0, 3);
   }
 
   @Test

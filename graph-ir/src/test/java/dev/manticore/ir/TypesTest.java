@@ -3,6 +3,10 @@ package dev.manticore.ir;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class TypesTest {
@@ -75,5 +79,54 @@ class TypesTest {
     assertThatThrownBy(() -> Tensor.ofFloats(Shape.of(3), 1, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("a f32[3] takes 12 bytes, not 8");
+  }
+
+  @Test
+  void stringsOfAnyBytesComeBack() {
+    byte[] bytes = new byte[256];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) i;
+    }
+    String text = Utf8.decode(bytes);
+
+    assertThat(Utf8.encode(text)).isEqualTo(bytes);
+    assertThat(Utf8.decode("é漢😀".getBytes(StandardCharsets.UTF_8))).isEqualTo("é漢😀");
+    assertThat(Utf8.encode("é漢😀")).isEqualTo("é漢😀".getBytes(StandardCharsets.UTF_8));
+    Tensor tensor = Tensor.ofStrings(Shape.of(2, 2), List.of("", text, "b", "漢"));
+    assertThat(tensor.toStrings()).containsExactly("", text, "b", "漢");
+    assertThatThrownBy(() -> Tensor.scalar(1L).toStrings()).isInstanceOf(IrException.class);
+    assertThatThrownBy(() -> new Tensor(tensor.type(), TensorData.ofBytes(new byte[5])).toStrings())
+        .isInstanceOf(IrException.class);
+  }
+
+  @Test
+  void sparseTensorsAreReadAsDenseOnes() {
+    Tensor values = Tensor.ofFloats(Shape.of(3), 1, 2, 3);
+    Tensor linear = new SparseTensor(values, Tensor.vector(1, 4, 5), Shape.of(2, 3)).dense();
+    Tensor pairs =
+        new SparseTensor(values, Tensor.ofLongs(Shape.of(3, 2), 0, 1, 1, 1, 1, 2), Shape.of(2, 3))
+            .dense();
+
+    assertThat(linear.toFloats()).containsExactly(0, 1, 0, 0, 2, 3);
+    assertThat(pairs.toFloats()).containsExactly(0, 1, 0, 0, 2, 3);
+    ByteBuffer window = ByteBuffer.allocate(7);
+    linear.data().read(14, window);
+    assertThat(window.array()).isEqualTo(Arrays.copyOfRange(linear.data().toByteArray(), 14, 21));
+    assertThatThrownBy(
+            () -> new SparseTensor(values, Tensor.vector(1, 4, 4), Shape.of(6)).checkIndices())
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(
+            () -> new SparseTensor(values, Tensor.vector(1, 4, 6), Shape.of(6)).checkIndices())
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void onlyTensorsAreComputedWith() {
+    Value sequence = new Value("s", new ValueType.SequenceType(TensorType.of(ElementType.INT64)));
+
+    assertThat(sequence).hasToString("%s: seq(i64[])");
+    assertThatThrownBy(sequence::type)
+        .isInstanceOf(IrException.class)
+        .hasMessageContaining("%s: seq(i64[]) is not a tensor");
   }
 }

@@ -1,7 +1,5 @@
 package dev.manticore.ir.build;
 
-import dev.manticore.ir.Attribute;
-import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.IrException;
@@ -9,7 +7,6 @@ import dev.manticore.ir.Node;
 import dev.manticore.ir.Value;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -30,17 +27,11 @@ public final class Copies {
     for (Optional<Value> input : node.inputs()) {
       operands.add(input.map(value -> values.getOrDefault(value, value)));
     }
-    Map<String, Attribute> attributes = new LinkedHashMap<>(node.attributes().values());
-    attributes.replaceAll(
-        (name, attribute) ->
-            attribute instanceof Attribute.GraphValue subgraph
-                ? Attribute.of(copySubgraph(editor, subgraph.value(), values))
-                : attribute);
     List<Value> results =
         editor.add(
             node.op(),
             node.op().name(),
-            Attributes.of(attributes),
+            node.attributes().mapGraphs(subgraph -> copySubgraph(editor, subgraph, values)),
             operands,
             node.outputs().size());
     for (int i = 0; i < node.outputs().size(); i++) {
@@ -57,7 +48,7 @@ public final class Copies {
     GraphEditor editor = around.subgraph(graph.name());
     Map<Value, Value> values = new HashMap<>(outer);
     for (Value input : graph.inputs()) {
-      values.put(input, editor.freshInput(input.name(), input.type()));
+      values.put(input, editor.freshInput(input.name(), input.valueType()));
     }
     graph.nodes().forEach(node -> copy(editor, node, values));
     graph.outputs().forEach(output -> editor.output(values.getOrDefault(output, output)));

@@ -25,8 +25,10 @@ public final class Catalogue {
     return Holder.STANDARD;
   }
 
-  /** The entry of an operator; empty if it is outside the catalogue. */
+  /** The entry of an operator; empty if it is outside the catalogue, as all overloads are. */
   public Optional<Operator> find(OpId op) {
-    return Optional.ofNullable(operators.get(new Key(op.domain(), op.name())));
+    return !op.overload().isEmpty()
+        ? Optional.empty()
+        : Optional.ofNullable(operators.get(new Key(op.domain(), op.name())));
   }
 }

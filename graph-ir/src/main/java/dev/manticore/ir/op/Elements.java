@@ -25,7 +25,19 @@ final class Elements {
       case UINT16 -> (long) value & 0xffff;
       case INT8 -> (byte) (long) value;
       case UINT8 -> (long) value & 0xff;
-      case STRING, COMPLEX64, COMPLEX128 ->
+      case UINT4 -> (long) value & 0xf;
+      case INT4 -> (long) value << 60 >> 60;
+      case UINT2 -> (long) value & 3;
+      case INT2 -> (long) value << 62 >> 62;
+      case STRING,
+          COMPLEX64,
+          COMPLEX128,
+          FLOAT8E4M3FN,
+          FLOAT8E4M3FNUZ,
+          FLOAT8E5M2,
+          FLOAT8E5M2FNUZ,
+          FLOAT4E2M1,
+          FLOAT8E8M0 ->
           throw new IrException("elements of type " + type.text() + " cannot be computed with");
     };
   }

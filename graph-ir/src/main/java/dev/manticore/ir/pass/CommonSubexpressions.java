@@ -10,6 +10,7 @@ import dev.manticore.ir.OpId;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.ValueType;
 import dev.manticore.ir.op.Catalogue;
 import dev.manticore.ir.op.Operator;
 import java.nio.ByteBuffer;
@@ -34,7 +35,7 @@ public final class CommonSubexpressions implements Pass {
       OpId op,
       Map<String, Object> attributes,
       ImmutableList<Optional<Value>> inputs,
-      ImmutableList<Optional<TensorType>> outputs) {}
+      ImmutableList<Optional<ValueType>> outputs) {}
 
   private record Contents(TensorType type, ByteBuffer bytes) {}
 
@@ -86,7 +87,7 @@ public final class CommonSubexpressions implements Pass {
             .map(input -> input.map(value -> replacements.getOrDefault(value, value)))
             .collect(ImmutableList.toImmutableList()),
         node.outputs().stream()
-            .map(output -> output.map(Value::type))
+            .map(output -> output.map(Value::valueType))
             .collect(ImmutableList.toImmutableList()));
   }
 

@@ -195,11 +195,8 @@ public final class FoldConstants implements Pass {
   }
 
   private static boolean isPlain(Attributes attributes) {
-    return attributes.values().values().stream()
-        .noneMatch(
-            attribute ->
-                attribute instanceof Attribute.GraphValue
-                    || attribute instanceof Attribute.Reference);
+    return attributes.graphs().isEmpty()
+        && attributes.values().values().stream().noneMatch(Attribute.Reference.class::isInstance);
   }
 
   private static boolean isFoldable(Tensor tensor) {

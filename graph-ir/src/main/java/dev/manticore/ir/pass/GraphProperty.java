@@ -50,7 +50,7 @@ public enum GraphProperty {
   public abstract boolean holds(Graph graph);
 
   private static boolean isStatic(Value value) {
-    return value.shape().isStatic();
+    return value.isTensor() && value.shape().isStatic();
   }
 
   private static boolean allNodes(Graph graph, Predicate<Node> condition) {

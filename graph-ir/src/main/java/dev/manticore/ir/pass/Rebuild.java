@@ -13,6 +13,7 @@ import dev.manticore.ir.Origin;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.ValueType;
 import dev.manticore.ir.op.Call;
 import dev.manticore.ir.op.Catalogue;
 import java.util.ArrayList;
@@ -166,12 +167,14 @@ final class Rebuild {
       GraphEditor editor, Graph graph, List<Optional<TensorType>> inputTypes, Frame frame) {
     for (int i = 0; i < graph.inputs().size(); i++) {
       Value input = graph.inputs().get(i);
-      TensorType type = frame.declared(input.type());
-      if (i < inputTypes.size() && inputTypes.get(i).isPresent()) {
-        type = refine(inputTypes.get(i).get(), type);
+      ValueType type = declared(input, frame);
+      if (type instanceof TensorType tensor
+          && i < inputTypes.size()
+          && inputTypes.get(i).isPresent()) {
+        type = refine(inputTypes.get(i).get(), tensor);
       }
-      Value value = new Value(frame.name(input, editor), type);
-      changed |= !type.equals(input.type());
+      Value value = new Value(frame.name(input, editor), type, input.annotations());
+      changed |= !type.equals(input.valueType());
       editor.addInput(value);
       frame.put(input, value);
     }
@@ -181,7 +184,9 @@ final class Rebuild {
             (parameter, tensor) -> {
               String name = frame.name(parameter, editor);
               Value value =
-                  name.equals(parameter.name()) ? parameter : new Value(name, parameter.type());
+                  name.equals(parameter.name())
+                      ? parameter
+                      : new Value(name, parameter.type(), parameter.annotations());
               editor.setParameter(value, tensor);
               frame.put(parameter, value);
             });
@@ -190,6 +195,12 @@ final class Rebuild {
     graph.opsets().forEach(editor::opset);
     graph.metadata().forEach(editor::metadata);
     graph.functions().forEach(editor::function);
+    editor.model(graph.model());
+    editor.annotations(graph.annotations());
+  }
+
+  private static ValueType declared(Value value, Frame frame) {
+    return value.isTensor() ? frame.declared(value.type()) : value.valueType();
   }
 
   private void add(GraphEditor editor, Node node, Frame frame) {
@@ -211,10 +222,12 @@ final class Rebuild {
     for (int i = 0; i < node.outputs().size(); i++) {
       if (node.hasOutput(i)) {
         Value old = node.output(i);
-        TensorType type = frame.declared(old.type());
-        type = known ? refine(inferred.get(i), type) : type;
-        changed |= !type.equals(old.type());
-        Value value = new Value(frame.name(old, editor), type);
+        ValueType type = declared(old, frame);
+        if (known && type instanceof TensorType tensor) {
+          type = refine(inferred.get(i), tensor);
+        }
+        changed |= !type.equals(old.valueType());
+        Value value = new Value(frame.name(old, editor), type, old.annotations());
         frame.put(old, value);
         outputs.add(Optional.of(value));
         first = first.isEmpty() ? value.name() : first;
@@ -229,7 +242,8 @@ final class Rebuild {
             attributes,
             operands,
             outputs.build(),
-            frame.origin(node)));
+            frame.origin(node),
+            node.annotations()));
   }
 
   private Attributes attributes(
@@ -238,17 +252,13 @@ final class Rebuild {
       return node.attributes();
     }
     List<Optional<TensorType>> inputTypes = bodyInputTypes(node, operands);
-    Map<String, Attribute> attributes = new LinkedHashMap<>(node.attributes().values());
-    attributes.replaceAll(
-        (key, attribute) -> {
-          if (attribute instanceof Attribute.GraphValue subgraph) {
-            GraphEditor inner = editor.subgraph(subgraph.value().name());
-            fill(inner, subgraph.value(), inputTypes, frame);
-            return Attribute.of(inner.freeze());
-          }
-          return attribute;
-        });
-    return Attributes.of(attributes);
+    return node.attributes()
+        .mapGraphs(
+            subgraph -> {
+              GraphEditor inner = editor.subgraph(subgraph.name());
+              fill(inner, subgraph, inputTypes, frame);
+              return inner.freeze();
+            });
   }
 
   /**
@@ -378,7 +388,7 @@ final class Rebuild {
   }
 
   private static Value identity(GraphEditor editor, Value read, String name, Inlined frame) {
-    Value value = new Value(name, read.type());
+    Value value = new Value(name, read.valueType());
     editor.addNode(
         new Node(
             OpId.onnx("Identity"),

@@ -3,8 +3,10 @@ package dev.manticore.ir.text;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSortedMap;
 import com.google.common.primitives.Floats;
 import com.google.common.primitives.Longs;
+import dev.manticore.ir.Annotations;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
@@ -16,10 +18,12 @@ import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Origin;
 import dev.manticore.ir.Shape;
+import dev.manticore.ir.SparseTensor;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.ValueType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -30,6 +34,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.function.IntPredicate;
 import java.util.function.Supplier;
 
@@ -137,12 +142,20 @@ public final class HirParser {
           expect('=');
           editor.metadata(key, string());
         }
+        case "model" -> {
+          String domain = string();
+          long version = signedInteger();
+          editor.model(new Graph.ModelInfo(domain, version, string()));
+        }
+        case "note" -> editor.annotations(annotations());
         case "function" -> editor.function(function(opsets));
         case "input" -> editor.addInput(define(scope));
         case "parameter" -> parameter(editor, scope);
         case "output" -> editor.output(read(scope));
         default ->
-            throw error("a node, opset, metadata, function, input, parameter, output or '}'", at);
+            throw error(
+                "a node, opset, metadata, model, note, function, input, parameter, output or '}'",
+                at);
       }
     }
     depth--;
@@ -161,7 +174,67 @@ public final class HirParser {
   private void parameter(GraphEditor editor, Scope scope) {
     Value value = define(scope);
     expect('=');
-    editor.setParameter(value, tensor(value.name(), value.type()));
+    editor.setParameter(value, parameterTensor(value));
+  }
+
+  private Tensor parameterTensor(Value value) {
+    int at = next();
+    if (!value.isTensor()) {
+      throw error("a parameter that is a tensor, not " + value, at);
+    }
+    if (!acceptWord("sparse")) {
+      return tensor(value.name(), value.type());
+    }
+    Tensor dense = located(at, sparse(value.name())::dense);
+    if (!dense.type().equals(value.type())) {
+      throw error("a tensor of " + value.type() + ", not of " + dense.type(), at);
+    }
+    return dense;
+  }
+
+  private SparseTensor sparse(String place) {
+    int at = next();
+    expect('(');
+    List<Dim> dims = listUntil(':', this::dim);
+    Tensor values = tensor(place + ":values", tensorType());
+    expectWord("at");
+    Tensor indices = tensor(place + ":indices", tensorType());
+    expect(')');
+    return located(at, () -> new SparseTensor(values, indices, Shape.of(dims)));
+  }
+
+  /** After the word {@code note}. */
+  private Annotations annotations() {
+    String doc = "";
+    Map<String, String> metadata = new TreeMap<>();
+    Map<String, String> quantization = new TreeMap<>();
+    List<String> denotations = List.of();
+    expect('{');
+    do {
+      int at = next();
+      switch (word()) {
+        case "doc" -> doc = string();
+        case "metadata" -> entry(metadata);
+        case "quantization" -> entry(quantization);
+        case "denotations" -> {
+          expect('[');
+          denotations = listUntil(']', this::string);
+        }
+        default -> throw error("doc, metadata, quantization or denotations", at);
+      }
+    } while (accept(','));
+    expect('}');
+    return new Annotations(
+        doc,
+        ImmutableSortedMap.copyOf(metadata),
+        ImmutableSortedMap.copyOf(quantization),
+        ImmutableList.copyOf(denotations));
+  }
+
+  private void entry(Map<String, String> entries) {
+    String key = string();
+    expect('=');
+    entries.put(key, string());
   }
 
   private void node(GraphEditor editor, Scope scope, Map<String, Integer> opsets) {
@@ -194,7 +267,8 @@ public final class HirParser {
             attributes,
             ImmutableList.copyOf(inputs),
             ImmutableList.copyOf(outputs),
-            origin());
+            origin(),
+            acceptWord("note") ? annotations() : Annotations.NONE);
     located(
         start,
         () -> {
@@ -233,7 +307,8 @@ public final class HirParser {
       }
     }
     int otherwise = opsets.getOrDefault(domain, domain.equals(OpId.ONNX) ? OpId.OPSET : 1);
-    return new OpId(domain, name, accept('@') ? smallInteger() : otherwise);
+    int version = accept('@') ? smallInteger() : otherwise;
+    return new OpId(domain, name, version, accept(':') ? string() : "");
   }
 
   private Attributes attributes(String owner, GraphEditor editor, Scope scope) {
@@ -300,12 +375,58 @@ public final class HirParser {
       case "strings" -> {
         return emptyList(Attribute.ofStrings());
       }
+      case "tensors" -> {
+        return new Attribute.TensorsValue(elements(place, where -> tensor(where, tensorType())));
+      }
+      case "graphs" -> {
+        return new Attribute.GraphsValue(
+            elements(
+                place,
+                where -> {
+                  GraphEditor inner = editor.subgraph(graphName());
+                  return graph(inner, scope.inner());
+                }));
+      }
+      case "sparse" -> {
+        return new Attribute.SparseTensorValue(sparse(place));
+      }
+      case "sparses" -> {
+        return new Attribute.SparseTensorsValue(
+            elements(
+                place,
+                where -> {
+                  expectWord("sparse");
+                  return sparse(where);
+                }));
+      }
+      case "type" -> {
+        expect('(');
+        ValueType type = type();
+        expect(')');
+        return new Attribute.TypeValue(type);
+      }
+      case "types" -> {
+        return new Attribute.TypesValue(elements(place, where -> type()));
+      }
       default -> {
         position = at;
-        TensorType type = type();
+        TensorType type = tensorType();
         return Attribute.of(tensor(place, type));
       }
     }
+  }
+
+  /** A list whose elements are told apart by their number. */
+  private <T> ImmutableList<T> elements(String place, Function<String, T> element) {
+    expect('[');
+    List<String> places = new ArrayList<>();
+    return ImmutableList.copyOf(
+        listUntil(
+            ']',
+            () -> {
+              places.add(place + ":" + places.size());
+              return element.apply(places.get(places.size() - 1));
+            }));
   }
 
   private Attribute emptyList(Attribute empty) {
@@ -356,6 +477,10 @@ public final class HirParser {
       return resolved;
     }
     expect('{');
+    if (type.elementType() == ElementType.STRING) {
+      List<String> strings = listUntil('}', this::string);
+      return located(at, () -> Tensor.ofStrings(type.shape(), strings));
+    }
     List<String> literals = listUntil('}', this::literal);
     return located(at, () -> tensor(type, literals));
   }
@@ -387,7 +512,8 @@ public final class HirParser {
       throw error("a name of its own: there is a " + Literals.valueName(name) + " already", at);
     }
     expect(':');
-    return new Value(name, type());
+    ValueType type = type();
+    return new Value(name, type, acceptWord("note") ? annotations() : Annotations.NONE);
   }
 
   private Value read(Scope scope) {
@@ -413,7 +539,63 @@ public final class HirParser {
     return name;
   }
 
-  private TensorType type() {
+  private ValueType type() {
+    int at = next();
+    if (++depth > DEEPEST_GRAPH) {
+      throw error("types nested at most " + DEEPEST_GRAPH + " deep", at);
+    }
+    ValueType type = valueType();
+    depth--;
+    return type;
+  }
+
+  private ValueType valueType() {
+    int at = next();
+    switch (word()) {
+      case "seq" -> {
+        expect('(');
+        ValueType element = type();
+        expect(')');
+        return new ValueType.SequenceType(element);
+      }
+      case "optional" -> {
+        expect('(');
+        ValueType element = type();
+        expect(')');
+        return new ValueType.OptionalType(element);
+      }
+      case "map" -> {
+        expect('(');
+        int keyAt = next();
+        String key = word();
+        ElementType keyType = located(keyAt, () -> ElementType.ofText(key));
+        expect(',');
+        ValueType value = type();
+        expect(')');
+        return new ValueType.MapType(keyType, value);
+      }
+      case "sparse" -> {
+        expect('(');
+        TensorType dense = tensorType();
+        expect(')');
+        return new ValueType.SparseTensorType(dense);
+      }
+      case "opaque" -> {
+        expect('(');
+        String domain = string();
+        expect(',');
+        String name = string();
+        expect(')');
+        return new ValueType.OpaqueType(domain, name);
+      }
+      default -> {
+        position = at;
+        return tensorType();
+      }
+    }
+  }
+
+  private TensorType tensorType() {
     int at = next();
     String word = word();
     ElementType elementType = located(at, () -> ElementType.ofText(word));
@@ -522,6 +704,12 @@ public final class HirParser {
           }
           return value;
         });
+  }
+
+  private long signedInteger() {
+    int at = next();
+    String digits = take(c -> isWordPart(c) || c == '-');
+    return located(at, () -> Literals.parseLong(digits));
   }
 
   private int smallInteger() {

@@ -2,20 +2,25 @@ package dev.manticore.ir.text;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.manticore.ir.Annotations;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Origin;
+import dev.manticore.ir.SparseTensor;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.ValueType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -75,6 +80,18 @@ public final class HirPrinter {
         .forEach(
             (key, value) ->
                 line("metadata " + Literals.quoted(key) + " = " + Literals.quoted(value)));
+    if (!graph.model().equals(Graph.ModelInfo.NONE)) {
+      line(
+          "model "
+              + Literals.quoted(graph.model().domain())
+              + " "
+              + graph.model().version()
+              + " "
+              + Literals.quoted(graph.model().doc()));
+    }
+    if (!graph.annotations().equals(Annotations.NONE)) {
+      line(note(graph.annotations()).strip());
+    }
     graph.functions().forEach(function -> function(function, graph));
     graph.inputs().forEach(input -> line("input " + typed(input)));
     graph
@@ -118,7 +135,7 @@ public final class HirPrinter {
       text.append(' ').append(Literals.quoted(node.name()));
     }
     origin(node.origin());
-    text.append('\n');
+    text.append(note(node.annotations())).append('\n');
   }
 
   /** What a node is called if its text does not tell. */
@@ -146,17 +163,31 @@ public final class HirPrinter {
     String separator = "";
     for (Map.Entry<String, Attribute> attribute : attributes.values().entrySet()) {
       text.append(separator).append(Literals.word(attribute.getKey())).append(" = ");
-      if (attribute.getValue() instanceof Attribute.GraphValue subgraph) {
-        graph(subgraph.value());
-      } else {
-        text.append(attribute(attribute.getValue()));
-      }
+      attribute(attribute.getValue());
       separator = ", ";
     }
     text.append('}');
   }
 
-  private String attribute(Attribute attribute) {
+  private void attribute(Attribute attribute) {
+    if (attribute instanceof Attribute.GraphValue subgraph) {
+      graph(subgraph.value());
+    } else if (attribute instanceof Attribute.GraphsValue subgraphs) {
+      text.append("graphs[");
+      String separator = "";
+      for (Graph subgraph : subgraphs.values()) {
+        text.append(separator);
+        graph(subgraph);
+        separator = ", ";
+      }
+      text.append(']');
+    } else {
+      text.append(plain(attribute));
+    }
+  }
+
+  /** An attribute without subgraphs. */
+  private String plain(Attribute attribute) {
     if (attribute instanceof Attribute.IntValue value) {
       return Long.toString(value.value());
     } else if (attribute instanceof Attribute.FloatValue value) {
@@ -172,9 +203,33 @@ public final class HirPrinter {
     } else if (attribute instanceof Attribute.Reference reference) {
       return "ref(" + Literals.quoted(reference.name()) + ", " + reference.onnxType() + ")";
     } else if (attribute instanceof Attribute.TensorValue value) {
-      return type(value.value().type()) + values(value.value());
+      return tensor(value.value());
+    } else if (attribute instanceof Attribute.TensorsValue value) {
+      return "tensors[" + joined(value.values(), this::tensor) + "]";
+    } else if (attribute instanceof Attribute.SparseTensorValue value) {
+      return sparse(value.value());
+    } else if (attribute instanceof Attribute.SparseTensorsValue value) {
+      return "sparses[" + joined(value.values(), this::sparse) + "]";
+    } else if (attribute instanceof Attribute.TypeValue value) {
+      return "type(" + type(value.value()) + ")";
+    } else if (attribute instanceof Attribute.TypesValue value) {
+      return "types[" + joined(value.values(), HirPrinter::type) + "]";
     }
-    throw new IllegalArgumentException("not printed here: " + attribute);
+    throw new AssertionError("a kind of attribute that is not printed: " + attribute);
+  }
+
+  private String tensor(Tensor tensor) {
+    return type(tensor.type()) + values(tensor);
+  }
+
+  private String sparse(SparseTensor sparse) {
+    return "sparse("
+        + joined(sparse.shape().dims(), HirPrinter::dim)
+        + ": "
+        + tensor(sparse.values())
+        + " at "
+        + tensor(sparse.indices())
+        + ")";
   }
 
   /** The kind of an empty list cannot be seen from its elements. */
@@ -186,15 +241,64 @@ public final class HirPrinter {
     boolean plain =
         (op.domain().isEmpty() || Literals.isDotted(op.domain())) && Literals.isWord(op.name());
     Integer version = graph.opsets().get(op.domain());
-    return (plain ? op.toString() : Literals.quoted(op.domain()) + "." + Literals.quoted(op.name()))
-        + (version != null && version == op.version() ? "" : "@" + op.version());
+    String dotted = op.domain().isEmpty() ? op.name() : op.domain() + "." + op.name();
+    return (plain ? dotted : Literals.quoted(op.domain()) + "." + Literals.quoted(op.name()))
+        + (version != null && version == op.version() ? "" : "@" + op.version())
+        + (op.overload().isEmpty() ? "" : ":" + Literals.quoted(op.overload()));
   }
 
   private static String typed(Value value) {
-    return Literals.valueName(value.name()) + ": " + type(value.type());
+    return Literals.valueName(value.name())
+        + ": "
+        + type(value.valueType())
+        + note(value.annotations());
   }
 
-  static String type(TensorType type) {
+  /** What a file says besides; nothing for most things. */
+  private static String note(Annotations annotations) {
+    if (annotations.equals(Annotations.NONE)) {
+      return "";
+    }
+    List<String> parts = new ArrayList<>();
+    if (!annotations.doc().isEmpty()) {
+      parts.add("doc " + Literals.quoted(annotations.doc()));
+    }
+    annotations.metadata().forEach((key, value) -> parts.add(entry("metadata", key, value)));
+    annotations
+        .quantization()
+        .forEach((key, value) -> parts.add(entry("quantization", key, value)));
+    if (!annotations.denotations().isEmpty()) {
+      parts.add("denotations [" + joined(annotations.denotations(), Literals::quoted) + "]");
+    }
+    return " note {" + String.join(", ", parts) + "}";
+  }
+
+  private static String entry(String kind, String key, String value) {
+    return kind + " " + Literals.quoted(key) + " = " + Literals.quoted(value);
+  }
+
+  static String type(ValueType type) {
+    if (type instanceof TensorType tensor) {
+      return tensorType(tensor);
+    } else if (type instanceof ValueType.SequenceType sequence) {
+      return "seq(" + type(sequence.element()) + ")";
+    } else if (type instanceof ValueType.OptionalType optional) {
+      return "optional(" + type(optional.element()) + ")";
+    } else if (type instanceof ValueType.MapType map) {
+      return "map(" + map.key().text() + ", " + type(map.value()) + ")";
+    } else if (type instanceof ValueType.SparseTensorType sparse) {
+      return "sparse(" + tensorType(sparse.dense()) + ")";
+    } else if (type instanceof ValueType.OpaqueType opaque) {
+      return "opaque("
+          + Literals.quoted(opaque.domain())
+          + ", "
+          + Literals.quoted(opaque.name())
+          + ")";
+    }
+    throw new AssertionError("a kind of type that is not printed: " + type);
+  }
+
+  private static String tensorType(TensorType type) {
     return type.elementType().text()
         + (type.shape().isRanked()
             ? type.shape().dims().stream()
@@ -208,6 +312,9 @@ public final class HirPrinter {
   }
 
   private String values(Tensor tensor) {
+    if (tensor.data() instanceof SparseTensor.Dense dense) {
+      return sparse(dense.sparse());
+    }
     if (tensor.data() instanceof TensorResolver.NoData gone) {
       return elided(gone.elided().sha256());
     }
@@ -219,6 +326,9 @@ public final class HirPrinter {
         };
     if (!inline) {
       return elided(tensors == Tensors.NONE ? "" : sha256(tensor));
+    }
+    if (tensor.elementType() == ElementType.STRING) {
+      return "{" + joined(tensor.toStrings(), Literals::quoted) + "}";
     }
     ByteBuffer bytes = ByteBuffer.wrap(tensor.data().toByteArray()).order(ByteOrder.LITTLE_ENDIAN);
     int count =

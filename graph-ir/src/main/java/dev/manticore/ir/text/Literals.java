@@ -229,7 +229,13 @@ final class Literals {
       }
       case UINT64 -> Long.toUnsignedString(bytes.getLong(8 * index));
       case INT64 -> Long.toString(bytes.getLong(8 * index));
-      case INT32, UINT32, INT16, UINT16, INT8, UINT8 ->
+      case FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT8E8M0, FLOAT4E2M1 -> {
+        float value = (float) NumberFormats.get(bytes, type, index);
+        yield Float.isNaN(value)
+            ? "nan:0x" + Integer.toHexString(Byte.toUnsignedInt(bytes.get(index)))
+            : of(value);
+      }
+      case INT32, UINT32, INT16, UINT16, INT8, UINT8, UINT4, INT4, UINT2, INT2 ->
           Long.toString((long) NumberFormats.get(bytes, type, index));
       case BOOL ->
           switch (bytes.get(index)) {
@@ -237,7 +243,7 @@ final class Literals {
             case 1 -> "true";
             default -> Integer.toString(Byte.toUnsignedInt(bytes.get(index)));
           };
-      case STRING -> throw new IrException("tensors of strings have no data");
+      case STRING -> throw new AssertionError("strings are not elements of a fixed size");
     };
   }
 
@@ -275,7 +281,18 @@ final class Literals {
                 case "true" -> (byte) 1;
                 default -> (byte) bounded(text, 0, 0xff);
               });
-      case STRING -> throw new IrException("tensors of strings have no data");
+      case FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT8E8M0, FLOAT4E2M1 -> {
+        if (NAN.matcher(text).matches() && type != ElementType.FLOAT4E2M1) {
+          bytes.put(index, nanBits(text, 1).byteValue());
+        } else {
+          NumberFormats.put(bytes, type, index, parseDouble(text));
+        }
+      }
+      case UINT4 -> NumberFormats.put(bytes, type, index, bounded(text, 0, 15));
+      case INT4 -> NumberFormats.put(bytes, type, index, bounded(text, -8, 7));
+      case UINT2 -> NumberFormats.put(bytes, type, index, bounded(text, 0, 3));
+      case INT2 -> NumberFormats.put(bytes, type, index, bounded(text, -2, 1));
+      case STRING -> throw new AssertionError("strings are not elements of a fixed size");
     }
   }
 

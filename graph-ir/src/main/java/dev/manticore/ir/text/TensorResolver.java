@@ -1,5 +1,6 @@
 package dev.manticore.ir.text;
 
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
@@ -38,7 +39,7 @@ public interface TensorResolver {
   record NoData(Elided elided) implements TensorData {
     @Override
     public long byteSize() {
-      return elided.type().byteSize();
+      return elided.type().elementType() == ElementType.STRING ? 0 : elided.type().byteSize();
     }
 
     @Override

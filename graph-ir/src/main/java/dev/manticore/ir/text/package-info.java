@@ -22,7 +22,14 @@
  * operator is {@code Name}, {@code some.domain.Name} or {@code "any domain"."any name"}, with
  * {@code @VERSION} where it differs from the graph's opset. Dimensions are numbers, symbols or
  * {@code ?}; {@code f32[]} is a scalar and {@code f32*} of unknown rank. Names that are not plain
- * words are quoted. Values of tensors stand in braces, or are elided: {@code <sha256:...>}, {@code
- * <elided>}. A {@code #} outside of quotes begins a comment.
+ * words are quoted. A value may also be a {@code seq(TYPE)}, {@code optional(TYPE)}, {@code
+ * map(KEY, TYPE)}, {@code sparse(TYPE)} or {@code opaque("domain", "name")}. What a file says
+ * besides follows a value's type, a node, or stands on a line of the graph: {@code note {doc
+ * "text", metadata "key" = "value"}}; the line {@code model DOMAIN VERSION DOC} is about the file.
+ * An overload of a function follows the operator: {@code domain.Name:"overload"}. A sparse tensor
+ * is {@code sparse(4, 4: f32[1]{1.0} at i64[1]{5})}; lists of tensors, graphs, sparse tensors and
+ * types begin with {@code tensors}, {@code graphs}, {@code sparses} and {@code types}. Values of
+ * tensors stand in braces, or are elided: {@code <sha256:...>}, {@code <elided>}. A {@code #}
+ * outside of quotes begins a comment.
  */
 package dev.manticore.ir.text;

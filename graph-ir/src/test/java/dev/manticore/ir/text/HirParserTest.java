@@ -68,7 +68,7 @@ class HirParserTest {
           graph "g                                     | 2:7  | expected the closing '"' of this string
           graph "g" {                                  | 2:12 | or '}', found the end of the text
           graph "g" {} x                               | 2:14 | expected the end of the text, found 'x'
-          graph "g" { inputs %x: f32[] }               | 2:13 | expected a node, opset, metadata, function, input, parameter, output or '}', found 'inputs'
+          graph "g" { inputs %x: f32[] }               | 2:13 | expected a node, opset, metadata, model, note, function, input, parameter, output or '}', found 'inputs'
           graph "g" { input %x f32[] }                 | 2:22 | expected ':', found 'f32'
           graph "g" { input %: f32[] }                 | 2:19 | expected a name
           graph "g" { input %x: float[] }              | 2:23 | no element type is called 'float'

@@ -39,8 +39,9 @@ class HirRoundTripTest {
         assertThat(after.name()).isEqualTo(before.name());
         assertThat(after.origin()).isEqualTo(before.origin());
         assertThat(after.presentOutputs())
-            .extracting(Value::type)
-            .isEqualTo(before.presentOutputs().stream().map(Value::type).toList());
+            .extracting(Value::valueType)
+            .isEqualTo(before.presentOutputs().stream().map(Value::valueType).toList());
+        assertThat(after.annotations()).isEqualTo(before.annotations());
       }
     }
   }

@@ -1,6 +1,8 @@
 package dev.manticore.ir.text;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSortedMap;
+import dev.manticore.ir.Annotations;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
@@ -11,10 +13,13 @@ import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Origin;
 import dev.manticore.ir.Shape;
+import dev.manticore.ir.SparseTensor;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Utf8;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.ValueType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -72,20 +77,24 @@ public final class RandomGraphs {
           new Graph.Function(
               operator(), ImmutableList.of("alpha", text() + "2"), standalone(text(), 1)));
     }
+    if (random.nextBoolean()) {
+      editor.model(new Graph.ModelInfo(text(), random.nextLong(), text()));
+    }
     fill(editor, new ArrayList<>(), depth);
     return editor.freeze();
   }
 
   private void fill(GraphEditor editor, List<Value> around, int depth) {
+    editor.annotations(annotations());
     List<Value> values = new ArrayList<>(around);
     for (int i = random.nextInt(3); i > 0; i--) {
-      Value input = new Value(editor.freshName(text()), type());
+      Value input = new Value(editor.freshName(text()), valueType(0), annotations());
       editor.addInput(input);
       values.add(input);
     }
     for (int i = random.nextInt(3); i > 0; i--) {
-      Tensor tensor = tensor();
-      Value parameter = new Value(editor.freshName(text()), tensor.type());
+      Tensor tensor = random.nextInt(4) == 0 ? sparse().dense() : tensor();
+      Value parameter = new Value(editor.freshName(text()), tensor.type(), annotations());
       editor.setParameter(parameter, tensor);
       values.add(parameter);
     }
@@ -115,7 +124,7 @@ public final class RandomGraphs {
               editor.add(
                   OpId.onnx("Transpose"), Attributes.of("perm", Attribute.ofInts(1, 0)), constant);
           case 3 -> editor.add(OpId.onnx("Shape"), constant);
-          default -> editor.add(OpId.onnx("Identity"), values.isEmpty() ? constant : any(values));
+          default -> editor.add(OpId.onnx("Identity"), anyTensor(values).orElse(constant));
         };
     return List.of(constant, result);
   }
@@ -136,7 +145,7 @@ public final class RandomGraphs {
       if (random.nextInt(4) == 0) {
         outputs.add(Optional.empty());
       } else {
-        Value result = new Value(editor.freshName(text()), type());
+        Value result = new Value(editor.freshName(text()), valueType(0), annotations());
         results.add(result);
         outputs.add(Optional.of(result));
       }
@@ -148,12 +157,13 @@ public final class RandomGraphs {
             Attributes.of(attributes),
             ImmutableList.copyOf(inputs),
             ImmutableList.copyOf(outputs),
-            origin()));
+            origin(),
+            annotations()));
     return results;
   }
 
   private Attribute attribute(GraphEditor editor, List<Value> values, int depth) {
-    switch (random.nextInt(9)) {
+    switch (random.nextInt(14)) {
       case 0:
         return Attribute.of(random.nextLong());
       case 1:
@@ -173,22 +183,71 @@ public final class RandomGraphs {
         return Attribute.of(tensor());
       case 7:
         return new Attribute.Reference(text(), random.nextInt(15));
+      case 8:
+        return new Attribute.TensorsValue(
+            random.nextBoolean() ? ImmutableList.of() : ImmutableList.of(tensor(), tensor()));
+      case 9:
+        return new Attribute.SparseTensorValue(sparse());
+      case 10:
+        return new Attribute.SparseTensorsValue(ImmutableList.of(sparse(), sparse()));
+      case 11:
+        return new Attribute.TypeValue(valueType(0));
+      case 12:
+        return new Attribute.TypesValue(ImmutableList.of(valueType(0), valueType(0)));
       default:
         if (depth == DEEPEST) {
           return Attribute.of(1);
         }
-        GraphEditor subgraph = editor.subgraph(text());
-        fill(subgraph, values, depth + 1);
-        return Attribute.of(subgraph.freeze());
+        return random.nextBoolean()
+            ? Attribute.of(subgraph(editor, values, depth))
+            : new Attribute.GraphsValue(
+                ImmutableList.of(subgraph(editor, values, depth), subgraph(editor, values, depth)));
     }
+  }
+
+  private Graph subgraph(GraphEditor editor, List<Value> values, int depth) {
+    GraphEditor subgraph = editor.subgraph(text());
+    fill(subgraph, values, depth + 1);
+    return subgraph.freeze();
+  }
+
+  private Annotations annotations() {
+    if (random.nextInt(3) > 0) {
+      return Annotations.NONE;
+    }
+    return new Annotations(
+        random.nextBoolean() ? "" : text(),
+        ImmutableSortedMap.of(text(), text()),
+        random.nextBoolean() ? ImmutableSortedMap.of() : ImmutableSortedMap.of(text(), text()),
+        random.nextBoolean() ? ImmutableList.of() : ImmutableList.of(text(), ""));
+  }
+
+  private SparseTensor sparse() {
+    Tensor values =
+        Tensor.ofDoubles(
+            ElementType.FLOAT16, Shape.of(2), random.nextInt(100), random.nextInt(100));
+    return random.nextBoolean()
+        ? new SparseTensor(values, Tensor.vector(3, 7 + random.nextInt(5)), Shape.of(3, 4))
+        : new SparseTensor(
+            values, Tensor.ofLongs(Shape.of(2, 2), 0, 3, 1, random.nextInt(4)), Shape.of(3, 4));
+  }
+
+  private ValueType valueType(int depth) {
+    if (depth == DEEPEST || random.nextInt(3) > 0) {
+      return type();
+    }
+    return switch (random.nextInt(5)) {
+      case 0 -> new ValueType.SequenceType(valueType(depth + 1));
+      case 1 -> new ValueType.OptionalType(valueType(depth + 1));
+      case 2 -> new ValueType.MapType(ElementType.INT64, valueType(depth + 1));
+      case 3 -> new ValueType.SparseTensorType(type());
+      default -> new ValueType.OpaqueType(text(), text());
+    };
   }
 
   private Tensor tensor() {
     ElementType[] types = ElementType.values();
-    ElementType type;
-    do {
-      type = types[random.nextInt(types.length)];
-    } while (type == ElementType.STRING);
+    ElementType type = types[random.nextInt(types.length)];
     Shape shape =
         switch (random.nextInt(4)) {
           case 0 -> Shape.scalar();
@@ -196,8 +255,20 @@ public final class RandomGraphs {
           case 2 -> Shape.of(1 + random.nextInt(100));
           default -> Shape.of(2, 1 + random.nextInt(3));
         };
+    if (type == ElementType.STRING) {
+      List<String> strings = new ArrayList<>();
+      for (long i = shape.elementCount(); i > 0; i--) {
+        strings.add(Utf8.decode(Utf8.encode(text())));
+      }
+      return Tensor.ofStrings(shape, strings);
+    }
     byte[] bytes = new byte[(int) new TensorType(type, shape).byteSize()];
     random.nextBytes(bytes);
+    int left = (int) (8L * bytes.length - shape.elementCount() * type.bitSize());
+    if (left > 0) {
+      // What fills the last byte belongs to no element.
+      bytes[bytes.length - 1] &= (byte) ((1 << 8 - left) - 1);
+    }
     return new Tensor(new TensorType(type, shape), TensorData.ofBytes(bytes));
   }
 
@@ -222,9 +293,14 @@ public final class RandomGraphs {
   private OpId operator() {
     return switch (random.nextInt(3)) {
       case 0 -> new OpId("com.example", "Op", 1 + random.nextInt(3));
-      case 1 -> new OpId("pkg.torch", "aten::add", 1);
+      case 1 -> new OpId("pkg.torch", "aten::add", 1, random.nextBoolean() ? "" : text());
       default -> new OpId(text(), text(), 2);
     };
+  }
+
+  private Optional<Value> anyTensor(List<Value> values) {
+    List<Value> tensors = values.stream().filter(Value::isTensor).toList();
+    return tensors.isEmpty() ? Optional.empty() : Optional.of(any(tensors));
   }
 
   private Origin origin() {
