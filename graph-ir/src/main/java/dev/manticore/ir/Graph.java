@@ -64,8 +64,17 @@ public final class Graph {
   /**
    * A model-local function, as ONNX files carry them: an operator defined by a graph. Attributes of
    * the call are read in the body through {@link Attribute.Reference}.
+   *
+   * @param attributes names of attributes that a call may have, without those that have a default
+   * @param defaults attributes that a call need not have
    */
-  public record Function(OpId op, ImmutableList<String> attributes, Graph body) {}
+  public record Function(
+      OpId op, ImmutableList<String> attributes, Attributes defaults, Graph body) {
+
+    public Function(OpId op, ImmutableList<String> attributes, Graph body) {
+      this(op, attributes, Attributes.NONE, body);
+    }
+  }
 
   /**
    * What the file of a graph says about the model as a whole, besides {@link #metadata}.

@@ -217,8 +217,12 @@ public final class GraphEditor {
     List<TensorType> types = infer(op, base, attributes, operands, outputCount);
     String nodeName = scoped(base);
     ImmutableList.Builder<Value> results = ImmutableList.builder();
+    boolean guessed =
+        catalogue.find(op).isEmpty()
+            || operands.stream().flatMap(Optional::stream).anyMatch(Value::isGuessed);
     for (TensorType type : types.subList(0, outputCount)) {
-      results.add(new Value(freshName(nodeName), type));
+      results.add(
+          new Value(freshName(nodeName), type, guessed ? Annotations.GUESSED : Annotations.NONE));
     }
     ImmutableList<Value> values = results.build();
     Node node =

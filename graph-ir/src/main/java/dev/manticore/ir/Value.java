@@ -64,6 +64,11 @@ public final class Value {
     return type().elementType();
   }
 
+  /** Whether the type was made up; files do not say it. */
+  public boolean isGuessed() {
+    return annotations.typing() == Annotations.Typing.GUESSED;
+  }
+
   public Annotations annotations() {
     return annotations;
   }

@@ -3,6 +3,7 @@ package dev.manticore.onnx;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSortedMap;
 import com.google.protobuf.ByteString;
+import dev.manticore.ir.Annotations;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
@@ -18,7 +19,9 @@ import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Utf8;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.ValueType;
 import dev.manticore.ir.op.Catalogue;
 import dev.manticore.onnx.proto.AttributeProto;
 import dev.manticore.onnx.proto.FunctionProto;
@@ -26,11 +29,12 @@ import dev.manticore.onnx.proto.GraphProto;
 import dev.manticore.onnx.proto.ModelProto;
 import dev.manticore.onnx.proto.NodeProto;
 import dev.manticore.onnx.proto.OperatorSetIdProto;
+import dev.manticore.onnx.proto.SparseTensorProto;
 import dev.manticore.onnx.proto.StringStringEntryProto;
+import dev.manticore.onnx.proto.TensorAnnotation;
 import dev.manticore.onnx.proto.TensorProto;
+import dev.manticore.onnx.proto.TypeProto;
 import dev.manticore.onnx.proto.ValueInfoProto;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -40,6 +44,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 
 /** Makes graphs of the messages of one model. */
 final class GraphReader {
@@ -50,7 +55,7 @@ final class GraphReader {
   private static final int DEEPEST_NESTING = 100;
 
   /** What is stated where nothing is known: the body of a function has no types. */
-  private static final TensorType UNKNOWN = new TensorType(ElementType.FLOAT32, Shape.unranked());
+  static final TensorType UNKNOWN = new TensorType(ElementType.FLOAT32, Shape.unranked());
 
   private final ModelProto model;
   private final Map<Integer, TensorData> places;
@@ -62,7 +67,16 @@ final class GraphReader {
   /** The functions, by domain and name: which version of the domain means one is not said. */
   private final Map<Key, Definition> functions = new HashMap<>();
 
-  private record Key(String domain, String name) {}
+  private record Key(String domain, String name, String overload) {
+    static Key of(OpId op) {
+      return new Key(op.domain(), op.name(), op.overload());
+    }
+  }
+
+  /** What the file says of a value where it is not defined. */
+  private record Stated(Optional<ValueType> type, Annotations annotations) {
+    static final Stated NOTHING = new Stated(Optional.empty(), Annotations.NONE);
+  }
 
   /**
    * A function of the model.
@@ -158,8 +172,14 @@ final class GraphReader {
     }
     GraphEditor editor = new GraphEditor(model.getGraph().getName());
     opsets.forEach(editor::opset);
-    for (StringStringEntryProto entry : model.getMetadataPropsList()) {
-      editor.metadata(entry.getKey(), entry.getValue());
+    entries(model.getMetadataPropsList()).forEach(editor::metadata);
+    editor.model(
+        new Graph.ModelInfo(model.getDomain(), model.getModelVersion(), model.getDocString()));
+    if (model.getTrainingInfoCount() > 0) {
+      throw Problems.unsupported(
+          source,
+          "it carries training_info, graphs that train it by other means than ours; save it without"
+              + " (in Python: del model.training_info[:])");
     }
     readFunctions();
     if (policy == OnnxImporter.Functions.KEEP) {
@@ -184,6 +204,18 @@ final class GraphReader {
     return written.equals("ai.onnx") ? OpId.ONNX : written;
   }
 
+  private static Map<String, String> entries(List<StringStringEntryProto> protos) {
+    Map<String, String> entries = new TreeMap<>();
+    protos.forEach(entry -> entries.put(entry.getKey(), entry.getValue()));
+    return entries;
+  }
+
+  private static Annotations annotations(String doc, List<StringStringEntryProto> metadata) {
+    return doc.isEmpty() && metadata.isEmpty()
+        ? Annotations.NONE
+        : Annotations.of(doc, ImmutableSortedMap.copyOf(entries(metadata)));
+  }
+
   // ---- functions
 
   private void readFunctions() {
@@ -198,20 +230,17 @@ final class GraphReader {
               op,
               op.toString());
       Definition definition = new Definition(function, defaults, CanonicalFunction.of(function));
-      if (functions.put(new Key(op.domain(), op.name()), definition) != null) {
+      if (functions.put(Key.of(op), definition) != null) {
         throw Problems.invalid(source, "function " + op + " is defined twice");
       }
     }
   }
 
   private OpId functionId(FunctionProto function) {
-    if (!function.getOverload().isEmpty()) {
-      throw Problems.unsupported(
-          source, "function " + function.getName() + " is overloaded: " + function.getOverload());
-    }
     String domain = domain(function.getDomain());
     Integer version = opsets(model.getOpsetImportList()).get(domain);
-    return new OpId(domain, function.getName(), version == null ? 1 : version);
+    return new OpId(
+        domain, function.getName(), version == null ? 1 : version, function.getOverload());
   }
 
   private Graph.Function function(FunctionProto proto) {
@@ -219,20 +248,30 @@ final class GraphReader {
     Scope scope = Scope.ofFunction(opsets(proto.getOpsetImportList()));
     GraphEditor editor = new GraphEditor(proto.getName());
     scope.opsets.forEach(editor::opset);
-    Map<String, TensorType> stated = new HashMap<>();
+    editor.annotations(annotations(proto.getDocString(), proto.getMetadataPropsList()));
+    Map<String, Stated> stated = new HashMap<>();
     state(stated, proto.getValueInfoList());
     for (String input : proto.getInputList()) {
-      define(scope, editor.input(input, stated.getOrDefault(input, UNKNOWN)), "input");
+      Stated said = stated.getOrDefault(input, Stated.NOTHING);
+      Value value =
+          new Value(
+              input,
+              said.type().orElse(UNKNOWN),
+              said.type().isEmpty() ? said.annotations().guessed() : said.annotations());
+      name(editor, input, true, "an input of " + op);
+      editor.addInput(value);
+      define(scope, value, "input");
     }
     claim(editor, proto.getNodeList(), op.toString());
     for (NodeProto node : proto.getNodeList()) {
       node(node, editor, scope, stated, Map.of());
     }
     proto.getOutputList().forEach(name -> editor.output(require(scope, name, op + "'s outputs")));
-    ImmutableList.Builder<String> names = ImmutableList.builder();
-    names.addAll(proto.getAttributeList());
-    proto.getAttributeProtoList().forEach(attribute -> names.add(attribute.getName()));
-    return new Graph.Function(op, names.build(), freeze(editor, "function " + op));
+    return new Graph.Function(
+        op,
+        ImmutableList.copyOf(proto.getAttributeList()),
+        functions.get(Key.of(op)).defaults(),
+        freeze(editor, "function " + op));
   }
 
   // ---- graphs
@@ -242,32 +281,42 @@ final class GraphReader {
    *     that the file gives no type
    */
   private Graph graph(
-      GraphProto proto, GraphEditor editor, Scope scope, boolean main, List<TensorType> operands) {
-    if (proto.getSparseInitializerCount() > 0) {
-      throw Problems.unsupported(source, "graph '" + proto.getName() + "' has sparse initializers");
-    }
-    initializerCount += proto.getInitializerCount();
+      GraphProto proto, GraphEditor editor, Scope scope, boolean main, List<ValueType> operands) {
+    editor.annotations(annotations(proto.getDocString(), proto.getMetadataPropsList()));
+    initializerCount += proto.getInitializerCount() + proto.getSparseInitializerCount();
     if (initializerCount > MAX_INITIALIZERS) {
       throw Problems.unsupported(source, "it has more than " + MAX_INITIALIZERS + " initializers");
     }
     Set<String> initialized = new HashSet<>();
     proto.getInitializerList().forEach(tensor -> initialized.add(tensor.getName()));
-    Map<String, TensorType> stated = new HashMap<>();
+    proto
+        .getSparseInitializerList()
+        .forEach(sparse -> initialized.add(sparse.getValues().getName()));
+    Map<String, Stated> stated = new HashMap<>();
     state(stated, proto.getValueInfoList());
+    state(stated, proto.getInputList());
     state(stated, proto.getOutputList());
+    quantize(stated, proto.getQuantizationAnnotationList());
     int index = 0;
     for (ValueInfoProto input : proto.getInputList()) {
       if (!initialized.contains(input.getName())) {
         int position = index;
-        TensorType type =
-            OnnxTypes.read(input.getType(), source, input.getName())
+        Stated said = stated.get(input.getName());
+        ValueType type =
+            said.type()
                 .or(
                     () ->
                         position < operands.size()
                             ? Optional.of(operands.get(position))
                             : Optional.empty())
                 .orElseGet(() -> untyped(input.getName(), scope));
-        Value value = new Value(name(editor, input.getName(), main, "an input"), type);
+        Value value =
+            new Value(
+                name(editor, input.getName(), main, "an input"),
+                type,
+                said.type().isEmpty() && !scope.typed
+                    ? said.annotations().guessed()
+                    : said.annotations());
         editor.addInput(value);
         define(scope, input.getName(), value, "input");
       }
@@ -278,9 +327,13 @@ final class GraphReader {
       String what = "initializer '" + tensor.getName() + "'";
       Optional<TensorData> left = main ? Optional.ofNullable(places.get(i)) : Optional.empty();
       Tensor read = tensors.read(tensor, left, what);
-      Value value = new Value(name(editor, tensor.getName(), main, "an initializer"), read.type());
-      editor.setParameter(value, read);
-      define(scope, tensor.getName(), value, "initializer");
+      Annotations own = annotations(tensor.getDocString(), tensor.getMetadataPropsList());
+      parameter(tensor.getName(), read, own, editor, scope, main, stated);
+    }
+    for (SparseTensorProto tensor : proto.getSparseInitializerList()) {
+      String name = tensor.getValues().getName();
+      Tensor read = tensors.read(tensor, "initializer '" + name + "'").dense();
+      parameter(name, read, Annotations.NONE, editor, scope, main, stated);
     }
     Map<String, String> names = Map.of();
     if (main) {
@@ -296,6 +349,22 @@ final class GraphReader {
           require(scope, output.getName(), "the outputs of graph '" + proto.getName() + "'"));
     }
     return freeze(editor, "graph '" + proto.getName() + "'");
+  }
+
+  private void parameter(
+      String written,
+      Tensor tensor,
+      Annotations own,
+      GraphEditor editor,
+      Scope scope,
+      boolean main,
+      Map<String, Stated> stated) {
+    Annotations elsewhere = stated.getOrDefault(written, Stated.NOTHING).annotations();
+    Value value =
+        new Value(
+            name(editor, written, main, "an initializer"), tensor.type(), merge(own, elsewhere));
+    editor.setParameter(value, tensor);
+    define(scope, written, value, "initializer");
   }
 
   private TensorType untyped(String name, Scope scope) {
@@ -314,11 +383,58 @@ final class GraphReader {
     }
   }
 
-  private void state(Map<String, TensorType> stated, List<ValueInfoProto> infos) {
+  /** Adds what is said here to what was said before; of types, the last one counts. */
+  private void state(Map<String, Stated> stated, List<ValueInfoProto> infos) {
     for (ValueInfoProto info : infos) {
-      OnnxTypes.read(info.getType(), source, info.getName())
-          .ifPresent(type -> stated.put(info.getName(), type));
+      Stated before = stated.getOrDefault(info.getName(), Stated.NOTHING);
+      Annotations said =
+          new Annotations(
+              info.getDocString(),
+              ImmutableSortedMap.copyOf(entries(info.getMetadataPropsList())),
+              ImmutableSortedMap.of(),
+              OnnxTypes.denotations(info.getType()),
+              Annotations.Typing.KNOWN);
+      stated.put(
+          info.getName(),
+          new Stated(
+              OnnxTypes.read(info.getType(), source, info.getName()).or(before::type),
+              merge(said, before.annotations())));
     }
+  }
+
+  private static void quantize(Map<String, Stated> stated, List<TensorAnnotation> protos) {
+    for (TensorAnnotation proto : protos) {
+      Stated before = stated.getOrDefault(proto.getTensorName(), Stated.NOTHING);
+      Annotations said =
+          new Annotations(
+              "",
+              ImmutableSortedMap.of(),
+              ImmutableSortedMap.copyOf(entries(proto.getQuantParameterTensorNamesList())),
+              ImmutableList.of(),
+              Annotations.Typing.KNOWN);
+      stated.put(
+          proto.getTensorName(), new Stated(before.type(), merge(said, before.annotations())));
+    }
+  }
+
+  /** Both, of which the first counts where they contradict each other. */
+  private static Annotations merge(Annotations first, Annotations second) {
+    if (second.equals(Annotations.NONE)) {
+      return first;
+    }
+    return new Annotations(
+        first.doc().isEmpty() ? second.doc() : first.doc(),
+        merge(first.metadata(), second.metadata()),
+        merge(first.quantization(), second.quantization()),
+        first.denotations().isEmpty() ? second.denotations() : first.denotations(),
+        Annotations.Typing.KNOWN);
+  }
+
+  private static ImmutableSortedMap<String, String> merge(
+      Map<String, String> first, Map<String, String> second) {
+    Map<String, String> merged = new TreeMap<>(second);
+    merged.putAll(first);
+    return ImmutableSortedMap.copyOf(merged);
   }
 
   /** Takes the names of all outputs, before anything else can. */
@@ -383,7 +499,7 @@ final class GraphReader {
       NodeProto proto,
       GraphEditor editor,
       Scope scope,
-      Map<String, TensorType> stated,
+      Map<String, Stated> stated,
       Map<String, String> names) {
     if (scope.nesting > DEEPEST_NESTING) {
       throw Problems.invalid(
@@ -417,32 +533,39 @@ final class GraphReader {
       throw Problems.invalid(source, what + " has no output");
     }
     Attributes attributes = attributes(proto.getAttributeList(), editor, scope, inputs, op, what);
-    Definition function = functions.get(new Key(op.domain(), op.name()));
-    if (function != null) {
+    Definition function = functions.get(Key.of(op));
+    if (function == null && !op.overload().isEmpty()) {
+      throw Problems.invalid(source, what + " calls " + op + ", which the model does not define");
+    }
+    if (function != null && policy == OnnxImporter.Functions.RESOLVE) {
       for (Map.Entry<String, Attribute> entry : function.defaults().values().entrySet()) {
         if (!attributes.has(entry.getKey())) {
           attributes = attributes.with(entry.getKey(), entry.getValue());
         }
       }
-      if (policy == OnnxImporter.Functions.RESOLVE) {
-        Optional<OpId> ours =
-            OnnxFunctions.recognise(
-                op, function.canonical(), attributes, inputs, outputs.size(), editor::constantOf);
-        if (ours.isEmpty()) {
-          inline(function.proto(), what, attributes, inputs, outputs, editor, scope, stated, names);
-          return;
-        }
-        op = ours.get();
+      Optional<OpId> ours =
+          OnnxFunctions.recognise(
+              op, function.canonical(), attributes, inputs, outputs.size(), editor::constantOf);
+      if (ours.isEmpty()) {
+        inline(function.proto(), what, attributes, inputs, outputs, editor, scope, stated, names);
+        return;
       }
+      op = ours.get();
     }
-    List<TensorType> types = types(op, label, attributes, inputs, outputs, stated, editor, scope);
+    List<ValueType> types = types(op, label, attributes, inputs, outputs, stated, editor, scope);
     ImmutableList.Builder<Optional<Value>> values = ImmutableList.builder();
     for (int i = 0; i < outputs.size(); i++) {
       String output = outputs.get(i);
       if (output.isEmpty()) {
         values.add(Optional.empty());
       } else {
-        Value value = new Value(names.getOrDefault(output, output), types.get(i));
+        Stated said = stated.getOrDefault(output, Stated.NOTHING);
+        boolean guessed = said.type().isEmpty() && (!scope.typed || followsFromGuess(op, inputs));
+        Value value =
+            new Value(
+                names.getOrDefault(output, output),
+                types.get(i),
+                guessed ? said.annotations().guessed() : said.annotations());
         values.add(Optional.of(value));
         define(scope, output, value, "output");
       }
@@ -458,7 +581,14 @@ final class GraphReader {
             attributes,
             ImmutableList.copyOf(inputs),
             values.build(),
-            Origin.of(model.getGraph().getName(), name)));
+            Origin.of(model.getGraph().getName(), name),
+            annotations(proto.getDocString(), proto.getMetadataPropsList())));
+  }
+
+  /** Whether what is found out of a node's outputs may be wrong. */
+  private static boolean followsFromGuess(OpId op, List<Optional<Value>> inputs) {
+    return Catalogue.standard().find(op).isEmpty()
+        || inputs.stream().flatMap(Optional::stream).anyMatch(Value::isGuessed);
   }
 
   /**
@@ -473,7 +603,7 @@ final class GraphReader {
       List<String> outputs,
       GraphEditor editor,
       Scope scope,
-      Map<String, TensorType> stated,
+      Map<String, Stated> stated,
       Map<String, String> names) {
     if (inputs.size() > function.getInputCount() || outputs.size() > function.getOutputCount()) {
       throw Problems.invalid(
@@ -498,7 +628,7 @@ final class GraphReader {
       }
     }
     Map<String, String> given = new HashMap<>();
-    Map<String, TensorType> givenTypes = new HashMap<>();
+    Map<String, Stated> givenTypes = new HashMap<>();
     String prefix = "";
     for (int i = 0; i < outputs.size(); i++) {
       String output = outputs.get(i);
@@ -537,7 +667,9 @@ final class GraphReader {
 
   /** Another name for a value: an input that a function hands through, or an output given twice. */
   private Value identity(GraphEditor editor, Value read, String name, Scope scope, String what) {
-    Value value = new Value(name, read.type());
+    Value value =
+        new Value(
+            name, read.valueType(), read.isGuessed() ? Annotations.GUESSED : Annotations.NONE);
     editor.addNode(
         new Node(
             new OpId(OpId.ONNX, "Identity", scope.opsets.getOrDefault(OpId.ONNX, OpId.OPSET)),
@@ -568,10 +700,6 @@ final class GraphReader {
   }
 
   private OpId op(NodeProto proto, Scope scope, String what) {
-    if (!proto.getOverload().isEmpty()) {
-      throw Problems.unsupported(
-          source, what + " calls an overloaded function: " + proto.getOverload());
-    }
     String domain = domain(proto.getDomain());
     Integer version = scope.opsets.get(domain);
     if (version == null) {
@@ -582,57 +710,92 @@ final class GraphReader {
               + (domain.isEmpty() ? "ai.onnx" : domain)
               + "', which the model does not import");
     }
-    return new OpId(domain, proto.getOpType(), version);
+    return new OpId(domain, proto.getOpType(), version, proto.getOverload());
   }
 
-  private List<TensorType> types(
+  private List<ValueType> types(
       OpId op,
       String label,
       Attributes attributes,
       List<Optional<Value>> inputs,
       List<String> outputs,
-      Map<String, TensorType> stated,
+      Map<String, Stated> stated,
       GraphEditor editor,
       Scope scope) {
     List<Optional<TensorType>> inferred =
         scope.typed
             ? infer(op, label, attributes, inputs, outputs.size(), editor)
             : absent(outputs.size());
-    List<TensorType> types = new ArrayList<>();
+    // Of what follows from a guess, and of operators read in another version than they are known
+    // in, the file knows more.
+    boolean certain = !followsFromGuess(op, inputs) && !isOtherVersion(op);
+    List<ValueType> types = new ArrayList<>();
     for (int i = 0; i < outputs.size(); i++) {
       Optional<TensorType> known = inferred.get(i);
-      Optional<TensorType> written = Optional.ofNullable(stated.get(outputs.get(i)));
+      Optional<ValueType> written = stated.getOrDefault(outputs.get(i), Stated.NOTHING).type();
       if (known.isPresent() && written.isPresent()) {
-        if (known.get().elementType() != written.get().elementType()) {
-          throw Problems.invalid(
-              source,
-              "node '"
-                  + label
-                  + "' ("
-                  + op
-                  + ") makes "
-                  + known.get()
-                  + " but the file says that '"
-                  + outputs.get(i)
-                  + "' is "
-                  + written.get());
-        }
-        types.add(
-            known.get().withShape(OnnxTypes.refine(known.get().shape(), written.get().shape())));
+        types.add(together(known.get(), written.get(), certain, label, op, outputs.get(i)));
       } else {
-        TensorType guess =
-            inputs.stream()
-                .flatMap(Optional::stream)
-                .findFirst()
-                .map(first -> first.type().withShape(Shape.unranked()))
-                .orElse(UNKNOWN);
-        types.add(known.or(() -> written).orElse(guess));
+        types.add(
+            known
+                .<ValueType>map(type -> type)
+                .or(() -> written)
+                .orElseGet(() -> guess(op, attributes, inputs, outputs.size())));
       }
     }
     return types;
   }
 
-  /** What the catalogue tells of the outputs; nothing for an operator outside of it. */
+  private ValueType together(
+      TensorType known, ValueType written, boolean certain, String label, OpId op, String output) {
+    if (written instanceof TensorType tensor && tensor.elementType() == known.elementType()) {
+      return known.withShape(OnnxTypes.refine(known.shape(), tensor.shape()));
+    }
+    if (certain) {
+      throw Problems.invalid(
+          source,
+          "node '"
+              + label
+              + "' ("
+              + op
+              + ") makes "
+              + known
+              + " but the file says that '"
+              + output
+              + "' is "
+              + written);
+    }
+    return written;
+  }
+
+  private static boolean isOtherVersion(OpId op) {
+    return op.domain().equals(OpId.ONNX) && op.version() != OpId.OPSET;
+  }
+
+  /** What stands for a type that nothing is known of. */
+  private static ValueType guess(
+      OpId op, Attributes attributes, List<Optional<Value>> inputs, int outputCount) {
+    // What makes other values than tensors, of the operators that the catalogue has.
+    if (op.domain().equals(OpId.ONNX) && outputCount == 1 && !attributes.graphs().isEmpty()) {
+      ImmutableList<Value> results = attributes.graphs().get(0).outputs();
+      if (!results.isEmpty() && !results.get(results.size() - 1).isTensor()) {
+        return results.get(results.size() - 1).valueType();
+      }
+    }
+    return inputs.stream()
+        .flatMap(Optional::stream)
+        .findFirst()
+        .map(Value::valueType)
+        .map(
+            first ->
+                first instanceof TensorType tensor ? tensor.withShape(Shape.unranked()) : first)
+        .orElse(UNKNOWN);
+  }
+
+  /**
+   * What the catalogue tells of the outputs; nothing for an operator outside of it, and for one
+   * that has to do with other values than tensors.
+   */
   private List<Optional<TensorType>> infer(
       OpId op,
       String label,
@@ -640,7 +803,14 @@ final class GraphReader {
       List<Optional<Value>> inputs,
       int outputCount,
       GraphEditor editor) {
-    if (Catalogue.standard().find(op).isEmpty()) {
+    boolean tensors =
+        inputs.stream().flatMap(Optional::stream).allMatch(Value::isTensor)
+            && attributes.graphs().stream()
+                .allMatch(
+                    graph ->
+                        graph.inputs().stream().allMatch(Value::isTensor)
+                            && graph.outputs().stream().allMatch(Value::isTensor));
+    if (!tensors || Catalogue.standard().find(op).isEmpty()) {
       return absent(outputCount);
     }
     try {
@@ -648,7 +818,7 @@ final class GraphReader {
           .map(Optional::of)
           .toList();
     } catch (RuntimeException e) {
-      if (op.domain().equals(OpId.ONNX) && op.version() != OpId.OPSET) {
+      if (isOtherVersion(op) || followsFromGuess(op, inputs)) {
         // The catalogue reads operators as the version that graphs are lifted to has them.
         return absent(outputCount);
       }
@@ -712,14 +882,14 @@ final class GraphReader {
    * condition, as do its operands) or of {@code Scan}, as the operands tell; files may leave them
    * out.
    */
-  private static List<TensorType> bodyInputs(OpId op, List<Optional<Value>> inputs, long scanned) {
-    List<TensorType> types = new ArrayList<>();
+  private static List<ValueType> bodyInputs(OpId op, List<Optional<Value>> inputs, long scanned) {
+    List<ValueType> types = new ArrayList<>();
     boolean loop = op.isOnnx("Loop");
     for (int i = 0; i < inputs.size(); i++) {
+      ValueType given = inputs.get(i).map(Value::valueType).orElse(UNKNOWN);
       if (loop && i < 2) {
         types.add(new TensorType(i == 0 ? ElementType.INT64 : ElementType.BOOL, Shape.scalar()));
-      } else {
-        TensorType type = inputs.get(i).map(Value::type).orElse(UNKNOWN);
+      } else if (given instanceof TensorType type) {
         boolean slice = i >= inputs.size() - scanned;
         // A state may change its shape from one iteration to the next; what is sliced loses an
         // axis that an attribute chooses. The rank stays.
@@ -729,6 +899,8 @@ final class GraphReader {
           unknown.add(Dim.UNKNOWN);
         }
         types.add(type.withShape(rank < 0 ? Shape.unranked() : Shape.of(unknown)));
+      } else {
+        types.add(given);
       }
     }
     return types;
@@ -738,34 +910,56 @@ final class GraphReader {
       AttributeProto proto,
       GraphEditor editor,
       Scope scope,
-      List<TensorType> bodyInputs,
+      List<ValueType> bodyInputs,
       String where) {
     return switch (kind(proto)) {
       case FLOAT -> Attribute.of(proto.getF());
       case INT -> Attribute.of(proto.getI());
-      case STRING -> Attribute.of(text(proto.getS(), where));
+      case STRING -> Attribute.of(text(proto.getS()));
       case FLOATS -> new Attribute.FloatsValue(ImmutableList.copyOf(proto.getFloatsList()));
       case INTS -> new Attribute.IntsValue(ImmutableList.copyOf(proto.getIntsList()));
       case STRINGS ->
           new Attribute.StringsValue(
               proto.getStringsList().stream()
-                  .map(bytes -> text(bytes, where))
+                  .map(GraphReader::text)
                   .collect(ImmutableList.toImmutableList()));
       case TENSOR -> Attribute.of(tensors.read(proto.getT(), Optional.empty(), where));
-      case GRAPH -> {
-        GraphProto subgraph = proto.getG();
-        yield Attribute.of(
-            graph(
-                subgraph,
-                editor.subgraph(subgraph.getName()),
-                scope.subgraph(),
-                false,
-                bodyInputs));
-      }
+      case GRAPH -> Attribute.of(subgraph(proto.getG(), editor, scope, bodyInputs));
+      case TENSORS ->
+          new Attribute.TensorsValue(
+              proto.getTensorsList().stream()
+                  .map(tensor -> tensors.read(tensor, Optional.empty(), where))
+                  .collect(ImmutableList.toImmutableList()));
+      case GRAPHS ->
+          new Attribute.GraphsValue(
+              proto.getGraphsList().stream()
+                  .map(graph -> subgraph(graph, editor, scope, bodyInputs))
+                  .collect(ImmutableList.toImmutableList()));
+      case SPARSE_TENSOR ->
+          new Attribute.SparseTensorValue(tensors.read(proto.getSparseTensor(), where));
+      case SPARSE_TENSORS ->
+          new Attribute.SparseTensorsValue(
+              proto.getSparseTensorsList().stream()
+                  .map(tensor -> tensors.read(tensor, where))
+                  .collect(ImmutableList.toImmutableList()));
+      case TYPE_PROTO -> new Attribute.TypeValue(type(proto.getTp(), where));
+      case TYPE_PROTOS ->
+          new Attribute.TypesValue(
+              proto.getTypeProtosList().stream()
+                  .map(type -> type(type, where))
+                  .collect(ImmutableList.toImmutableList()));
       case UNDEFINED -> throw Problems.invalid(source, where + " has no value");
-      case TENSORS, GRAPHS, SPARSE_TENSOR, SPARSE_TENSORS, TYPE_PROTO, TYPE_PROTOS ->
-          throw Problems.unsupported(source, where + " is a " + proto.getType());
     };
+  }
+
+  private Graph subgraph(
+      GraphProto proto, GraphEditor editor, Scope scope, List<ValueType> bodyInputs) {
+    return graph(proto, editor.subgraph(proto.getName()), scope.subgraph(), false, bodyInputs);
+  }
+
+  private ValueType type(TypeProto proto, String where) {
+    return OnnxTypes.read(proto, source, where)
+        .orElseThrow(() -> Problems.invalid(source, where + " is a type that says nothing"));
   }
 
   /** Files of the first version of the format do not say which field holds the value. */
@@ -799,11 +993,7 @@ final class GraphReader {
         : AttributeProto.AttributeType.UNDEFINED;
   }
 
-  private String text(ByteString bytes, String where) {
-    try {
-      return StandardCharsets.UTF_8.newDecoder().decode(bytes.asReadOnlyByteBuffer()).toString();
-    } catch (CharacterCodingException e) {
-      throw Problems.unsupported(source, where + " is not UTF-8 text");
-    }
+  private static String text(ByteString bytes) {
+    return Utf8.decode(bytes.toByteArray());
   }
 }

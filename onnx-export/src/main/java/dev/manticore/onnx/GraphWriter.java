@@ -3,35 +3,49 @@ package dev.manticore.onnx;
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
+import dev.manticore.ir.Annotations;
 import dev.manticore.ir.Attribute;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
+import dev.manticore.ir.SparseTensor;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Utf8;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.ValueType;
 import dev.manticore.ir.op.Catalogue;
 import dev.manticore.onnx.proto.AttributeProto;
 import dev.manticore.onnx.proto.FunctionProto;
 import dev.manticore.onnx.proto.GraphProto;
 import dev.manticore.onnx.proto.ModelProto;
 import dev.manticore.onnx.proto.NodeProto;
+import dev.manticore.onnx.proto.SparseTensorProto;
+import dev.manticore.onnx.proto.StringStringEntryProto;
+import dev.manticore.onnx.proto.TensorAnnotation;
 import dev.manticore.onnx.proto.TensorProto;
 import dev.manticore.onnx.proto.ValueInfoProto;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Makes the messages of one model of a graph. */
 final class GraphWriter {
 
   /** How much is said of the values of a graph. */
   private enum Typing {
+    /** No type. */
+    NONE,
     /** Types of inputs and outputs, and of what lies between as far as it is known. */
     FULL,
     /**
@@ -40,6 +54,8 @@ final class GraphWriter {
      */
     ELEMENTS
   }
+
+  private static final TensorProto NAMELESS = TensorProto.getDefaultInstance();
 
   private final Graph graph;
   private final BiFunction<Value, Tensor, Optional<TensorProto>> external;
@@ -57,17 +73,24 @@ final class GraphWriter {
     checkVersions(graph, graph.opsets(), graph);
     ModelProto.Builder model =
         ModelProto.newBuilder()
-            .setIrVersion(options.irVersion())
+            .setIrVersion(Math.max(options.irVersion(), irVersion(graph)))
             .setProducerName("manticore")
             .setProducerVersion(options.producerVersion())
-            .setGraph(graph(graph, Typing.FULL, external, Set.of()));
+            .setGraph(graph(graph, Typing.FULL, external));
     Map<String, Integer> opsets = new TreeMap<>(graph.opsets());
     graph.functions().forEach(function -> opsets.putIfAbsent(function.op().domain(), 1));
     opsets.forEach(
         (domain, version) -> model.addOpsetImportBuilder().setDomain(domain).setVersion(version));
-    graph
-        .metadata()
-        .forEach((key, value) -> model.addMetadataPropsBuilder().setKey(key).setValue(value));
+    if (!graph.model().domain().isEmpty()) {
+      model.setDomain(graph.model().domain());
+    }
+    if (graph.model().version() != 0) {
+      model.setModelVersion(graph.model().version());
+    }
+    if (!graph.model().doc().isEmpty()) {
+      model.setDocString(graph.model().doc());
+    }
+    model.addAllMetadataProps(entries(graph.metadata()));
     graph.functions().forEach(function -> model.addFunctions(function(function)));
     return model.build();
   }
@@ -92,6 +115,61 @@ final class GraphWriter {
     }
   }
 
+  /** The lowest version of the format, from 10 on, that has all element types of a graph. */
+  private static int irVersion(Graph graph) {
+    Stream<Value> values =
+        Stream.of(
+                graph.inputs().stream(),
+                graph.parameters().keySet().stream(),
+                graph.nodes().stream().flatMap(node -> node.presentOutputs().stream()))
+            .flatMap(stream -> stream);
+    Stream<Graph> inner =
+        Stream.concat(
+            graph.functions().stream().map(Graph.Function::body),
+            graph.nodes().stream().flatMap(node -> node.attributes().graphs().stream()));
+    Stream<Attribute> attributes =
+        graph.nodes().stream().flatMap(node -> node.attributes().values().values().stream());
+    return Stream.of(
+            values.map(value -> irVersion(value.valueType())),
+            inner.map(GraphWriter::irVersion),
+            attributes.map(GraphWriter::irVersion))
+        .flatMap(stream -> stream)
+        .reduce(10, Math::max);
+  }
+
+  private static int irVersion(Attribute attribute) {
+    if (attribute instanceof Attribute.TensorValue tensor) {
+      return OnnxTypes.irVersion(tensor.value().elementType());
+    }
+    if (attribute instanceof Attribute.TensorsValue tensors) {
+      return tensors.values().stream()
+          .map(tensor -> OnnxTypes.irVersion(tensor.elementType()))
+          .reduce(10, Math::max);
+    }
+    return 10;
+  }
+
+  private static int irVersion(ValueType type) {
+    if (type instanceof ValueType.SequenceType sequence) {
+      return irVersion(sequence.element());
+    }
+    if (type instanceof ValueType.OptionalType optional) {
+      return irVersion(optional.element());
+    }
+    return type instanceof TensorType tensor ? OnnxTypes.irVersion(tensor.elementType()) : 10;
+  }
+
+  private static ImmutableList<StringStringEntryProto> entries(Map<String, String> entries) {
+    return entries.entrySet().stream()
+        .map(
+            entry ->
+                StringStringEntryProto.newBuilder()
+                    .setKey(entry.getKey())
+                    .setValue(entry.getValue())
+                    .build())
+        .collect(ImmutableList.toImmutableList());
+  }
+
   static FunctionProto function(Graph.Function function) {
     Graph body = function.body();
     if (!body.parameters().isEmpty()) {
@@ -107,76 +185,149 @@ final class GraphWriter {
             .setName(function.op().name())
             .setDomain(function.op().domain())
             .addAllAttribute(function.attributes());
+    if (!function.op().overload().isEmpty()) {
+      proto.setOverload(function.op().overload());
+    }
+    if (!body.annotations().doc().isEmpty()) {
+      proto.setDocString(body.annotations().doc());
+    }
+    proto.addAllMetadataProps(entries(body.annotations().metadata()));
+    function
+        .defaults()
+        .values()
+        .forEach((name, value) -> proto.addAttributeProto(attribute(name, value, Typing.ELEMENTS)));
     body.inputs().forEach(input -> proto.addInput(input.name()));
     body.outputs().forEach(output -> proto.addOutput(output.name()));
-    body.nodes().forEach(node -> proto.addNode(node(node, Typing.ELEMENTS, Set.of())));
+    body.nodes().forEach(node -> proto.addNode(node(node, Typing.ELEMENTS)));
     body.opsets()
         .forEach(
             (domain, version) ->
                 proto.addOpsetImportBuilder().setDomain(domain).setVersion(version));
+    if (!function.op().domain().equals(OpId.MANTICORE)) {
+      // Bodies of our own are for operands of any type, whatever use they were made for.
+      infos(body).forEach(proto::addValueInfo);
+    }
     return proto.build();
   }
 
-  /**
-   * @param outerGuesses values around a subgraph whose element type is not certain
-   */
+  /** What is known of the values of a function, which is never all. */
+  private static ImmutableList<ValueInfoProto> infos(Graph body) {
+    return Stream.concat(
+            body.inputs().stream(),
+            body.nodes().stream().flatMap(node -> node.presentOutputs().stream()))
+        .filter(value -> !isOnlyGuessed(value))
+        .map(value -> info(value, Typing.FULL))
+        .collect(ImmutableList.toImmutableList());
+  }
+
   private static GraphProto graph(
-      Graph graph,
-      Typing typing,
-      BiFunction<Value, Tensor, Optional<TensorProto>> external,
-      Set<Value> outerGuesses) {
+      Graph graph, Typing typing, BiFunction<Value, Tensor, Optional<TensorProto>> external) {
     GraphProto.Builder proto =
         GraphProto.newBuilder().setName(graph.name().isEmpty() ? "graph" : graph.name());
+    if (!graph.annotations().doc().isEmpty()) {
+      proto.setDocString(graph.annotations().doc());
+    }
+    proto.addAllMetadataProps(entries(graph.annotations().metadata()));
     graph.inputs().forEach(input -> proto.addInput(info(input, typing)));
-    graph
-        .parameters()
-        .forEach(
-            (value, tensor) ->
-                proto.addInitializer(
-                    external.apply(value, tensor).orElseGet(() -> tensor(value.name(), tensor))));
-    Set<Value> guesses = new HashSet<>(outerGuesses);
+    for (Map.Entry<Value, Tensor> parameter : graph.parameters().entrySet()) {
+      Value value = parameter.getKey();
+      if (parameter.getValue().data() instanceof SparseTensor.Dense dense) {
+        proto.addSparseInitializer(sparse(value.name(), dense.sparse()));
+      } else {
+        proto.addInitializer(
+            external
+                .apply(value, parameter.getValue())
+                .orElseGet(() -> tensor(value, parameter.getValue())));
+      }
+      if (!value.annotations().denotations().isEmpty()) {
+        proto.addValueInfo(info(value, typing));
+      }
+    }
     Set<Value> outputs = new HashSet<>(graph.outputs());
     for (Node node : graph.nodes()) {
-      proto.addNode(node(node, typing, guesses));
-      boolean guessed =
-          node.reads().stream().anyMatch(guesses::contains)
-              || Catalogue.standard().find(node.op()).isEmpty();
+      proto.addNode(node(node, typing));
       for (Value output : node.presentOutputs()) {
-        if (guessed && !output.shape().isRanked()) {
-          guesses.add(output);
-        } else if (typing == Typing.FULL
-            && output.shape().isRanked()
-            && !outputs.contains(output)) {
-          proto.addValueInfo(info(output, typing));
+        // A reader that finds no shape finds out the element type itself, where it can.
+        boolean told =
+            typing == Typing.FULL
+                && !output.isGuessed()
+                && (isRanked(output) || Catalogue.standard().find(node.op()).isEmpty());
+        boolean annotated = !output.annotations().equals(Annotations.NONE);
+        if (!outputs.contains(output) && (told || annotated && !isOnlyGuessed(output))) {
+          proto.addValueInfo(info(output, told ? typing : Typing.NONE));
         }
       }
     }
     graph.outputs().forEach(output -> proto.addOutput(info(output, typing)));
+    quantization(graph).forEach(proto::addQuantizationAnnotation);
     return proto.build();
   }
 
-  private static ValueInfoProto info(Value value, Typing typing) {
-    TensorType type =
-        typing == Typing.FULL ? value.type() : value.type().withShape(Shape.unranked());
-    return ValueInfoProto.newBuilder().setName(value.name()).setType(OnnxTypes.write(type)).build();
+  private static boolean isRanked(Value value) {
+    return !value.isTensor() || value.shape().isRanked();
   }
 
-  private static NodeProto node(Node node, Typing typing, Set<Value> guesses) {
+  /** Whether nothing is said of a value but that its type was made up, which files do not say. */
+  private static boolean isOnlyGuessed(Value value) {
+    return value.annotations().equals(Annotations.GUESSED);
+  }
+
+  /** For the values that are quantised, by values that the graph has. */
+  private static ImmutableList<TensorAnnotation> quantization(Graph graph) {
+    List<Value> values = new ArrayList<>(graph.inputs());
+    values.addAll(graph.parameters().keySet());
+    graph.nodes().forEach(node -> values.addAll(node.presentOutputs()));
+    Set<String> names = values.stream().map(Value::name).collect(Collectors.toSet());
+    return values.stream()
+        .filter(value -> !value.annotations().quantization().isEmpty())
+        .filter(value -> names.containsAll(value.annotations().quantization().values()))
+        .map(
+            value ->
+                TensorAnnotation.newBuilder()
+                    .setTensorName(value.name())
+                    .addAllQuantParameterTensorNames(entries(value.annotations().quantization()))
+                    .build())
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  private static ValueInfoProto info(Value value, Typing typing) {
+    ValueInfoProto.Builder proto = ValueInfoProto.newBuilder().setName(value.name());
+    if (value.isGuessed()) {
+      typing = Typing.NONE;
+    }
+    if (typing == Typing.ELEMENTS && value.isTensor()) {
+      proto.setType(OnnxTypes.write(value.type().withShape(Shape.unranked())));
+    } else if (typing != Typing.NONE) {
+      proto.setType(OnnxTypes.write(value.valueType(), value.annotations().denotations()));
+    }
+    if (!value.annotations().doc().isEmpty()) {
+      proto.setDocString(value.annotations().doc());
+    }
+    return proto.addAllMetadataProps(entries(value.annotations().metadata())).build();
+  }
+
+  private static NodeProto node(Node node, Typing typing) {
     NodeProto.Builder proto =
         NodeProto.newBuilder().setOpType(node.op().name()).setName(node.name());
     if (!node.op().domain().isEmpty()) {
       proto.setDomain(node.op().domain());
     }
+    if (!node.op().overload().isEmpty()) {
+      proto.setOverload(node.op().overload());
+    }
+    if (!node.annotations().doc().isEmpty()) {
+      proto.setDocString(node.annotations().doc());
+    }
+    proto.addAllMetadataProps(entries(node.annotations().metadata()));
     node.inputs().forEach(input -> proto.addInput(input.map(Value::name).orElse("")));
     node.outputs().forEach(output -> proto.addOutput(output.map(Value::name).orElse("")));
     node.attributes()
         .values()
-        .forEach((name, value) -> proto.addAttribute(attribute(name, value, typing, guesses)));
+        .forEach((name, value) -> proto.addAttribute(attribute(name, value, typing)));
     return proto.build();
   }
 
-  private static AttributeProto attribute(
-      String name, Attribute attribute, Typing typing, Set<Value> guesses) {
+  private static AttributeProto attribute(String name, Attribute attribute, Typing typing) {
     AttributeProto.Builder proto = AttributeProto.newBuilder().setName(name);
     if (attribute instanceof Attribute.IntValue value) {
       return proto.setType(AttributeProto.AttributeType.INT).setI(value.value()).build();
@@ -185,22 +336,51 @@ final class GraphWriter {
       return proto.setType(AttributeProto.AttributeType.FLOAT).setF(value.value()).build();
     }
     if (attribute instanceof Attribute.StringValue value) {
-      return proto
-          .setType(AttributeProto.AttributeType.STRING)
-          .setS(ByteString.copyFromUtf8(value.value()))
-          .build();
+      return proto.setType(AttributeProto.AttributeType.STRING).setS(bytes(value.value())).build();
     }
     if (attribute instanceof Attribute.TensorValue value) {
       return proto
           .setType(AttributeProto.AttributeType.TENSOR)
-          .setT(tensor("", value.value()))
+          .setT(tensor(value.value(), NAMELESS))
           .build();
     }
     if (attribute instanceof Attribute.GraphValue value) {
       return proto
           .setType(AttributeProto.AttributeType.GRAPH)
-          .setG(graph(value.value(), typing, (of, data) -> Optional.empty(), guesses))
+          .setG(subgraph(value.value(), typing))
           .build();
+    }
+    if (attribute instanceof Attribute.SparseTensorValue value) {
+      return proto
+          .setType(AttributeProto.AttributeType.SPARSE_TENSOR)
+          .setSparseTensor(sparse("", value.value()))
+          .build();
+    }
+    if (attribute instanceof Attribute.TypeValue value) {
+      return proto
+          .setType(AttributeProto.AttributeType.TYPE_PROTO)
+          .setTp(OnnxTypes.write(value.value()))
+          .build();
+    }
+    if (attribute instanceof Attribute.TensorsValue value) {
+      proto.setType(AttributeProto.AttributeType.TENSORS);
+      value.values().forEach(tensor -> proto.addTensors(tensor(tensor, NAMELESS)));
+      return proto.build();
+    }
+    if (attribute instanceof Attribute.GraphsValue value) {
+      proto.setType(AttributeProto.AttributeType.GRAPHS);
+      value.values().forEach(graph -> proto.addGraphs(subgraph(graph, typing)));
+      return proto.build();
+    }
+    if (attribute instanceof Attribute.SparseTensorsValue value) {
+      proto.setType(AttributeProto.AttributeType.SPARSE_TENSORS);
+      value.values().forEach(tensor -> proto.addSparseTensors(sparse("", tensor)));
+      return proto.build();
+    }
+    if (attribute instanceof Attribute.TypesValue value) {
+      proto.setType(AttributeProto.AttributeType.TYPE_PROTOS);
+      value.values().forEach(type -> proto.addTypeProtos(OnnxTypes.write(type)));
+      return proto.build();
     }
     if (attribute instanceof Attribute.IntsValue value) {
       return proto.setType(AttributeProto.AttributeType.INTS).addAllInts(value.values()).build();
@@ -216,7 +396,7 @@ final class GraphWriter {
           .setType(AttributeProto.AttributeType.STRINGS)
           .addAllStrings(
               value.values().stream()
-                  .map(ByteString::copyFromUtf8)
+                  .map(GraphWriter::bytes)
                   .collect(ImmutableList.toImmutableList()))
           .build();
     }
@@ -229,31 +409,67 @@ final class GraphWriter {
     throw new AssertionError("a kind of attribute that is not written: " + attribute);
   }
 
-  private static TensorProto tensor(String name, Tensor tensor) {
+  private static GraphProto subgraph(Graph graph, Typing typing) {
+    return graph(graph, typing, (value, tensor) -> Optional.empty());
+  }
+
+  private static ByteString bytes(String text) {
+    // The array is nobody else's.
+    return UnsafeByteOperations.unsafeWrap(Utf8.encode(text));
+  }
+
+  private static SparseTensorProto sparse(String name, SparseTensor tensor) {
+    TensorProto header = name.isEmpty() ? NAMELESS : TensorProto.newBuilder().setName(name).build();
+    SparseTensorProto.Builder proto =
+        SparseTensorProto.newBuilder()
+            .setValues(tensor(tensor.values(), header))
+            .setIndices(tensor(tensor.indices(), NAMELESS));
+    for (long extent : tensor.shape().extents()) {
+      proto.addDims(extent);
+    }
+    return proto.build();
+  }
+
+  private static TensorProto tensor(Value value, Tensor tensor) {
+    return tensor(tensor, header(value).buildPartial());
+  }
+
+  /**
+   * @param header what is said of the tensor besides its type and its data
+   */
+  private static TensorProto tensor(Tensor tensor, TensorProto header) {
     if (tensor.data().byteSize() > Integer.MAX_VALUE - 64) {
       throw new ManticoreException(
           "MNT-ONNX-SIZE",
           "tensor '"
-              + name
+              + header.getName()
               + "' does not fit a model file, which ends at 2 GiB; export with"
               + " external data");
     }
+    TensorProto.Builder proto = typed(header.toBuilder(), tensor);
+    if (tensor.elementType() == ElementType.STRING) {
+      tensor.toStrings().forEach(string -> proto.addStringData(bytes(string)));
+      return proto.build();
+    }
     // The array is nobody else's.
-    return header(name, tensor)
-        .setRawData(UnsafeByteOperations.unsafeWrap(tensor.data().toByteArray()))
-        .build();
+    return proto.setRawData(UnsafeByteOperations.unsafeWrap(tensor.data().toByteArray())).build();
   }
 
-  /** A tensor's name, type and dimensions. */
-  static TensorProto.Builder header(String name, Tensor tensor) {
-    TensorProto.Builder proto =
-        TensorProto.newBuilder().setDataType(tensor.elementType().onnxNumber());
-    if (!name.isEmpty()) {
-      proto.setName(name);
-    }
+  /** A tensor's type and dimensions. */
+  static TensorProto.Builder typed(TensorProto.Builder proto, Tensor tensor) {
+    proto.setDataType(tensor.elementType().onnxNumber());
     for (long extent : tensor.shape().extents()) {
       proto.addDims(extent);
     }
     return proto;
+  }
+
+  /** A parameter's name and what is said of it. */
+  static TensorProto.Builder header(Value value) {
+    TensorProto.Builder proto = TensorProto.newBuilder().setName(value.name());
+    if (!value.annotations().doc().isEmpty()) {
+      proto.setDocString(value.annotations().doc());
+    }
+    return proto.addAllMetadataProps(entries(value.annotations().metadata()));
   }
 }

@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.CodedOutputStream;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
@@ -135,7 +136,8 @@ public final class OnnxExporter {
         new GraphWriter(
                 graph,
                 (value, tensor) -> {
-                  if (tensor.data().byteSize() < EXTERNAL_BYTES) {
+                  if (tensor.data().byteSize() < EXTERNAL_BYTES
+                      || tensor.elementType() == ElementType.STRING) {
                     return Optional.empty();
                   }
                   long start = aligned(end[0]);
@@ -162,7 +164,8 @@ public final class OnnxExporter {
 
   private static TensorProto reference(Value value, Tensor tensor, String location, long offset) {
     TensorProto.Builder proto =
-        GraphWriter.header(value.name(), tensor).setDataLocation(TensorProto.DataLocation.EXTERNAL);
+        GraphWriter.typed(GraphWriter.header(value), tensor)
+            .setDataLocation(TensorProto.DataLocation.EXTERNAL);
     proto.addExternalDataBuilder().setKey("location").setValue(location);
     proto.addExternalDataBuilder().setKey("offset").setValue(Long.toString(offset));
     proto

@@ -3,7 +3,6 @@ package dev.manticore.onnx;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.ByteString;
-import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -18,7 +17,6 @@ import dev.manticore.ir.op.Call;
 import dev.manticore.ir.op.Catalogue;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -63,6 +61,7 @@ public final class OnnxFunctions {
     definitions.fill(graph, editor);
     graph.opsets().forEach(editor::opset);
     graph.metadata().forEach(editor::metadata);
+    editor.model(graph.model());
     graph.functions().forEach(editor::function);
     definitions.functions.forEach(editor::function);
     return editor.freeze();
@@ -70,6 +69,7 @@ public final class OnnxFunctions {
 
   /** Copies a graph, whose values stay the objects that they are, with its nodes made calls. */
   private void fill(Graph graph, GraphEditor editor) {
+    editor.annotations(graph.annotations());
     graph.inputs().forEach(editor::addInput);
     graph.parameters().forEach(editor::setParameter);
     graph.nodes().forEach(node -> editor.addNode(rewrite(node, editor)));
@@ -77,16 +77,14 @@ public final class OnnxFunctions {
   }
 
   private Node rewrite(Node node, GraphEditor editor) {
-    Map<String, Attribute> attributes = new LinkedHashMap<>(node.attributes().values());
-    attributes.replaceAll(
-        (name, attribute) -> {
-          if (attribute instanceof Attribute.GraphValue subgraph) {
-            GraphEditor inner = editor.subgraph(subgraph.value().name());
-            fill(subgraph.value(), inner);
-            return Attribute.of(inner.freeze());
-          }
-          return attribute;
-        });
+    Attributes attributes =
+        node.attributes()
+            .mapGraphs(
+                subgraph -> {
+                  GraphEditor inner = editor.subgraph(subgraph.name());
+                  fill(subgraph, inner);
+                  return inner.freeze();
+                });
     OpId op = node.op();
     if (op.domain().equals(OpId.MANTICORE)) {
       Call call =
@@ -97,7 +95,13 @@ public final class OnnxFunctions {
       }
     }
     return new Node(
-        op, node.name(), Attributes.of(attributes), node.inputs(), node.outputs(), node.origin());
+        op,
+        node.name(),
+        attributes,
+        node.inputs(),
+        node.outputs(),
+        node.origin(),
+        node.annotations());
   }
 
   private OpId function(OpId op, Node node, Graph body) {
@@ -168,7 +172,7 @@ public final class OnnxFunctions {
       List<Optional<Value>> inputs,
       int outputCount,
       Function<Value, Optional<Tensor>> constants) {
-    if (!function.domain().equals(OpId.MANTICORE)) {
+    if (!function.domain().equals(OpId.MANTICORE) || !function.overload().isEmpty()) {
       return Optional.empty();
     }
     Matcher name = NUMBERED.matcher(function.name());

@@ -18,11 +18,9 @@ import java.util.function.Supplier;
  * that the catalogue does not know, or does not understand in the model's version, have the types
  * of the file, and none (unranked) where it says nothing.
  *
- * <p>Dropped are documentation strings, metadata of other things than the model, the producer's
- * name and version, training information, quantisation annotations, device configurations and
- * denotations. Refused are values that are not tensors, tensors of strings, sparse tensors, element
- * types below 8 bits, attributes that are lists of tensors or graphs, or types, and overloaded
- * functions.
+ * <p>Strings are kept as their bytes are, UTF-8 or not. Dropped are the producer's name and
+ * version, device configurations, and documentation strings of attributes and of tensors in
+ * attributes. Refused are training information, and tensors given in segments.
  */
 public final class OnnxImporter {
 

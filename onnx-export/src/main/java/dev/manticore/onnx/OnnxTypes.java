@@ -1,23 +1,37 @@
 package dev.manticore.onnx;
 
+import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.TensorType;
+import dev.manticore.ir.ValueType;
 import dev.manticore.onnx.proto.TensorShapeProto;
 import dev.manticore.onnx.proto.TypeProto;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** {@code TypeProto} to tensor types and back. */
+/** {@code TypeProto} to types of values and back. */
 final class OnnxTypes {
 
   private OnnxTypes() {}
 
+  /**
+   * The version of the format that has an element type, for those that version 10 does not have.
+   */
+  static int irVersion(ElementType type) {
+    return switch (type) {
+      case UINT2, INT2 -> 13;
+      case FLOAT8E8M0 -> 12;
+      case FLOAT4E2M1 -> 11;
+      default -> 10;
+    };
+  }
+
   /** The type; empty if the file does not say it. */
-  static Optional<TensorType> read(TypeProto proto, String source, String value) {
+  static Optional<ValueType> read(TypeProto proto, String source, String value) {
     switch (proto.getValueCase()) {
       case VALUE_NOT_SET -> {
         return Optional.empty();
@@ -27,18 +41,55 @@ final class OnnxTypes {
         if (tensor.getElemType() == 0) {
           return Optional.empty();
         }
-        try {
-          ElementType elementType = ElementType.ofOnnxNumber(tensor.getElemType());
-          Shape shape =
-              tensor.hasShape() ? read(tensor.getShape(), source, value) : Shape.unranked();
-          return Optional.of(new TensorType(elementType, shape));
-        } catch (IrException e) {
-          throw Problems.unsupported(source, "value '" + value + "': " + e.getMessage());
-        }
+        Shape shape = tensor.hasShape() ? read(tensor.getShape(), source, value) : Shape.unranked();
+        return Optional.of(new TensorType(elementType(tensor.getElemType(), source, value), shape));
       }
-      default ->
-          throw Problems.unsupported(
-              source, "value '" + value + "' is a " + proto.getValueCase() + ", not a tensor");
+      case SPARSE_TENSOR_TYPE -> {
+        TypeProto.SparseTensor tensor = proto.getSparseTensorType();
+        Shape shape = tensor.hasShape() ? read(tensor.getShape(), source, value) : Shape.unranked();
+        return Optional.of(
+            new ValueType.SparseTensorType(
+                new TensorType(elementType(tensor.getElemType(), source, value), shape)));
+      }
+      case SEQUENCE_TYPE -> {
+        return Optional.of(
+            new ValueType.SequenceType(
+                element(proto.getSequenceType().getElemType(), source, value)));
+      }
+      case OPTIONAL_TYPE -> {
+        return Optional.of(
+            new ValueType.OptionalType(
+                element(proto.getOptionalType().getElemType(), source, value)));
+      }
+      case MAP_TYPE -> {
+        TypeProto.Map map = proto.getMapType();
+        return Optional.of(
+            new ValueType.MapType(
+                elementType(map.getKeyType(), source, value),
+                element(map.getValueType(), source, value)));
+      }
+      case OPAQUE_TYPE -> {
+        return Optional.of(
+            new ValueType.OpaqueType(
+                proto.getOpaqueType().getDomain(), proto.getOpaqueType().getName()));
+      }
+    }
+    throw new AssertionError("a kind of type that is not read: " + proto.getValueCase());
+  }
+
+  private static ValueType element(TypeProto proto, String source, String value) {
+    return read(proto, source, value)
+        .orElseThrow(
+            () ->
+                Problems.invalid(
+                    source, "the type of value '" + value + "' does not say what it holds"));
+  }
+
+  private static ElementType elementType(int number, String source, String value) {
+    try {
+      return ElementType.ofOnnxNumber(number);
+    } catch (IrException e) {
+      throw Problems.unsupported(source, "value '" + value + "': " + e.getMessage());
     }
   }
 
@@ -61,22 +112,72 @@ final class OnnxTypes {
     return Shape.of(dims);
   }
 
-  static TypeProto write(TensorType type) {
-    TypeProto.Tensor.Builder tensor =
-        TypeProto.Tensor.newBuilder().setElemType(type.elementType().onnxNumber());
-    if (type.shape().isRanked()) {
-      TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
-      for (Dim dim : type.shape().dims()) {
-        TensorShapeProto.Dimension.Builder dimension = shape.addDimBuilder();
-        if (dim instanceof Dim.Known known) {
-          dimension.setDimValue(known.value());
-        } else if (dim instanceof Dim.Symbolic symbolic) {
-          dimension.setDimParam(symbolic.name());
-        }
+  /** What a tensor's type and its dimensions stand for; empty if nothing is said. */
+  static ImmutableList<String> denotations(TypeProto proto) {
+    List<String> denotations = new ArrayList<>();
+    denotations.add(proto.getDenotation());
+    proto
+        .getTensorType()
+        .getShape()
+        .getDimList()
+        .forEach(dimension -> denotations.add(dimension.getDenotation()));
+    return denotations.stream().allMatch(String::isEmpty)
+        ? ImmutableList.of()
+        : ImmutableList.copyOf(denotations);
+  }
+
+  static TypeProto write(ValueType type) {
+    return write(type, ImmutableList.of());
+  }
+
+  /**
+   * @param denotations as {@link #denotations} gives them
+   */
+  static TypeProto write(ValueType type, ImmutableList<String> denotations) {
+    TypeProto.Builder proto = TypeProto.newBuilder();
+    if (type instanceof TensorType tensor) {
+      proto.getTensorTypeBuilder().setElemType(tensor.elementType().onnxNumber());
+      if (tensor.shape().isRanked()) {
+        proto.getTensorTypeBuilder().setShape(write(tensor.shape(), denotations));
       }
-      tensor.setShape(shape);
+    } else if (type instanceof ValueType.SparseTensorType sparse) {
+      proto.getSparseTensorTypeBuilder().setElemType(sparse.dense().elementType().onnxNumber());
+      if (sparse.dense().shape().isRanked()) {
+        proto
+            .getSparseTensorTypeBuilder()
+            .setShape(write(sparse.dense().shape(), ImmutableList.of()));
+      }
+    } else if (type instanceof ValueType.SequenceType sequence) {
+      proto.getSequenceTypeBuilder().setElemType(write(sequence.element()));
+    } else if (type instanceof ValueType.OptionalType optional) {
+      proto.getOptionalTypeBuilder().setElemType(write(optional.element()));
+    } else if (type instanceof ValueType.MapType map) {
+      proto.getMapTypeBuilder().setKeyType(map.key().onnxNumber()).setValueType(write(map.value()));
+    } else if (type instanceof ValueType.OpaqueType opaque) {
+      proto.getOpaqueTypeBuilder().setDomain(opaque.domain()).setName(opaque.name());
+    } else {
+      throw new AssertionError("a kind of type that is not written: " + type);
     }
-    return TypeProto.newBuilder().setTensorType(tensor).build();
+    if (!denotations.isEmpty() && !denotations.get(0).isEmpty()) {
+      proto.setDenotation(denotations.get(0));
+    }
+    return proto.build();
+  }
+
+  private static TensorShapeProto write(Shape shape, ImmutableList<String> denotations) {
+    TensorShapeProto.Builder proto = TensorShapeProto.newBuilder();
+    for (int axis = 0; axis < shape.rank(); axis++) {
+      TensorShapeProto.Dimension.Builder dimension = proto.addDimBuilder();
+      if (shape.dim(axis) instanceof Dim.Known known) {
+        dimension.setDimValue(known.value());
+      } else if (shape.dim(axis) instanceof Dim.Symbolic symbolic) {
+        dimension.setDimParam(symbolic.name());
+      }
+      if (axis + 1 < denotations.size() && !denotations.get(axis + 1).isEmpty()) {
+        dimension.setDenotation(denotations.get(axis + 1));
+      }
+    }
+    return proto.build();
   }
 
   /**

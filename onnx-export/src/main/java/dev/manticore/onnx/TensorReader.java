@@ -4,12 +4,16 @@ import com.google.protobuf.ByteString;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Shape;
+import dev.manticore.ir.SparseTensor;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Utf8;
+import dev.manticore.onnx.proto.SparseTensorProto;
 import dev.manticore.onnx.proto.TensorProto;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 import java.util.Optional;
 
 /** {@code TensorProto} to tensors: raw data, typed fields and external data. */
@@ -33,12 +37,11 @@ final class TensorReader {
     if (proto.hasSegment()) {
       throw Problems.unsupported(source, what + " is a segment of a tensor");
     }
-    long byteSize;
-    try {
-      byteSize = type.byteSize();
-    } catch (ArithmeticException e) {
-      throw Problems.invalid(source, what + " is larger than 2^63 bytes: " + type);
+    if (type.elementType() == ElementType.STRING) {
+      return strings(proto, left, type, what);
     }
+    elementCount(type, what);
+    long byteSize = type.byteSize();
     if (proto.getDataLocation() == TensorProto.DataLocation.EXTERNAL) {
       if (proto.hasRawData() || left.isPresent()) {
         throw Problems.invalid(source, what + " has both raw and external data");
@@ -60,6 +63,35 @@ final class TensorReader {
     return new Tensor(type, data);
   }
 
+  private Tensor strings(
+      TensorProto proto, Optional<TensorData> left, TensorType type, String what) {
+    if (proto.getDataLocation() == TensorProto.DataLocation.EXTERNAL
+        || proto.hasRawData()
+        || left.isPresent()) {
+      throw Problems.invalid(source, what + " holds strings, which are neither raw nor external");
+    }
+    int held = proto.getStringDataCount();
+    if (held != elementCount(type, what)) {
+      throw Problems.invalid(source, what + " has " + held + " strings; it is a " + type);
+    }
+    return Tensor.ofStrings(
+        type.shape(),
+        proto.getStringDataList().stream().map(bytes -> Utf8.decode(bytes.toByteArray())).toList());
+  }
+
+  /** A sparse tensor; its indices are read and checked. */
+  SparseTensor read(SparseTensorProto proto, String what) {
+    Tensor values = read(proto.getValues(), Optional.empty(), "the values of " + what);
+    Tensor indices = read(proto.getIndices(), Optional.empty(), "the indices of " + what);
+    try {
+      SparseTensor sparse = new SparseTensor(values, indices, shape(proto.getDimsList(), what));
+      sparse.checkIndices();
+      return sparse;
+    } catch (IllegalArgumentException | ArithmeticException e) {
+      throw Problems.invalid(source, what + " is not a sparse tensor: " + e.getMessage());
+    }
+  }
+
   private TensorType type(TensorProto proto, String what) {
     ElementType elementType;
     try {
@@ -67,39 +99,57 @@ final class TensorReader {
     } catch (IrException e) {
       throw Problems.unsupported(source, what + ": " + e.getMessage());
     }
-    if (elementType == ElementType.STRING) {
-      throw Problems.unsupported(source, what + " holds strings; only numbers are supported");
-    }
-    long[] extents = new long[proto.getDimsCount()];
+    return new TensorType(elementType, shape(proto.getDimsList(), what));
+  }
+
+  private Shape shape(List<Long> dims, String what) {
+    long[] extents = new long[dims.size()];
     for (int axis = 0; axis < extents.length; axis++) {
-      extents[axis] = proto.getDims(axis);
+      extents[axis] = dims.get(axis);
       if (extents[axis] < 0) {
         throw Problems.invalid(source, what + " has dimension " + extents[axis]);
       }
     }
-    return new TensorType(elementType, Shape.of(extents));
+    return Shape.of(extents);
+  }
+
+  /** The number of elements, of which no type has more than 16 bytes. */
+  private long elementCount(TensorType type, String what) {
+    try {
+      long count = type.shape().elementCount();
+      Math.multiplyExact(count, 16L);
+      return count;
+    } catch (ArithmeticException e) {
+      throw Problems.invalid(source, what + " is larger than 2^63 bytes: " + type);
+    }
   }
 
   /** The fields of the element types, whose elements may be wider than the element type. */
   private TensorData typed(TensorProto proto, TensorType type, long byteSize, String what) {
-    int perElement =
-        type.elementType() == ElementType.COMPLEX64 || type.elementType() == ElementType.COMPLEX128
-            ? 2
-            : 1;
-    int held =
-        switch (type.elementType()) {
-          case FLOAT32, COMPLEX64 -> proto.getFloatDataCount();
-          case FLOAT64, COMPLEX128 -> proto.getDoubleDataCount();
-          case INT64 -> proto.getInt64DataCount();
-          case UINT64, UINT32 -> proto.getUint64DataCount();
-          case INT32, INT16, INT8, UINT16, UINT8, BOOL, FLOAT16, BFLOAT16 ->
-              proto.getInt32DataCount();
-          case STRING -> 0;
-        };
-    if (held != type.shape().elementCount() * perElement || byteSize > Integer.MAX_VALUE) {
+    long held;
+    long wanted = type.shape().elementCount();
+    switch (type.elementType()) {
+      case FLOAT32 -> held = proto.getFloatDataCount();
+      case COMPLEX64 -> {
+        held = proto.getFloatDataCount();
+        wanted *= 2;
+      }
+      case FLOAT64 -> held = proto.getDoubleDataCount();
+      case COMPLEX128 -> {
+        held = proto.getDoubleDataCount();
+        wanted *= 2;
+      }
+      case INT64 -> held = proto.getInt64DataCount();
+      case UINT64, UINT32 -> held = proto.getUint64DataCount();
+      case UINT4, INT4, FLOAT4E2M1, UINT2, INT2 -> {
+        held = proto.getInt32DataCount();
+        wanted = byteSize;
+      }
+      default -> held = proto.getInt32DataCount();
+    }
+    if (held != wanted || byteSize > Integer.MAX_VALUE) {
       throw Problems.invalid(
-          source,
-          what + " has " + held + " values; a " + type + " has " + type.shape().elementCount());
+          source, what + " has " + held + " values; a " + type + " has " + wanted);
     }
     ByteBuffer bytes = ByteBuffer.allocate((int) byteSize).order(ByteOrder.LITTLE_ENDIAN);
     for (int i = 0; i < held; i++) {
@@ -111,8 +161,21 @@ final class TensorReader {
         case UINT32 -> bytes.putInt((int) proto.getUint64Data(i));
         case INT32 -> bytes.putInt(proto.getInt32Data(i));
         case INT16, UINT16, FLOAT16, BFLOAT16 -> bytes.putShort((short) proto.getInt32Data(i));
-        case INT8, UINT8, BOOL -> bytes.put((byte) proto.getInt32Data(i));
-        case STRING -> throw new AssertionError("tensors of strings are refused before");
+        case INT8,
+            UINT8,
+            BOOL,
+            FLOAT8E4M3FN,
+            FLOAT8E4M3FNUZ,
+            FLOAT8E5M2,
+            FLOAT8E5M2FNUZ,
+            FLOAT8E8M0,
+            UINT4,
+            INT4,
+            FLOAT4E2M1,
+            UINT2,
+            INT2 ->
+            bytes.put((byte) proto.getInt32Data(i));
+        case STRING -> throw new AssertionError("strings are read elsewhere");
       }
     }
     return TensorData.ofBytes(bytes.array());

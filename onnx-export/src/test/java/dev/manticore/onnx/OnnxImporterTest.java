@@ -15,6 +15,7 @@ import dev.manticore.onnx.proto.AttributeProto;
 import dev.manticore.onnx.proto.GraphProto;
 import dev.manticore.onnx.proto.ModelProto;
 import dev.manticore.onnx.proto.NodeProto;
+import dev.manticore.onnx.proto.SparseTensorProto;
 import dev.manticore.onnx.proto.TensorProto;
 import dev.manticore.onnx.proto.TypeProto;
 import dev.manticore.onnx.proto.ValueInfoProto;
@@ -239,12 +240,18 @@ class OnnxImporterTest {
   @Test
   void whatGraphsDoNotHoldIsRefused() {
     unsupported("999", model -> model.setIrVersion(999));
-    unsupported("'w'", model -> model.getGraphBuilder().getInitializerBuilder(0).setDataType(8));
-    unsupported("'w'", model -> model.getGraphBuilder().getInitializerBuilder(0).setDataType(22));
+    unsupported("'w'", model -> model.getGraphBuilder().getInitializerBuilder(0).setDataType(99));
     unsupported(
-        "sparse", model -> model.getGraphBuilder().addSparseInitializerBuilder().addDims(1));
-    unsupported(
-        "SEQUENCE",
+        "segment",
+        model -> model.getGraphBuilder().getInitializerBuilder(0).getSegmentBuilder().setBegin(1));
+    unsupported("training_info", ModelProto.Builder::addTrainingInfoBuilder);
+    invalid("does not define", model -> model.getGraphBuilder().getNodeBuilder(0).setOverload("o"));
+    invalid(
+        "not a sparse tensor", model -> model.getGraphBuilder().addSparseInitializer(sparse(0, 0)));
+    invalid(
+        "not a sparse tensor", model -> model.getGraphBuilder().addSparseInitializer(sparse(0, 9)));
+    invalid(
+        "does not say what it holds",
         model ->
             model
                 .getGraphBuilder()
@@ -252,17 +259,30 @@ class OnnxImporterTest {
                 .getTypeBuilder()
                 .getSequenceTypeBuilder()
                 .getElemTypeBuilder());
-    unsupported(
-        "TENSORS",
+    invalid(
+        "3 strings",
         model ->
             model
                 .getGraphBuilder()
-                .getNodeBuilder(0)
-                .addAttribute(
-                    AttributeProto.newBuilder()
-                        .setName("a")
-                        .setType(AttributeProto.AttributeType.TENSORS)));
-    unsupported("overloaded", model -> model.getGraphBuilder().getNodeBuilder(0).setOverload("o"));
+                .getInitializerBuilder(0)
+                .clearFloatData()
+                .setDataType(8)
+                .addStringData(ByteString.EMPTY)
+                .addStringData(ByteString.EMPTY)
+                .addStringData(ByteString.EMPTY));
+  }
+
+  private static SparseTensorProto sparse(long first, long second) {
+    return SparseTensorProto.newBuilder()
+        .setValues(tensor("s"))
+        .setIndices(
+            TensorProto.newBuilder()
+                .setDataType(7)
+                .addDims(2)
+                .addInt64Data(first)
+                .addInt64Data(second))
+        .addDims(3)
+        .build();
   }
 
   @Test
@@ -307,5 +327,30 @@ class OnnxImporterTest {
 
     assertThatThrownBy(() -> OnnxExporter.toBytes(mixed))
         .hasFieldOrPropertyWithValue("code", "MNT-ONNX-OPSET");
+  }
+
+  /** An operator that nobody knows may make anything: what follows from a guess is no reason. */
+  @Test
+  void whatFollowsFromAGuessIsNotHeldAgainstTheFile() {
+    ModelProto.Builder model = model();
+    model.addOpsetImportBuilder().setDomain("foreign").setVersion(1);
+    model
+        .getGraphBuilder()
+        .setNode(0, node("Strange", "m", "x").toBuilder().setDomain("foreign"))
+        .addNode(node("Reshape", "k", "m", "s"))
+        .addNode(node("Relu", "y", "k"))
+        .addInitializer(
+            TensorProto.newBuilder().setName("s").setDataType(7).addDims(1).addInt64Data(2));
+    model
+        .getGraphBuilder()
+        .getOutputBuilder(0)
+        .getTypeBuilder()
+        .getTensorTypeBuilder()
+        .setElemType(11);
+
+    Graph graph = OnnxImporter.read(model.build().toByteArray());
+
+    assertThat(graph.outputs().get(0).elementType()).isEqualTo(ElementType.FLOAT64);
+    assertThat(graph.nodes().get(1).output().isGuessed()).isTrue();
   }
 }

@@ -166,9 +166,14 @@ public final class HirParser {
     OpId op = operator(opsets);
     expect('(');
     List<String> attributes = listUntil(')', this::string);
+    next();
+    Attributes defaults =
+        peek() == '{'
+            ? attributes(op.name(), new GraphEditor(op.name()), Scope.standalone())
+            : Attributes.NONE;
     GraphEditor body = new GraphEditor(graphName());
     return new Graph.Function(
-        op, ImmutableList.copyOf(attributes), graph(body, Scope.standalone()));
+        op, ImmutableList.copyOf(attributes), defaults, graph(body, Scope.standalone()));
   }
 
   private void parameter(GraphEditor editor, Scope scope) {
@@ -209,6 +214,7 @@ public final class HirParser {
     Map<String, String> metadata = new TreeMap<>();
     Map<String, String> quantization = new TreeMap<>();
     List<String> denotations = List.of();
+    Annotations.Typing typing = Annotations.Typing.KNOWN;
     expect('{');
     do {
       int at = next();
@@ -220,7 +226,8 @@ public final class HirParser {
           expect('[');
           denotations = listUntil(']', this::string);
         }
-        default -> throw error("doc, metadata, quantization or denotations", at);
+        case "guessed" -> typing = Annotations.Typing.GUESSED;
+        default -> throw error("doc, metadata, quantization, denotations or guessed", at);
       }
     } while (accept(','));
     expect('}');
@@ -228,7 +235,8 @@ public final class HirParser {
         doc,
         ImmutableSortedMap.copyOf(metadata),
         ImmutableSortedMap.copyOf(quantization),
-        ImmutableList.copyOf(denotations));
+        ImmutableList.copyOf(denotations),
+        typing);
   }
 
   private void entry(Map<String, String> entries) {

@@ -111,7 +111,9 @@ public final class HirPrinter {
         .append(operator(function.op(), graph))
         .append('(')
         .append(joined(function.attributes(), Literals::quoted))
-        .append(") ");
+        .append(")");
+    attributes(function.defaults());
+    text.append(' ');
     graph(function.body());
     text.append('\n');
   }
@@ -269,6 +271,9 @@ public final class HirPrinter {
         .forEach((key, value) -> parts.add(entry("quantization", key, value)));
     if (!annotations.denotations().isEmpty()) {
       parts.add("denotations [" + joined(annotations.denotations(), Literals::quoted) + "]");
+    }
+    if (annotations.typing() == Annotations.Typing.GUESSED) {
+      parts.add("guessed");
     }
     return " note {" + String.join(", ", parts) + "}";
   }

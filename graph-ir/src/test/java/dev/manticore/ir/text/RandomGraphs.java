@@ -75,7 +75,10 @@ public final class RandomGraphs {
     if (depth == 0 && random.nextInt(3) == 0) {
       editor.function(
           new Graph.Function(
-              operator(), ImmutableList.of("alpha", text() + "2"), standalone(text(), 1)));
+              operator(),
+              ImmutableList.of("alpha", text() + "2"),
+              random.nextBoolean() ? Attributes.NONE : Attributes.of(text(), random.nextLong()),
+              standalone(text(), 1)));
     }
     if (random.nextBoolean()) {
       editor.model(new Graph.ModelInfo(text(), random.nextLong(), text()));
@@ -219,7 +222,8 @@ public final class RandomGraphs {
         random.nextBoolean() ? "" : text(),
         ImmutableSortedMap.of(text(), text()),
         random.nextBoolean() ? ImmutableSortedMap.of() : ImmutableSortedMap.of(text(), text()),
-        random.nextBoolean() ? ImmutableList.of() : ImmutableList.of(text(), ""));
+        random.nextBoolean() ? ImmutableList.of() : ImmutableList.of(text(), ""),
+        random.nextBoolean() ? Annotations.Typing.KNOWN : Annotations.Typing.GUESSED);
   }
 
   private SparseTensor sparse() {
