@@ -29,6 +29,14 @@ interface Family {
     /** The parameters that its graph has, in the graph's order. */
     ImmutableList<Parameter> parameters();
 
+    /**
+     * What the names of parameters begin with that a checkpoint of the model without its head
+     * leaves out; empty where there is no such thing.
+     */
+    default String base() {
+      return "";
+    }
+
     /** Whether a tensor of a checkpoint is a buffer that the computation does not need. */
     boolean isBuffer(String tensor);
 

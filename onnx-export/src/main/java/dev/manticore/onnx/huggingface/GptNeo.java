@@ -3,14 +3,12 @@ package dev.manticore.onnx.huggingface;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import dev.manticore.ir.Attribute;
-import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Graph;
-import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
 import dev.manticore.onnx.huggingface.Parameter.Initializer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -23,13 +21,10 @@ import java.util.regex.Pattern;
  */
 final class GptNeo implements Family {
 
-  private static final ImmutableList<String> KINDS = ImmutableList.of("global", "local");
-  private static final ImmutableList<String> ACTIVATIONS =
-      ImmutableList.of("gelu_new", "gelu", "relu");
+  private static final String GLOBAL = "global";
+  private static final String LOCAL = "local";
+  private static final ImmutableList<String> KINDS = ImmutableList.of(GLOBAL, LOCAL);
   private static final long LAYER_LIMIT = 4096;
-
-  /** The attention of masked positions: the least float32, as the original adds it. */
-  private static final float MASKED = -Float.MAX_VALUE;
 
   private static final Pattern BUFFER =
       Pattern.compile("transformer\\.h\\.\\d+\\.attn\\.attention\\.(bias|masked_bias)");
@@ -41,13 +36,13 @@ final class GptNeo implements Family {
 
   @Override
   public boolean recognises(ModelConfig config) {
-    return config.has("model_type") && config.value("model_type").asText().equals(name());
+    return config.isOfType(name());
   }
 
   @Override
   public Architecture architecture(ModelConfig config) {
     long hidden = config.extent("hidden_size", 2048);
-    long heads = config.extent("num_heads", config.extent("num_attention_heads", 16));
+    long heads = config.extent(config.either("num_heads", "num_attention_heads"), 16);
     if (hidden % heads != 0) {
       throw config.refuse("num_heads", "a divisor of hidden_size, " + hidden);
     }
@@ -60,7 +55,7 @@ final class GptNeo implements Family {
         config.extent("intermediate_size", 4 * hidden),
         config.extent("window_size", 256),
         kinds(config),
-        config.choice("activation_function", "gelu_new", ACTIVATIONS),
+        Activation.of(config, "activation_function", "gelu_new"),
         config.positive("layer_norm_epsilon", 1e-5),
         config.flag("tie_word_embeddings", true),
         config.positive("initializer_range", 0.02));
@@ -69,9 +64,7 @@ final class GptNeo implements Family {
   /** The kind of attention of each layer; global and local by turns if nothing is said. */
   private static ImmutableList<String> kinds(ModelConfig config) {
     int layers =
-        (int)
-            config.count(
-                "num_layers", config.count("num_hidden_layers", 24, LAYER_LIMIT), LAYER_LIMIT);
+        (int) config.count(config.either("num_layers", "num_hidden_layers"), 24, LAYER_LIMIT);
     List<String> kinds = new ArrayList<>();
     if (config.has("attention_layers")) {
       add(config, "attention_layers", config.value("attention_layers"), kinds);
@@ -113,7 +106,7 @@ final class GptNeo implements Family {
       long intermediate,
       long window,
       ImmutableList<String> kinds,
-      String activation,
+      Activation activation,
       double epsilon,
       boolean tied,
       double deviation)
@@ -121,29 +114,35 @@ final class GptNeo implements Family {
 
     @Override
     public ImmutableList<Parameter> parameters() {
-      ImmutableList.Builder<Parameter> all = ImmutableList.builder();
-      all.add(weight("transformer.wte", vocabulary, hidden));
-      all.add(weight("transformer.wpe", positions, hidden));
+      Initializer drawn = Initializer.normal(deviation);
+      ParameterList all = new ParameterList();
+      all.weight("transformer.wte", drawn, vocabulary, hidden);
+      all.weight("transformer.wpe", drawn, positions, hidden);
       for (int i = 0; i < kinds.size(); i++) {
         String layer = "transformer.h." + i;
         String attention = layer + ".attn.attention";
-        addNorm(all, layer + ".ln_1");
-        all.add(weight(attention + ".k_proj", hidden, hidden));
-        all.add(weight(attention + ".v_proj", hidden, hidden));
-        all.add(weight(attention + ".q_proj", hidden, hidden));
-        all.add(weight(attention + ".out_proj", hidden, hidden));
-        all.add(bias(attention + ".out_proj", hidden));
-        addNorm(all, layer + ".ln_2");
-        all.add(weight(layer + ".mlp.c_fc", intermediate, hidden));
-        all.add(bias(layer + ".mlp.c_fc", intermediate));
-        all.add(weight(layer + ".mlp.c_proj", hidden, intermediate));
-        all.add(bias(layer + ".mlp.c_proj", hidden));
+        all.layerNorm(layer + ".ln_1", hidden);
+        all.weight(attention + ".k_proj", drawn, hidden, hidden);
+        all.weight(attention + ".v_proj", drawn, hidden, hidden);
+        all.weight(attention + ".q_proj", drawn, hidden, hidden);
+        all.weight(attention + ".out_proj", drawn, hidden, hidden);
+        all.bias(attention + ".out_proj", hidden);
+        all.layerNorm(layer + ".ln_2", hidden);
+        all.weight(layer + ".mlp.c_fc", drawn, intermediate, hidden);
+        all.bias(layer + ".mlp.c_fc", intermediate);
+        all.weight(layer + ".mlp.c_proj", drawn, hidden, intermediate);
+        all.bias(layer + ".mlp.c_proj", hidden);
       }
-      addNorm(all, "transformer.ln_f");
+      all.layerNorm("transformer.ln_f", hidden);
       if (!tied) {
-        all.add(weight("lm_head", vocabulary, hidden));
+        all.weight("lm_head", drawn, vocabulary, hidden);
       }
       return all.build();
+    }
+
+    @Override
+    public String base() {
+      return "transformer.";
     }
 
     @Override
@@ -162,20 +161,20 @@ final class GptNeo implements Family {
     public Graph build(String name, Map<String, Tensor> values) {
       Network network = new Network(name, parameters(), values);
       Value table = network.parameter("transformer.wte.weight");
-      Masks masks = masks(network);
-      network.enter("transformer.wte");
-      Value tokens = network.gather(table, network.inputIds());
+      network.enter("transformer.masks");
+      Positions positions = new Positions(network);
+      Map<String, Value> masks = new LinkedHashMap<>();
+      if (kinds.contains(GLOBAL)) {
+        masks.put(GLOBAL, positions.causalMask());
+      }
+      if (kinds.contains(LOCAL)) {
+        masks.put(LOCAL, positions.windowMask(window));
+      }
       network.leave();
-      network.enter("transformer.wpe");
-      Value x =
-          network.op(
-              "Add",
-              tokens,
-              network.gather(network.parameter("transformer.wpe.weight"), masks.positions()));
-      network.leave();
+      Value x = network.embed("transformer.wte", network.inputIds());
+      x = network.addPositions("transformer.wpe", x, positions);
       for (int i = 0; i < kinds.size(); i++) {
-        Value mask = (kinds.get(i).equals("local") ? masks.local() : masks.global()).orElseThrow();
-        x = layer(network, "transformer.h." + i, x, mask);
+        x = layer(network, "transformer.h." + i, x, masks.get(kinds.get(i)));
       }
       network.enter("transformer.ln_f");
       x = network.layerNorm("transformer.ln_f", x, epsilon);
@@ -197,39 +196,11 @@ final class GptNeo implements Family {
               .put("intermediate_size", intermediate)
               .put("window_size", window)
               .put("attention_types", List.of(List.of(kinds, 1)))
-              .put("activation_function", activation)
+              .put("activation_function", activation.text())
               .put("layer_norm_epsilon", epsilon)
               .put("tie_word_embeddings", tied)
               .put("initializer_range", deviation)
               .buildOrThrow());
-    }
-
-    /** The position ids i64[length], and the additive masks f32[length,length] that are needed. */
-    private record Masks(Value positions, Optional<Value> global, Optional<Value> local) {}
-
-    private Masks masks(Network network) {
-      network.enter("transformer.masks");
-      Value zero = network.constant(Tensor.scalar(0L));
-      Value one = network.constant(Tensor.scalar(1L));
-      Value length = network.gather(network.op("Shape", network.inputIds()), one);
-      Value keys = network.op("Range", zero, length, one);
-      Value queries = network.op("Unsqueeze", keys, network.constant(Tensor.vector(1)));
-      Value earlier = network.op("LessOrEqual", keys, queries);
-      Value seen = network.constant(Tensor.scalar(0f));
-      Value hidden = network.constant(Tensor.scalar(MASKED));
-      Optional<Value> global = Optional.empty();
-      Optional<Value> local = Optional.empty();
-      if (kinds.contains("global")) {
-        global = Optional.of(network.op("Where", earlier, seen, hidden));
-      }
-      if (kinds.contains("local")) {
-        // The window includes the position itself: i - window < j.
-        Value first = network.op("Sub", queries, network.constant(Tensor.scalar(window - 1)));
-        Value near = network.op("And", earlier, network.op("LessOrEqual", first, keys));
-        local = Optional.of(network.op("Where", near, seen, hidden));
-      }
-      network.leave();
-      return new Masks(keys, global, local);
     }
 
     private Value layer(Network network, String layer, Value input, Value mask) {
@@ -242,50 +213,22 @@ final class GptNeo implements Family {
       Value expanded =
           network.linear(layer + ".mlp.c_fc", network.layerNorm(layer + ".ln_2", x, epsilon));
       Value output =
-          network.op("Add", x, network.linear(layer + ".mlp.c_proj", activate(network, expanded)));
+          network.op(
+              "Add", x, network.linear(layer + ".mlp.c_proj", activation.apply(network, expanded)));
       network.leave();
       return output;
     }
 
     private Value attention(Network network, String module, Value x, Value mask) {
-      Value queries = split(network, network.linear(module + ".q_proj", x), 0, 2, 1, 3);
-      Value keys = split(network, network.linear(module + ".k_proj", x), 0, 2, 3, 1);
-      Value values = split(network, network.linear(module + ".v_proj", x), 0, 2, 1, 3);
-      Value scores = network.op("Add", network.op("MatMul", queries, keys), mask);
-      Value weights = network.op("Softmax", Attributes.of("axis", -1), scores);
-      Value mixed = network.transpose(network.op("MatMul", weights, values), 0, 2, 1, 3);
-      Value joined = network.op("Reshape", mixed, network.constant(Tensor.vector(0, 0, hidden)));
-      return network.linear(module + ".out_proj", joined);
+      Value queries = attention().split(network, network.linear(module + ".q_proj", x));
+      Value keys = attention().splitTransposed(network, network.linear(module + ".k_proj", x));
+      Value values = attention().split(network, network.linear(module + ".v_proj", x));
+      return network.linear(
+          module + ".out_proj", attention().attend(network, queries, keys, values, mask));
     }
 
-    /** [batch, length, hidden] to heads, permuted. */
-    private Value split(Network network, Value x, long... permutation) {
-      Value shape = network.constant(Tensor.vector(0, 0, heads, hidden / heads));
-      return network.transpose(network.op("Reshape", x, shape), permutation);
-    }
-
-    private Value activate(Network network, Value x) {
-      return switch (activation) {
-        case "gelu_new" ->
-            network.op("Gelu", Attributes.of("approximate", Attribute.of("tanh")), x);
-        case "gelu" -> network.op("Gelu", x);
-        case "relu" -> network.op("Relu", x);
-        default -> throw new IllegalStateException(activation);
-      };
-    }
-
-    private Parameter weight(String module, long rows, long columns) {
-      return new Parameter(
-          module + ".weight", Shape.of(rows, columns), Initializer.normal(deviation));
-    }
-
-    private static Parameter bias(String module, long size) {
-      return new Parameter(module + ".bias", Shape.of(size), Initializer.constant(0));
-    }
-
-    private void addNorm(ImmutableList.Builder<Parameter> all, String module) {
-      all.add(new Parameter(module + ".weight", Shape.of(hidden), Initializer.constant(1)));
-      all.add(bias(module, hidden));
+    private Attention attention() {
+      return new Attention(heads, hidden / heads);
     }
   }
 }

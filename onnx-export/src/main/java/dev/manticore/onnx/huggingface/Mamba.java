@@ -46,8 +46,7 @@ final class Mamba implements Family {
 
   @Override
   public boolean recognises(ModelConfig config) {
-    return isStateSpaces(config)
-        || config.has("model_type") && config.value("model_type").asText().equals(name());
+    return isStateSpaces(config) || config.isOfType(name());
   }
 
   private static boolean isStateSpaces(ModelConfig config) {
@@ -218,6 +217,11 @@ final class Mamba implements Family {
         add(all, "lm_head.weight", fanIn(hidden, 1), rows, hidden);
       }
       return all.build();
+    }
+
+    @Override
+    public String base() {
+      return "backbone.";
     }
 
     @Override

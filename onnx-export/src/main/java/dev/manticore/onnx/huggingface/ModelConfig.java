@@ -151,6 +151,31 @@ public final class ModelConfig {
     return json.hasNonNull(key);
   }
 
+  /**
+   * The one of two names for the same setting that has a value; the first if neither has.
+   *
+   * @throws ManticoreException {@code MNT-CONFIG} if both have one, and they differ
+   */
+  String either(String key, String alias) {
+    if (!has(alias)) {
+      return key;
+    }
+    if (has(key) && !sameValue(json.get(key), json.get(alias))) {
+      throw refuse(alias, json.get(key) + ", as '" + prefix + key + "' says");
+    }
+    return alias;
+  }
+
+  private static boolean sameValue(JsonNode one, JsonNode other) {
+    return one.equals(other)
+        || one.isNumber() && other.isNumber() && one.doubleValue() == other.doubleValue();
+  }
+
+  /** Whether {@code model_type} is this. */
+  boolean isOfType(String type) {
+    return has("model_type") && json.get("model_type").asText().equals(type);
+  }
+
   ImmutableList<String> keys() {
     return ImmutableList.copyOf(json.fieldNames());
   }

@@ -14,10 +14,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
- * Language models of the families that can be built: GPT-Neo, and Mamba-1 in Hugging Face's and in
- * the state-spaces layout.
+ * Language models of the families that can be built: GPT-2, GPT-Neo, GPT-NeoX (Pythia), and Mamba-1
+ * in Hugging Face's and in the state-spaces layout.
  *
  * <p>Graphs read {@code input_ids} i64[batch,length] and give {@code logits} f32[batch,length,V].
  * Their parameters have the names and the layout of the checkpoint, and are float32. A head tied to
@@ -25,7 +27,8 @@ import java.util.Optional;
  */
 public final class Models {
 
-  private static final ImmutableList<Family> FAMILIES = ImmutableList.of(new GptNeo(), new Mamba());
+  private static final ImmutableList<Family> FAMILIES =
+      ImmutableList.of(new Gpt2(), new GptNeo(), new GptNeoX(), new Mamba());
   private static final int REPORTED = 5;
   private static final int WINDOW = 1 << 16;
 
@@ -129,7 +132,8 @@ public final class Models {
   private static ImmutableMap<String, Tensor> fit(
       Family.Architecture architecture, Map<String, Tensor> tensors, String where) {
     List<String> problems = new ArrayList<>();
-    Map<String, Tensor> unused = new LinkedHashMap<>(tensors);
+    Map<String, Tensor> named = named(architecture, tensors);
+    Map<String, Tensor> unused = new LinkedHashMap<>(named);
     ImmutableMap.Builder<String, Tensor> fitting = ImmutableMap.builder();
     for (Parameter parameter : architecture.parameters()) {
       Optional<Tensor> tensor = Optional.ofNullable(unused.remove(parameter.name()));
@@ -141,7 +145,7 @@ public final class Models {
     }
     unused.forEach(
         (name, tensor) -> {
-          Optional<Tensor> tied = architecture.tiedTo(name).map(tensors::get);
+          Optional<Tensor> tied = architecture.tiedTo(name).map(named::get);
           if (tied.isPresent() && !equal(tensor, tied.get())) {
             problems.add(
                 "tensor '"
@@ -149,7 +153,7 @@ public final class Models {
                     + "' differs from '"
                     + architecture.tiedTo(name).orElseThrow()
                     + "', but the configuration ties them");
-          } else if (architecture.tiedTo(name).isEmpty() && !architecture.isBuffer(name)) {
+          } else if (architecture.tiedTo(name).isEmpty() && !isBuffer(architecture, name)) {
             problems.add("tensor '" + name + "', " + tensor.type() + ", has no place in the model");
           }
         });
@@ -162,6 +166,29 @@ public final class Models {
               + (more > 0 ? "; and " + more + " more" : ""));
     }
     return fitting.buildOrThrow();
+  }
+
+  /**
+   * Tensors under the names that the model with its head gives them, where they can be of a
+   * checkpoint without it.
+   */
+  private static Map<String, Tensor> named(
+      Family.Architecture architecture, Map<String, Tensor> tensors) {
+    Map<String, Tensor> named = new LinkedHashMap<>(tensors);
+    Set<String> parameters =
+        architecture.parameters().stream().map(Parameter::name).collect(Collectors.toSet());
+    tensors.forEach(
+        (name, tensor) -> {
+          String full = architecture.base() + name;
+          if (parameters.contains(full) && named.putIfAbsent(full, tensor) == null) {
+            named.remove(name);
+          }
+        });
+    return named;
+  }
+
+  private static boolean isBuffer(Family.Architecture architecture, String name) {
+    return architecture.isBuffer(name) || architecture.isBuffer(architecture.base() + name);
   }
 
   private static Optional<String> problem(Parameter parameter, Optional<Tensor> tensor) {

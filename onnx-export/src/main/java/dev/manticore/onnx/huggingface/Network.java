@@ -85,9 +85,33 @@ final class Network {
     return op("Gather", table, indices);
   }
 
+  /** The rows that token ids choose of a module's table, [batch,length,width]. */
+  Value embed(String module, Value ids) {
+    enter(module);
+    Value rows = gather(parameter(module + ".weight"), ids);
+    leave();
+    return rows;
+  }
+
+  /** Adds a module's table of learnt positions. */
+  Value addPositions(String module, Value x, Positions positions) {
+    enter(module);
+    Value sum = op("Add", x, gather(parameter(module + ".weight"), positions.range()));
+    leave();
+    return sum;
+  }
+
   /** {@code x·Wᵀ + b}, the weight stored [out, in]; without {@code b} if the module has none. */
   Value linear(String module, Value x) {
-    Value product = matMulTransposed("MatMul", x, parameter(module + ".weight"));
+    return biased(module, matMulTransposed("MatMul", x, parameter(module + ".weight")));
+  }
+
+  /** {@code x·W + b}, the weight stored [in, out]. */
+  Value conv1d(String module, Value x) {
+    return biased(module, op("MatMul", x, parameter(module + ".weight")));
+  }
+
+  private Value biased(String module, Value product) {
     Value bias = parameters.get(module + ".bias");
     return bias == null ? product : op("Add", product, bias);
   }
@@ -113,6 +137,16 @@ final class Network {
 
   Value transpose(Value x, long... permutation) {
     return op("Transpose", Attributes.of("perm", Attribute.ofInts(permutation)), x);
+  }
+
+  /** {@code x} times a number. */
+  Value scale(Value x, double factor) {
+    return op("Mul", x, constant(Tensor.scalar((float) factor)));
+  }
+
+  /** Joins along the last axis. */
+  Value concat(Value... parts) {
+    return op("Concat", Attributes.of("axis", -1), parts);
   }
 
   /** Pieces of the last axis. */

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class ComputationTest {
 
   @ParameterizedTest
-  @CsvSource({"gpt-neo,97", "mamba,97", "mamba-state-spaces,104"})
+  @CsvSource({"gpt2,97", "gpt-neo,97", "gpt-neox,104", "mamba,97", "mamba-state-spaces,104"})
   void computesWhatHuggingFaceComputes(String name, long vocabulary) {
     Path fixture = fixture(name);
     Map<String, Tensor> reference =

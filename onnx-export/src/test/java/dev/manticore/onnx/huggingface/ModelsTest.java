@@ -48,7 +48,7 @@ final class ModelsTest {
   @TempDir private Path directory;
 
   @ParameterizedTest
-  @ValueSource(strings = {"gpt-neo", "mamba", "mamba-state-spaces"})
+  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox", "mamba", "mamba-state-spaces"})
   void buildsTheFixtures(String name) {
     Path fixture = fixture(name);
 
@@ -66,7 +66,7 @@ final class ModelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"gpt-neo", "mamba", "mamba-state-spaces"})
+  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox", "mamba", "mamba-state-spaces"})
   void writesTheTensorsThatItRead(String name) {
     Path fixture = fixture(name);
     Graph graph = Models.load(fixture);

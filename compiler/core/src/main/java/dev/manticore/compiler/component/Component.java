@@ -44,18 +44,26 @@ public record Component(
   }
 
   /**
-   * The hidden states as Hugging Face's implementations give them: for models that add positions,
-   * the entry and the outputs of all layers but the last; for others the outputs of all layers; and
-   * then the normed stream.
+   * The hidden states as Hugging Face's implementations give them: for transformers, which are told
+   * by a softmax in their layers, the entry and the outputs of all layers but the last; for
+   * state-space models the outputs of all layers; and then the normed stream.
    */
   public ImmutableList<Value> hiddenStates() {
     ImmutableList.Builder<Value> states = ImmutableList.builder();
-    if (entry != embedding) {
+    if (attends()) {
       states.add(entry).addAll(layers.subList(0, layers.size() - 1));
     } else {
       states.addAll(layers);
     }
     return states.add(normed).build();
+  }
+
+  private boolean attends() {
+    Value last = layers.get(layers.size() - 1);
+    return graph.nodes().stream()
+        .filter(node -> node.op().isOnnx("Softmax") || node.op().isOnnx("Attention"))
+        .flatMap(node -> node.presentOutputs().stream())
+        .anyMatch(weights -> dependsOn(last, entry, weights));
   }
 
   /**
@@ -81,13 +89,13 @@ public record Component(
         .min();
   }
 
-  /** Whether {@code value} reads {@code parameter} on a way that does not pass {@code stop}. */
-  private boolean dependsOn(Value value, Value stop, Value parameter) {
+  /** Whether {@code value} reads {@code read} on a way that does not pass {@code stop}. */
+  private boolean dependsOn(Value value, Value stop, Value read) {
     Set<Value> seen = new HashSet<>(Set.of(stop));
     Deque<Value> open = new ArrayDeque<>(List.of(value));
     while (!open.isEmpty()) {
       Value next = open.pop();
-      if (next == parameter) {
+      if (next == read) {
         return true;
       }
       if (seen.add(next)) {

@@ -21,11 +21,14 @@ class ReferenceCheckTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
+        "huggingface/gpt2",
         "huggingface/gpt-neo",
+        "huggingface/gpt-neox",
         "huggingface/mamba",
         "huggingface/mamba-state-spaces",
         "hybrid/mamba+gpt-neo-1",
-        "hybrid/mamba+gpt-neo-2"
+        "hybrid/mamba+gpt-neo-2",
+        "hybrid/mamba+gpt-neo+gpt-neox-2"
       })
   void agreesWithTheReference(String name) {
     Optional<Path> fixture = Fixtures.shared("fixtures/" + name);
