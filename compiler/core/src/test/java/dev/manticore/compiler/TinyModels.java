@@ -17,7 +17,7 @@ public final class TinyModels {
   /** The ids of the vocabulary; tables may have more rows. */
   public static final int VOCABULARY = 29;
 
-  /** The longest sequence that the GPT-Neo models take. */
+  /** The longest sequence that models with learnt positions take. */
   public static final int POSITIONS = 24;
 
   private TinyModels() {}
@@ -33,6 +33,23 @@ public final class TinyModels {
         "{'model_type': 'gpt_neo', 'vocab_size': %d, 'hidden_size': %d, 'num_layers': %d, 'num_heads': 4,"
             + " 'max_position_embeddings': %d, 'window_size': 5}",
         rows, width, layers, POSITIONS);
+  }
+
+  /** Learnt positions and a tied head. */
+  public static ModelConfig gpt2(int layers, int width) {
+    return config(
+        "{'model_type': 'gpt2', 'vocab_size': %d, 'n_embd': %d, 'n_layer': %d, 'n_head': 4,"
+            + " 'n_positions': %d, 'scale_attn_by_inverse_layer_idx': true}",
+        VOCABULARY, width, layers, POSITIONS);
+  }
+
+  /** Rotary positions and a head of its own; attention and MLP side by side, or in turn. */
+  public static ModelConfig gptNeoX(int layers, int width, boolean parallel) {
+    return config(
+        "{'model_type': 'gpt_neox', 'vocab_size': %d, 'hidden_size': %d, 'num_hidden_layers': %d,"
+            + " 'num_attention_heads': 2, 'intermediate_size': 40, 'rotary_pct': 0.5,"
+            + " 'use_parallel_residual': %s}",
+        VOCABULARY, width, layers, parallel);
   }
 
   /** Hugging Face's layout with a head of its own. */

@@ -115,6 +115,12 @@ public final class Models {
   }
 
   private static Family.Architecture architecture(ModelConfig config) {
+    // What changes the tensors of any family.
+    for (String key : List.of("quantization_config", "pruned_heads")) {
+      if (config.has(key) && !config.value(key).isEmpty()) {
+        throw config.refuse(key, "left out: only whole models of unquantised weights are read");
+      }
+    }
     return FAMILIES.stream()
         .filter(family -> family.recognises(config))
         .findFirst()

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -200,6 +201,38 @@ final class ModelsTest {
     assertFails("has no tensor 'a'");
   }
 
+  /** As checkpoints of the bare models are, with the buffers that old releases stored. */
+  @ParameterizedTest
+  @CsvSource({
+    "gpt2,transformer.,h.0.attn.bias,h.1.attn.masked_bias",
+    "gpt-neo,transformer.,h.0.attn.attention.bias,transformer.h.1.attn.attention.masked_bias",
+    "gpt-neox,gpt_neox.,layers.0.attention.rotary_emb.inv_freq,layers.1.attention.masked_bias",
+    "mamba,backbone.,,"
+  })
+  void readsCheckpointsOfModelsWithoutTheirHead(
+      String name, String base, String buffer, String other) {
+    Path fixture = fixture(name);
+    Checkpoint whole = Checkpoint.read(fixture);
+    Map<String, Tensor> bare = new LinkedHashMap<>();
+    whole.tensors().forEach((key, tensor) -> bare.put(key.replaceFirst("^" + base, ""), tensor));
+    for (String key : buffer == null ? List.<String>of() : List.of(buffer, other)) {
+      bare.put(key, Tensor.scalar(1f));
+    }
+    Checkpoint.write(directory, whole.config(), bare);
+
+    Map<String, Tensor> read = Models.parameters(Models.load(directory));
+
+    assertThat(read.keySet()).isEqualTo(Models.parameters(Models.load(fixture)).keySet());
+    read.forEach(
+        (key, tensor) ->
+            assertThat(tensor.data().toByteArray())
+                .isEqualTo(whole.tensors().get(key).data().toByteArray()));
+
+    bare.put(base + bare.keySet().iterator().next(), Tensor.scalar(1f));
+    Checkpoint.write(directory, whole.config(), bare);
+    assertFails("has no place in the model");
+  }
+
   @Test
   void dropsBuffersAndATiedHead() {
     Map<String, Tensor> tensors = new LinkedHashMap<>(drawn(GPT_NEO));
@@ -270,7 +303,7 @@ final class ModelsTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "{\"model_type\": \"llama\"} | 'model_type' is \"llama\"",
+        "{\"model_type\": \"llama\"} | 'model_type' is \"llama\", but should be one of [gpt2, gpt_neo, gpt_neox, mamba]",
         "{} | 'model_type' is absent",
         "{\"model_type\": \"gpt_neo\", \"activation_function\": \"swiglu\"} | 'activation_function' is \"swiglu\"",
         "{\"model_type\": \"gpt_neo\", \"num_heads\": 7} | 'num_heads' is 7, but should be a divisor",
@@ -282,6 +315,30 @@ final class ModelsTest {
         "{\"model_type\": \"gpt_neo\", \"num_layers\": 2147483647} | 'num_layers' is 2147483647",
         "{\"model_type\": \"gpt_neo\", \"layer_norm_epsilon\": NaN} | 'layer_norm_epsilon' is",
         "{\"model_type\": \"gpt_neo\", \"tie_word_embeddings\": 1} | 'tie_word_embeddings' is 1",
+        "{\"model_type\": \"gpt_neo\", \"num_heads\": 8, \"num_attention_heads\": 4} | 'num_attention_heads' is 4, but should be 8, as 'num_heads' says",
+        "{\"model_type\": \"gpt2\", \"activation_function\": \"gelu_10\"} | 'activation_function' is \"gelu_10\"",
+        "{\"model_type\": \"gpt2\", \"n_head\": 7} | 'n_head' is 7, but should be a divisor of n_embd, 768",
+        "{\"model_type\": \"gpt2\", \"num_attention_heads\": 7} | 'num_attention_heads' is 7",
+        "{\"model_type\": \"gpt2\", \"n_embd\": 8, \"hidden_size\": 16} | 'hidden_size' is 16, but should be 8, as 'n_embd' says",
+        "{\"model_type\": \"gpt2\", \"add_cross_attention\": true} | 'add_cross_attention' is true",
+        "{\"model_type\": \"gpt2\", \"scale_attn_weights\": 2} | 'scale_attn_weights' is 2",
+        "{\"model_type\": \"gpt2\", \"reorder_and_upcast_attn\": \"no\"} | 'reorder_and_upcast_attn' is \"no\"",
+        "{\"model_type\": \"gpt2\", \"n_inner\": 0} | 'n_inner' is 0",
+        "{\"model_type\": \"gpt2\", \"pruned_heads\": {\"0\": [1]}} | 'pruned_heads' is {",
+        "{\"model_type\": \"gpt2\", \"quantization_config\": {\"bits\": 4}} | 'quantization_config' is {",
+        "{\"model_type\": \"gpt_neox\", \"hidden_act\": \"geglu\"} | 'hidden_act' is \"geglu\"",
+        "{\"model_type\": \"gpt_neox\", \"rotary_pct\": 0.01} | 'rotary_pct' is 0.01, but should be a share of a head's width, 96,",
+        "{\"model_type\": \"gpt_neox\", \"rotary_pct\": 1.5} | 'rotary_pct' is 1.5",
+        "{\"model_type\": \"gpt_neox\", \"partial_rotary_factor\": 2} | 'partial_rotary_factor' is 2",
+        "{\"model_type\": \"gpt_neox\", \"rotary_pct\": 0.25, \"partial_rotary_factor\": 0.5} | 'partial_rotary_factor' is 0.5, but should be 0.25",
+        "{\"model_type\": \"gpt_neox\", \"rotary_emb_base\": 0} | 'rotary_emb_base' is 0",
+        "{\"model_type\": \"gpt_neox\", \"rope_theta\": 5, \"rope_parameters\": {\"rope_theta\": 6}} | 'rope_parameters.rope_theta' is 6, but should be 5.0, as 'rope_theta' says",
+        "{\"model_type\": \"gpt_neox\", \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}} | 'rope_scaling.type' is \"yarn\"",
+        "{\"model_type\": \"gpt_neox\", \"rope_scaling\": {\"type\": \"linear\"}} | 'rope_scaling.factor' is absent",
+        "{\"model_type\": \"gpt_neox\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"beta_fast\": 3}} | 'rope_scaling.beta_fast' is 3",
+        "{\"model_type\": \"gpt_neox\", \"rope_scaling\": 3} | 'rope_scaling' is 3",
+        "{\"model_type\": \"gpt_neox\", \"use_parallel_residual\": 1} | 'use_parallel_residual' is 1",
+        "{\"model_type\": \"gpt_neox\", \"num_attention_heads\": 5} | 'num_attention_heads' is 5",
         "{\"model_type\": \"mamba\", \"hidden_act\": \"relu\"} | 'hidden_act' is \"relu\"",
         "{\"model_type\": \"mamba\", \"expand\": 0.0001} | 'expand' is",
         "{\"d_model\": 8, \"n_layer\": 1, \"ssm_cfg\": {\"layer\": \"Mamba2\"}} | 'ssm_cfg.layer' is \"Mamba2\"",

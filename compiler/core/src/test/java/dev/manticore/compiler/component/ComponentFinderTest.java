@@ -45,13 +45,16 @@ class ComponentFinderTest {
     return Stream.of(
         Arguments.of("gpt-neo", TinyModels.gptNeo(4, 32), 4, 32, true),
         Arguments.of("gpt-neo of 2", TinyModels.gptNeo(2, 16), 2, 16, true),
+        Arguments.of("gpt2", TinyModels.gpt2(3, 16), 3, 16, true),
+        Arguments.of("gpt-neox", TinyModels.gptNeoX(3, 16, true), 3, 16, false),
+        Arguments.of("serial gpt-neox", TinyModels.gptNeoX(2, 24, false), 2, 24, false),
         Arguments.of("mamba", TinyModels.mamba(3, 24), 3, 24, false),
         Arguments.of("state-spaces", TinyModels.stateSpaces(2, 20), 2, 20, false));
   }
 
   @ParameterizedTest
   @MethodSource("models")
-  void findsLayersOfBothFamilies(
+  void findsLayersOfAllFamilies(
       String name, ModelConfig config, int layers, int width, boolean positions) {
     Component component = ComponentFinder.find(name, TinyModels.build("m", config, 1));
 
@@ -116,9 +119,11 @@ class ComponentFinderTest {
             .map(Value::name)
             .toList();
 
-    assertThat(tables).hasSize(name.equals("mamba") ? 2 : 1);
+    assertThat(tables).hasSize(name.equals("mamba") || name.endsWith("gpt-neox") ? 2 : 1);
     assertThat(tables)
-        .allMatch(table -> table.matches(".*(wte|embedding|embeddings|lm_head).weight"));
+        .allMatch(
+            table ->
+                table.matches(".*(wte|embedding|embeddings|lm_head|embed_in|embed_out).weight"));
   }
 
   @Test

@@ -91,17 +91,37 @@ class OneHotTest {
   @ParameterizedTest
   @EnumSource(Embeddings.class)
   void threeComponentsUnevenlyCutGiveEachComponent(Embeddings embeddings) {
-    List<Component> components = List.of(gptNeo, mamba, padded);
-    ImmutableList<ImmutableList<LayerRange>> partition =
+    assertOneHotGivesEach(
+        List.of(gptNeo, mamba, padded),
+        embeddings,
         ImmutableList.of(
             ImmutableList.of(new LayerRange(0, 3), new LayerRange(3, 4)),
             ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 3)),
-            ImmutableList.of(new LayerRange(0, 2), new LayerRange(2, 4)));
+            ImmutableList.of(new LayerRange(0, 2), new LayerRange(2, 4))));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Embeddings.class)
+  void fourFamiliesGiveEachComponent(Embeddings embeddings) {
+    Component gpt2 = component("gpt2", TinyModels.build("n", TinyModels.gpt2(2, 16), 5));
+    Component parallel =
+        component("parallel", TinyModels.build("n", TinyModels.gptNeoX(3, 24, true), 6));
+    Component serial =
+        component("serial", TinyModels.build("n", TinyModels.gptNeoX(2, 32, false), 7));
+
+    assertOneHotGivesEach(
+        List.of(gpt2, parallel, mamba, serial, gptNeo), embeddings, ImmutableList.of());
+  }
+
+  private static void assertOneHotGivesEach(
+      List<Component> components,
+      Embeddings embeddings,
+      ImmutableList<ImmutableList<LayerRange>> partition) {
     Hybrid hybrid =
         splice(components, 2, embeddings, Gates.TIED, ProjectorInitialisation.PAPER, partition);
     Tensor ids = TinyModels.ids(1, 11, 5);
 
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < components.size(); k++) {
       Tensor logits = Runs.onDevice(oneHot(hybrid, k).graph(), ids);
       Tensor expected = Runs.onDevice(alone(hybrid, components.get(k), k, embeddings), ids);
 
