@@ -6,6 +6,7 @@ import dev.manticore.ir.op.Catalogue;
 import dev.manticore.ir.op.Operator;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
@@ -42,6 +43,7 @@ public final class GraphEditor {
   private final Set<String> names;
   private final Map<String, Integer> suffixes = new HashMap<>();
   private final Map<Value, Tensor> constants;
+  private final Map<Value, ImmutableList<Extent>> extents;
   private final Deque<String> scopes = new ArrayDeque<>();
   private final GraphEditor outer;
   private Origin origin = Origin.NONE;
@@ -55,6 +57,7 @@ public final class GraphEditor {
     this.outer = outer;
     this.names = outer == null ? new HashSet<>() : outer.names;
     this.constants = outer == null ? new HashMap<>() : outer.constants;
+    this.extents = outer == null ? new HashMap<>() : outer.extents;
   }
 
   /** An editor with nothing in it. */
@@ -273,7 +276,8 @@ public final class GraphEditor {
                       attributes,
                       ImmutableList.copyOf(operands),
                       outputCount,
-                      this::constantOf));
+                      this::constantOf,
+                      this::extentsOf));
       if (types.size() < outputCount) {
         throw new IrException("it has " + types.size() + " outputs, not " + outputCount);
       }
@@ -403,6 +407,24 @@ public final class GraphEditor {
     return Optional.ofNullable(constants.get(value));
   }
 
+  /**
+   * The elements of an integer or truth value, or of a vector of them, if they are known up to
+   * symbolic dimensions.
+   */
+  public Optional<ImmutableList<Extent>> extentsOf(Value value) {
+    ImmutableList<Extent> tracked = extents.get(value);
+    if (tracked != null) {
+      return Optional.of(tracked);
+    }
+    return constantOf(value)
+        .filter(constant -> ExtentTracking.isTracked(constant.type()))
+        .map(
+            constant ->
+                Arrays.stream(constant.toLongs())
+                    .mapToObj(Extent::of)
+                    .collect(ImmutableList.toImmutableList()));
+  }
+
   /** Sorts the nodes, checks the graph and returns it. */
   public Graph freeze() {
     return freeze(false);
@@ -462,12 +484,32 @@ public final class GraphEditor {
   }
 
   private void trackConstants(Node node) {
-    catalogue
-        .find(node.op())
-        .ifPresent(
-            operator ->
-                ConstantTracking.track(node, operator, this::constantOf, TRACKED_ELEMENTS)
-                    .ifPresent(values -> values.forEach(constants::put)));
+    Optional<Operator> operator = catalogue.find(node.op());
+    if (operator.isEmpty()) {
+      return;
+    }
+    Optional<Map<Value, Tensor>> known =
+        ConstantTracking.track(node, operator.get(), this::constantOf, TRACKED_ELEMENTS);
+    if (known.isPresent()) {
+      constants.putAll(known.get());
+      return;
+    }
+    ExtentTracking.track(node, this::extentsOf)
+        .ifPresent(elements -> keepExtents(node.output(), elements));
+  }
+
+  /** Keeps what is known of a value, as a constant where no symbol is involved. */
+  private void keepExtents(Value value, ImmutableList<Extent> elements) {
+    if (elements.stream().allMatch(element -> element.constant().isPresent())) {
+      constants.put(
+          value,
+          Tensor.ofDoubles(
+              value.elementType(),
+              value.shape(),
+              elements.stream().mapToDouble(element -> element.constant().getAsLong()).toArray()));
+    } else {
+      extents.put(value, elements);
+    }
   }
 
   private String claim(String wanted) {

@@ -6,6 +6,7 @@ import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Extent;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
@@ -72,10 +73,7 @@ final class CreationOperators {
 
   private static TensorType constantOfShapeType(Call call) {
     Inference.requireRank(call, 0, 1);
-    Shape shape =
-        call.constant(0)
-            .map(extents -> Shape.of(extents.toLongs()))
-            .orElseGet(() -> Inference.ofRank(call.shape(0)));
+    Shape shape = Inference.shape(call, 0).orElseGet(() -> Inference.ofRank(call.shape(0)));
     return new TensorType(fill(call.attributes()).elementType(), shape);
   }
 
@@ -104,6 +102,12 @@ final class CreationOperators {
                   start.get().toDoubles()[0],
                   limit.get().toDoubles()[0],
                   delta.get().toDoubles()[0]));
+    } else if (call.extents(2).map(step -> step.get(0).isConstant(1)).orElse(false)) {
+      Optional<Extent> first = call.extents(0).map(elements -> elements.get(0));
+      count =
+          call.extents(1)
+              .flatMap(end -> first.map(from -> end.get(0).minus(from).toDim()))
+              .orElse(Dim.UNKNOWN);
     }
     return new TensorType(type, Shape.of(count));
   }

@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Extent;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
@@ -13,6 +14,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BinaryOperator;
 
 /** What the operators' shape and type inference has in common. */
 final class Inference {
@@ -121,26 +123,37 @@ final class Inference {
   }
 
   static Dim plus(Dim left, Dim right) {
-    if (left.isKnown() && right.isKnown()) {
-      return Dim.of(Math.addExact(left.extent(), right.extent()));
-    }
     if (isKnown(left, 0)) {
       return right;
     }
-    return isKnown(right, 0) ? left : Dim.UNKNOWN;
+    return isKnown(right, 0) ? left : calculate(left, right, Extent::plus);
   }
 
   static Dim times(Dim left, Dim right) {
-    if (left.isKnown() && right.isKnown()) {
-      return Dim.of(Math.multiplyExact(left.extent(), right.extent()));
-    }
     if (isKnown(left, 0) || isKnown(right, 0)) {
       return Dim.of(0);
     }
     if (isKnown(left, 1)) {
       return right;
     }
-    return isKnown(right, 1) ? left : Dim.UNKNOWN;
+    return isKnown(right, 1) ? left : calculate(left, right, Extent::times);
+  }
+
+  private static Dim calculate(Dim left, Dim right, BinaryOperator<Extent> function) {
+    Optional<Extent> first = Extent.of(left);
+    Optional<Extent> second = Extent.of(right);
+    return first.isPresent() && second.isPresent()
+        ? function.apply(first.get(), second.get()).toDim()
+        : Dim.UNKNOWN;
+  }
+
+  /** The dimensions that the elements of an operand stand for, as far as they are known. */
+  static Optional<Shape> shape(Call call, int index) {
+    Optional<Shape> constant = call.constant(index).map(extents -> Shape.of(extents.toLongs()));
+    return constant.isPresent()
+        ? constant
+        : call.extents(index)
+            .map(extents -> Shape.of(extents.stream().map(Extent::toDim).toList()));
   }
 
   /** The product of some dimensions. */

@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.primitives.Longs;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
+import dev.manticore.ir.Extent;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /** Operators that move, repeat and leave out elements by their place alone. */
 final class MovementOperators {
@@ -241,6 +243,10 @@ final class MovementOperators {
       return input.withShape(Inference.ofRank(rank));
     }
     Shape shape = input.shape();
+    Optional<Shape> cutByExtents = sliceByExtents(call, axes);
+    if (cutByExtents.isPresent()) {
+      return input.withShape(cutByExtents.get());
+    }
     if (starts.isEmpty() || ends.isEmpty() || steps.isEmpty() && call.hasInput(4)) {
       // Which axes are cut is known, but not to what.
       Shape operand = call.shape(1);
@@ -261,6 +267,63 @@ final class MovementOperators {
       shape = shape.withDim(slice.axis(), slice.of(shape.dim(slice.axis())));
     }
     return input.withShape(shape);
+  }
+
+  /** The shape of a slice without steps whose bounds are known up to symbolic dimensions. */
+  private static Optional<Shape> sliceByExtents(Call call, Optional<long[]> axes) {
+    Optional<ImmutableList<Extent>> starts = call.extents(1);
+    Optional<ImmutableList<Extent>> ends = call.extents(2);
+    boolean single =
+        !call.hasInput(4)
+            || call.extents(4)
+                .map(steps -> steps.stream().allMatch(step -> step.isConstant(1)))
+                .orElse(false);
+    if (starts.isEmpty() || ends.isEmpty() || !single) {
+      return Optional.empty();
+    }
+    Shape shape = call.shape(0);
+    for (int i = 0; i < starts.get().size(); i++) {
+      int axis = Inference.axis(axes.isPresent() ? axes.get()[i] : i, shape.rank());
+      Dim dim = shape.dim(axis);
+      shape = shape.withDim(axis, between(axis, dim, starts.get().get(i), ends.get().get(i)));
+    }
+    return Optional.of(shape);
+  }
+
+  private static Dim between(int axis, Dim dim, Extent start, Extent end) {
+    if (start.constant().isPresent() && end.constant().isPresent()) {
+      Dim constant =
+          new AxisSlice(axis, start.constant().getAsLong(), end.constant().getAsLong(), 1).of(dim);
+      if (!constant.equals(Dim.UNKNOWN)) {
+        return constant;
+      }
+    }
+    try {
+      Optional<Extent> whole = Extent.of(dim);
+      Optional<Extent> from = whole.flatMap(extent -> bound(extent, start));
+      Optional<Extent> to = whole.flatMap(extent -> bound(extent, end));
+      return from.isPresent() && to.isPresent() ? to.get().minus(from.get()).toDim() : Dim.UNKNOWN;
+    } catch (ArithmeticException e) {
+      return Dim.UNKNOWN;
+    }
+  }
+
+  /** A bound of a slice as the operator clamps it, if that is the same for all symbols. */
+  private static Optional<Extent> bound(Extent whole, Extent given) {
+    OptionalLong constant = given.constant();
+    Extent bound = given;
+    if (constant.isPresent()) {
+      if (constant.getAsLong() >= Integer.MAX_VALUE) {
+        return Optional.of(whole);
+      }
+      bound = constant.getAsLong() < 0 ? whole.plus(given) : given;
+    }
+    if (bound.minus(whole).isNonNegative()) {
+      return Optional.of(whole);
+    }
+    return bound.isNonNegative() && whole.minus(bound).isNonNegative()
+        ? Optional.of(bound)
+        : Optional.empty();
   }
 
   private static NdArray slice(Evaluation evaluation) {
@@ -380,10 +443,7 @@ final class MovementOperators {
   private static TensorType expandType(Call call) {
     TensorType input = call.type(0);
     Inference.requireRank(call, 1, 1);
-    Shape target =
-        call.constant(1)
-            .map(extents -> Shape.of(extents.toLongs()))
-            .orElseGet(() -> Inference.ofRank(call.shape(1)));
+    Shape target = Inference.shape(call, 1).orElseGet(() -> Inference.ofRank(call.shape(1)));
     return input.withShape(Inference.broadcast(input.shape(), target));
   }
 

@@ -1,7 +1,9 @@
 package dev.manticore.ir.op;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.ir.Dim;
+import dev.manticore.ir.Extent;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
@@ -28,11 +30,15 @@ final class ReshapingOperators {
   private static TensorType reshapeType(Call call) {
     TensorType input = call.type(0);
     Optional<long[]> target = Inference.ints(call, 1, "shape");
+    boolean allowZero = call.attributes().intValue("allowzero", 0) == 1;
     if (target.isPresent()) {
-      boolean allowZero = call.attributes().intValue("allowzero", 0) == 1;
       return input.withShape(reshape(input.shape(), target.get(), allowZero));
     }
     Inference.requireRank(call, 1, 1);
+    Optional<ImmutableList<Extent>> extents = call.extents(1);
+    if (extents.isPresent()) {
+      return input.withShape(reshape(input.shape(), extents.get(), allowZero));
+    }
     return input.withShape(Inference.ofRank(call.shape(1)));
   }
 
@@ -88,10 +94,50 @@ final class ReshapingOperators {
       if (inferred >= 0) {
         dims.set(inferred, Dim.of(known / made));
       }
-    } else if (inferred >= 0 && open.size() == 1 && known == made) {
-      dims.set(inferred, open.get(0));
+    } else if (inferred >= 0) {
+      dims.set(
+          inferred,
+          open.size() == 1 && known == made
+              ? open.get(0)
+              : quotient(Inference.product(left), Extent.of(made)));
     }
     return Shape.of(dims);
+  }
+
+  /** The same for a target that is known up to symbolic dimensions. */
+  private static Shape reshape(Shape input, List<Extent> target, boolean allowZero) {
+    List<Dim> left = new ArrayList<>(input.isRanked() ? input.dims() : List.of());
+    List<Dim> dims = new ArrayList<>();
+    int inferred = -1;
+    Extent made = Extent.of(1);
+    for (int axis = 0; axis < target.size(); axis++) {
+      Extent extent = target.get(axis);
+      if (extent.isConstant(-1)) {
+        inferred = axis;
+        dims.add(Dim.UNKNOWN);
+      } else if (extent.isConstant(0) && !allowZero) {
+        boolean copied = axis < left.size();
+        dims.add(copied ? input.dim(axis) : Dim.UNKNOWN);
+        if (copied) {
+          left.set(axis, Dim.of(1));
+        }
+      } else {
+        dims.add(extent.toDim());
+        made = made.times(extent);
+      }
+    }
+    if (inferred >= 0 && input.isRanked()) {
+      dims.set(inferred, quotient(Inference.product(left), made));
+    }
+    return Shape.of(dims);
+  }
+
+  private static Dim quotient(Dim dividend, Extent divisor) {
+    return Extent.of(dividend)
+        .filter(extent -> !divisor.isConstant(0))
+        .flatMap(extent -> extent.dividedBy(divisor))
+        .map(Extent::toDim)
+        .orElse(Dim.UNKNOWN);
   }
 
   private static NdArray reshape(Evaluation evaluation) {

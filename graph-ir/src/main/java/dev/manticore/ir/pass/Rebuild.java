@@ -209,7 +209,13 @@ final class Rebuild {
     Attributes attributes = attributes(editor, node, operands, frame);
     Optional<Graph> body =
         bodies.apply(
-            new Call(node.op(), attributes, operands, node.outputs().size(), editor::constantOf));
+            new Call(
+                node.op(),
+                attributes,
+                operands,
+                node.outputs().size(),
+                editor::constantOf,
+                editor::extentsOf));
     if (body.isPresent()) {
       inline(editor, node, operands, body.get(), frame);
       return;

@@ -43,7 +43,7 @@ class MovementOperatorsTest {
     assertThat(reshaped(type("batch", "length", 4, 3), 0, 0, -1))
         .isEqualTo(type("batch", "length", 12));
     assertThat(reshaped(type("batch", 4, 3), -1, 12)).isEqualTo(type("batch", 12));
-    assertThat(reshaped(type("batch", "length", 12), -1, 12)).isEqualTo(type("?", 12));
+    assertThat(reshaped(type("batch", "length", 12), -1, 12)).isEqualTo(type("batch*length", 12));
     assertThat(infer("Reshape", Attributes.NONE, type("batch", 2), type(ElementType.INT64, 3)))
         .isEqualTo(type("?", "?", "?"));
   }
