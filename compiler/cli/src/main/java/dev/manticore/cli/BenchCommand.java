@@ -1,11 +1,14 @@
 package dev.manticore.cli;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.manticore.compiler.bench.CompileBenchmark;
 import dev.manticore.compiler.bench.StepBenchmark;
 import dev.manticore.compiler.bench.StepRequest;
 import dev.manticore.compiler.bench.StepResult;
 import dev.manticore.runtime.Devices;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -124,6 +127,75 @@ final class BenchCommand implements Callable<Integer> {
                   result.peakRssMebibytes()));
     }
     terminal.out().println(describe(request, result));
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "compile",
+      sortOptions = false,
+      description = "Times what a compile does to graphs of many nodes before any of it runs.",
+      footer = {
+        "",
+        "Each size is imported, canonicalised, verified and exported once more than --repeat",
+        "says; the first run, in which the virtual machine still compiles itself, is told apart.",
+        "The last line of output is a JSON array with an object for each size.",
+        "",
+        "Example:",
+        "  manticore bench compile --nodes 5000,10000,20000,40000"
+      })
+  Integer compile(
+      @Option(
+              names = "--nodes",
+              split = ",",
+              defaultValue = "20000",
+              paramLabel = "N",
+              description = "Nodes of the graphs (default: ${DEFAULT-VALUE}).")
+          List<Integer> sizes,
+      @Option(
+              names = "--repeat",
+              defaultValue = "3",
+              paramLabel = "N",
+              description =
+                  "Runs after the first, of which the best counts (default: ${DEFAULT-VALUE}).")
+          int repeat,
+      @Option(names = "--json", description = "Write the JSON only.") boolean json,
+      @Mixin CommonOptions compileCommon) {
+    ArrayNode results = JsonNodeFactory.instance.arrayNode();
+    for (int nodes : sizes) {
+      byte[] model = CompileBenchmark.model(nodes);
+      CompileBenchmark.Result first = CompileBenchmark.run(model);
+      CompileBenchmark.Result best = first;
+      for (int run = 0; run < repeat; run++) {
+        CompileBenchmark.Result again = CompileBenchmark.run(model);
+        best = again.total() < best.total() ? again : best;
+      }
+      if (!json) {
+        terminal
+            .out()
+            .println(
+                String.format(
+                    Locale.ROOT,
+                    "%,d nodes: first %.2f s; then import %.2f s, canonicalise %.2f s, verify %.2f s,"
+                        + " export %.2f s: %.1f us a node",
+                    best.nodes(),
+                    first.total(),
+                    best.importing(),
+                    best.canonicalising(),
+                    best.verifying(),
+                    best.exporting(),
+                    1e6 * best.total() / best.nodes()));
+      }
+      results
+          .addObject()
+          .put("nodes", best.nodes())
+          .put("first_s", first.total())
+          .put("import_s", best.importing())
+          .put("canonicalise_s", best.canonicalising())
+          .put("verify_s", best.verifying())
+          .put("export_s", best.exporting())
+          .put("total_s", best.total());
+    }
+    terminal.out().println(results);
     return ExitCode.OK;
   }
 
