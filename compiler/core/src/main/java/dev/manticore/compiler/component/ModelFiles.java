@@ -3,6 +3,7 @@ package dev.manticore.compiler.component;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.lift.Lift;
 import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.Models;
 import java.nio.file.Files;
@@ -63,13 +64,14 @@ public final class ModelFiles {
   }
 
   /**
-   * The model of a place, cut into blocks. In an export, a table that is stored a second time for
-   * the head is joined with the first.
+   * The model of a place, lifted and cut into blocks. In an export, a table that is stored a second
+   * time for the head is joined with the first.
    *
-   * @throws ManticoreException as {@link #read} does, or as {@link ComponentFinder#find}
+   * @throws ManticoreException as {@link #read} does, or as {@link Lift} or {@link
+   *     ComponentFinder#find}
    */
   public static Component component(String name, Path place) {
-    Component component = ComponentFinder.find(name, read(place));
+    Component component = ComponentFinder.find(name, new Lift().run(read(place)));
     return isExport(place) ? tied(component) : component;
   }
 

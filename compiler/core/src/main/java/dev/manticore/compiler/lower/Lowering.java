@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.OpId;
+import dev.manticore.ir.lift.Lift;
 import dev.manticore.ir.pass.CommonSubexpressions;
 import dev.manticore.ir.pass.FoldConstants;
 import dev.manticore.ir.pass.InlineBodies;
@@ -12,7 +13,10 @@ import dev.manticore.runtime.Device;
 import dev.manticore.runtime.JavaKernel;
 import java.util.Set;
 
-/** The pipelines of passes that bring a graph into the form of a target. */
+/**
+ * The pipelines of passes that bring a graph into the form of a target. A graph of another opset is
+ * lifted first; one that cannot be is refused with {@code MNT-LIFT}, naming the node.
+ */
 public final class Lowering {
 
   private Lowering() {}
@@ -32,6 +36,7 @@ public final class Lowering {
    */
   public static Graph forDevice(Graph graph, Set<String> kernels) {
     return PassPipeline.of(
+            new Lift(),
             new UseKernels(kernels),
             new UseTrainingKernels(),
             InlineBodies.of(op -> op.domain().equals(OpId.MANTICORE)),
@@ -47,7 +52,11 @@ public final class Lowering {
   public static Graph portable(Graph graph) {
     Graph plain =
         PassPipeline.of(
-                InlineBodies.all(), new FoldConstants(), new Simplify(), new CommonSubexpressions())
+                new Lift(),
+                InlineBodies.all(),
+                new FoldConstants(),
+                new Simplify(),
+                new CommonSubexpressions())
             .run(graph);
     // A graph keeps the domains it came with; some runtimes refuse those that they do not know.
     GraphEditor editor = new GraphEditor(plain.name());

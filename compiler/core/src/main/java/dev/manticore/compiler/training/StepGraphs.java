@@ -18,6 +18,7 @@ import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.autodiff.Differentiate;
 import dev.manticore.ir.build.Ops;
+import dev.manticore.ir.lift.Lift;
 import dev.manticore.ir.pass.FoldConstants;
 import dev.manticore.ir.pass.PassPipeline;
 import dev.manticore.ir.pass.Specialise;
@@ -67,6 +68,8 @@ public final class StepGraphs {
    *
    * @param batch sequences in a step
    * @param length tokens in a sequence
+   * @throws dev.manticore.ir.ManticoreException {@code MNT-LIFT}, naming the node, if the model is
+   *     of another opset and cannot be lifted
    */
   public static StepGraphs of(Graph model, int batch, int length) {
     Value ids = model.inputs().get(0);
@@ -75,6 +78,7 @@ public final class StepGraphs {
     bind(extents, ids.shape().dim(1), length);
     Graph specialised =
         PassPipeline.of(
+                new Lift(),
                 Specialise.of(extents),
                 Differentiate.preparation(),
                 new FoldConstants(),

@@ -16,6 +16,7 @@ import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.autodiff.Differentiate;
 import dev.manticore.ir.build.Ops;
+import dev.manticore.ir.lift.Lift;
 import dev.manticore.ir.pass.PassPipeline;
 import dev.manticore.ir.pass.Specialise;
 import dev.manticore.onnx.OnnxExporter;
@@ -152,30 +153,30 @@ public final class ReferenceCheck {
 
   /** The model with all that is compared as outputs. */
   private Graph graph(long[] shape, Gradients gradients) {
-    GraphEditor named = subject.graph().edit();
-    Value logits = subject.graph().outputs().get(0);
+    Lift.Result lifted = Lift.attempt(subject.graph());
+    if (lifted.obstacle().isPresent() && gradients == Gradients.COMPARE) {
+      throw new ManticoreException(
+          "MNT-LIFT",
+          lifted.obstacle().get()
+              + "; only lifted graphs are differentiated: leave out --gradients, or export the model"
+              + " with opset "
+              + OpId.OPSET);
+    }
+    GraphEditor named = lifted.graph().edit();
+    int opset = lifted.graph().opsets().getOrDefault(OpId.ONNX, OpId.OPSET);
+    Value logits = lifted.graph().outputs().get(0);
     named.clearOutputs();
-    rename(named, "compare.logits", logits);
+    rename(named, "compare.logits", logits, opset);
     subject
         .inner()
         .forEach(
             (name, value) -> {
               if (reference.containsKey(name)) {
-                rename(named, "compare." + name, value);
+                rename(named, "compare." + name, value, opset);
               }
             });
-    if (opset() != OpId.OPSET) {
-      if (gradients == Gradients.COMPARE) {
-        throw new ManticoreException(
-            "MNT-VERIFY",
-            subject.graph()
-                + " is of opset "
-                + opset()
-                + ", and only graphs of opset "
-                + OpId.OPSET
-                + " are differentiated: leave out --gradients, or export it with that opset");
-      }
-      // Another operator set is run as it is.
+    if (lifted.obstacle().isPresent()) {
+      // What cannot be lifted is run as it is.
       return named.freezeLive();
     }
     Map<String, Long> extents = new LinkedHashMap<>();
@@ -194,7 +195,7 @@ public final class ReferenceCheck {
     Value loss =
         ops.own("CrossEntropy", Attributes.NONE, 2, prepared.output("compare.logits"), labels)
             .get(0);
-    rename(editor, "compare.loss", loss);
+    rename(editor, "compare.loss", loss, OpId.OPSET);
     if (gradients == Gradients.COMPARE) {
       Map<String, Value> wanted = new LinkedHashMap<>();
       for (Value parameter : prepared.parameters().keySet()) {
@@ -203,20 +204,17 @@ public final class ReferenceCheck {
         }
       }
       Map<Value, Value> computed = Differentiate.gradients(editor, loss, wanted.values());
-      wanted.forEach((name, value) -> rename(editor, "grad." + name, computed.get(value)));
+      wanted.forEach(
+          (name, value) -> rename(editor, "grad." + name, computed.get(value), OpId.OPSET));
     }
     return Lowering.forDevice(editor.freezeLive(), device);
   }
 
-  private int opset() {
-    return subject.graph().opsets().getOrDefault(OpId.ONNX, OpId.OPSET);
-  }
-
-  private void rename(GraphEditor editor, String name, Value value) {
+  private static void rename(GraphEditor editor, String name, Value value, int opset) {
     Value output = new Value(editor.freshName(name), value.type());
     editor.addNode(
         Node.of(
-            new OpId(OpId.ONNX, "Identity", opset()),
+            new OpId(OpId.ONNX, "Identity", opset),
             output.name(),
             Attributes.NONE,
             List.of(value),

@@ -4,7 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.component.ParameterMatching;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.pass.GraphProperty;
+import dev.manticore.onnx.OnnxImporter;
+import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.runtime.Devices;
 import dev.manticore.testdata.Fixtures;
 import java.nio.file.Path;
@@ -46,20 +56,66 @@ class ReferenceCheckTest {
     assertThat(discrepancy.gradientMaxRel()).isNotNull();
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox"})
+  void exportsOfAnotherToolAreLiftedAndDifferentiated(String name) {
+    Optional<Path> fixture = Fixtures.shared("fixtures/huggingface/" + name);
+    assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
+    Graph export = OnnxImporter.read(fixture.get().resolve("model.onnx"));
+    assertThat(GraphProperty.LIFTED.holds(export)).isFalse();
+    Graph adopted =
+        ParameterMatching.adopt(export, parameters(fixture.get().resolve("model.safetensors")));
+    Subject subject = Subject.of(ComponentFinder.find(name, adopted));
+
+    List<String> details = new ArrayList<>();
+    Discrepancy discrepancy =
+        new ReferenceCheck(
+                subject, fixture.get().resolve("reference.safetensors"), Devices.byName("cpu"))
+            .run(ReferenceCheck.Gradients.COMPARE, details::add);
+
+    String told = String.join("\n", details);
+    assertThat(discrepancy.logitsMaxAbs()).as(told).isLessThan(Discrepancy.TOLERANCE);
+    assertThat(discrepancy.lossAbs()).as(told).isLessThan(Discrepancy.LOSS_TOLERANCE);
+    assertThat(discrepancy.gradientMaxRel()).as(told).isLessThan(Discrepancy.TOLERANCE);
+  }
+
+  /** A graph that reads every tensor of a checkpoint. */
+  private static Graph parameters(Path checkpoint) {
+    GraphEditor editor = new GraphEditor("parameters");
+    SafetensorsFile.open(checkpoint)
+        .tensors()
+        .forEach(
+            (name, tensor) ->
+                editor.output(editor.add(OpId.onnx("Identity"), editor.parameter(name, tensor))));
+    return editor.freeze();
+  }
+
   @Test
-  void runsAnExportOfAnotherToolAsItIs() {
+  void whatCannotBeLiftedRunsAsItIs() {
     Optional<Path> fixture = Fixtures.shared("fixtures/huggingface/gpt-neo");
     assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
-    Subject subject = Subject.load(fixture.get().resolve("model.onnx"), Optional.empty());
+    Subject exported = Subject.load(fixture.get().resolve("model.onnx"), Optional.empty());
+    // An operator of early days.
+    GraphEditor editor = exported.graph().edit();
+    Value hidden = exported.inner().values().iterator().next();
+    editor.add(
+        new OpId(OpId.ONNX, "ImageScaler", exported.graph().opsets().get(OpId.ONNX)),
+        "unused",
+        Attributes.NONE,
+        List.of(Optional.of(hidden)),
+        1);
     ReferenceCheck check =
         new ReferenceCheck(
-            subject, fixture.get().resolve("reference.safetensors"), Devices.byName("cpu"));
+            new Subject(editor.freeze(), exported.inner()),
+            fixture.get().resolve("reference.safetensors"),
+            Devices.byName("cpu"));
 
     Discrepancy discrepancy = check.run(ReferenceCheck.Gradients.SKIP, line -> {});
 
     assertThat(discrepancy.passed()).isTrue();
     assertThatThrownBy(() -> check.run(ReferenceCheck.Gradients.COMPARE, line -> {}))
         .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("unused")
         .hasMessageContaining("leave out --gradients");
   }
 }
