@@ -98,7 +98,9 @@ public final class NumberFormats {
     int sign = (bits >>> 16) & 0x8000;
     int magnitude = bits & 0x7fffffff;
     if (magnitude > 0x7f800000) {
-      return (short) (sign | 0x7e00);
+      // What of the payload fits is kept, so that a widened NaN comes back as it was.
+      int payload = (bits >> 13) & 0x3ff;
+      return (short) (sign | 0x7c00 | (payload == 0 ? 0x200 : payload));
     }
     if (magnitude >= 0x477ff000) {
       return (short) (sign | 0x7c00);
@@ -116,7 +118,8 @@ public final class NumberFormats {
   public static short floatToBfloat(float value) {
     int bits = Float.floatToRawIntBits(value);
     if ((bits & 0x7fffffff) > 0x7f800000) {
-      return (short) ((bits >>> 16) | 0x40);
+      int payload = (bits >> 16) & 0x7f;
+      return (short) ((bits >>> 16) | (payload == 0 ? 0x40 : 0));
     }
     return (short) ((bits + 0x7fff + ((bits >> 16) & 1)) >>> 16);
   }

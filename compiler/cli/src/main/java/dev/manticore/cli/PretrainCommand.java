@@ -163,6 +163,8 @@ final class PretrainCommand implements Callable<Integer> {
       description = "Threads of a step, 0 for all cores (default: ${DEFAULT-VALUE}).")
   private int threads = 0;
 
+  @Mixin private CheckpointOptions files;
+
   @Option(
       names = {"-o", "--output"},
       required = true,
@@ -201,7 +203,8 @@ final class PretrainCommand implements Callable<Integer> {
                 warmup),
             evaluateEvery,
             seed,
-            threads);
+            threads,
+            files.options());
     Path target = terminal.resolve(output);
     Pretraining.Result result =
         new Pretraining(request, Devices.byName("cpu"), target)

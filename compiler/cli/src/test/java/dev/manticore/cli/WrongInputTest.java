@@ -10,8 +10,10 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.stages.CompilePipeline;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.huggingface.Checkpoint;
 import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.onnx.safetensors.SafetensorsWriter;
@@ -144,6 +146,38 @@ class WrongInputTest {
         .containsExactly("config.json", "larger.json", "made", "model", "text.txt");
     assertThat(run(pretrain("-o", "made", "--quiet"))).isEqualTo(ExitCode.OK);
     assertThat(run("generate", "made", "--tokens", "2")).isEqualTo(ExitCode.OK);
+  }
+
+  @Test
+  void pretrainWritesTheElementTypeAndShardsThatAreAskedFor() throws IOException {
+    String[] halves = pretrain("-o", "made", "--dtype", "bfloat16", "--max-shard-size", "3KB");
+    assertThat(run(halves)).isEqualTo(ExitCode.OK);
+
+    Checkpoint made = Checkpoint.read(directory.resolve("made"));
+    assertThat(made.weights().getFileName()).hasToString("model.safetensors.index.json");
+    assertThat(made.tensors().keySet()).isEqualTo(parameters.keySet());
+    assertThat(made.tensors().values())
+        .allMatch(tensor -> tensor.elementType() == ElementType.BFLOAT16);
+    assertThat(run("generate", "made", "--tokens", "2")).isEqualTo(ExitCode.OK);
+
+    out.reset();
+    assertThat(run(halves)).isEqualTo(ExitCode.OK);
+    assertThat(out.toString(StandardCharsets.UTF_8)).doesNotContain("Step");
+    assertThat(run(pretrain("-o", "made", "--quiet"))).isEqualTo(ExitCode.OK);
+    assertThat(Checkpoint.read(directory.resolve("made")).tensors().values())
+        .allMatch(tensor -> tensor.elementType() == ElementType.FLOAT32);
+  }
+
+  @Test
+  void sizesAndElementTypesThatAreNone() {
+    for (String size : List.of("0", "0GB", "much", "5 parsecs", "-1", "99999999999")) {
+      assertThat(run(pretrain("-o", "made", "--max-shard-size", size))).isEqualTo(ExitCode.USAGE);
+      assertThat(err.toString(StandardCharsets.UTF_8))
+          .contains("'" + size + "' is not a size such as 1000, 500MB or 2GiB");
+    }
+    assertThat(run(pretrain("-o", "made", "--dtype", "int8"))).isEqualTo(ExitCode.USAGE);
+    assertThat(err.toString(StandardCharsets.UTF_8)).contains("--dtype").contains("int8");
+    assertThat(directory.resolve("made")).doesNotExist();
   }
 
   @Test

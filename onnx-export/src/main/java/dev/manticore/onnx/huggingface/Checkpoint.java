@@ -11,10 +11,13 @@ import dev.manticore.onnx.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
@@ -29,6 +32,7 @@ public record Checkpoint(
 
   private static final String CONFIG = "config.json";
   private static final String SINGLE = "model.safetensors";
+  private static final ImmutableMap<String, String> FORMAT = ImmutableMap.of("format", "pt");
   private static final String INDEX = "model.safetensors.index.json";
 
   /**
@@ -69,27 +73,116 @@ public record Checkpoint(
 
   /**
    * Writes a model directory, making it where needed: the tensors first, {@code config.json} last.
+   * Tensors that take more bytes than a file may hold are spread over {@code
+   * model-0000i-of-0000n.safetensors}, in order, and {@code model.safetensors.index.json} lists
+   * them.
    *
-   * @throws ManticoreException {@code MNT-WRITE} if it cannot be written
+   * @param shardBytes the most bytes of tensors in one file; a larger tensor has one for itself
+   * @throws ManticoreException {@code MNT-WRITE} if it cannot be written, or if the directory holds
+   *     tensors that readers would take for these or mix with them
    */
-  public static void write(Path directory, ModelConfig config, Map<String, Tensor> tensors) {
+  public static void write(
+      Path directory, ModelConfig config, Map<String, Tensor> tensors, long shardBytes) {
     try {
       Files.createDirectories(directory);
     } catch (IOException e) {
       throw new ManticoreException(
           "MNT-WRITE", "cannot make the directory " + directory + ": " + e.getMessage(), e);
     }
-    SafetensorsWriter.write(directory.resolve(SINGLE), tensors, ImmutableMap.of("format", "pt"));
+    List<Map<String, Tensor>> shards = spread(tensors, shardBytes);
+    refuseToMix(directory.resolve(INDEX));
+    if (shards.size() == 1) {
+      SafetensorsWriter.write(directory.resolve(SINGLE), tensors, FORMAT);
+    } else {
+      refuseToMix(directory.resolve(SINGLE));
+      writeShards(directory, shards);
+    }
     AtomicFiles.writeString(directory.resolve(CONFIG), config.toText());
   }
 
+  /** Whether all files of a checkpoint are in a directory; what is in them is not looked at. */
+  public static boolean isWholeIn(Path directory) {
+    if (!Files.isRegularFile(directory.resolve(CONFIG))) {
+      return false;
+    }
+    Path index = directory.resolve(INDEX);
+    return Files.isRegularFile(directory.resolve(SINGLE))
+        || Files.isRegularFile(index)
+            && files(index).values().stream()
+                .allMatch(file -> Files.isRegularFile(directory.resolve(file)));
+  }
+
+  private static void refuseToMix(Path file) {
+    if (Files.exists(file)) {
+      throw new ManticoreException(
+          "MNT-WRITE",
+          file + " is of another checkpoint; remove that one, or write to another directory");
+    }
+  }
+
+  private static List<Map<String, Tensor>> spread(Map<String, Tensor> tensors, long shardBytes) {
+    List<Map<String, Tensor>> shards = new ArrayList<>(List.of(new LinkedHashMap<>()));
+    long filled = 0;
+    for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
+      long size = entry.getValue().data().byteSize();
+      if (filled > 0 && filled + size > shardBytes) {
+        shards.add(new LinkedHashMap<>());
+        filled = 0;
+      }
+      shards.get(shards.size() - 1).put(entry.getKey(), entry.getValue());
+      filled += size;
+    }
+    return shards;
+  }
+
+  private static void writeShards(Path directory, List<Map<String, Tensor>> shards) {
+    Map<String, String> files = new TreeMap<>();
+    long total = 0;
+    for (int i = 0; i < shards.size(); i++) {
+      String file =
+          String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
+      SafetensorsWriter.write(directory.resolve(file), shards.get(i), FORMAT);
+      shards.get(i).keySet().forEach(name -> files.put(name, file));
+      total += shards.get(i).values().stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
+    }
+    ObjectNode index = ModelConfig.JSON.createObjectNode();
+    index.putObject("metadata").put("total_size", total);
+    ObjectNode map = index.putObject("weight_map");
+    files.forEach(map::put);
+    AtomicFiles.writeString(directory.resolve(INDEX), index.toPrettyString() + "\n");
+  }
+
   private static ImmutableMap<String, Tensor> shards(Path directory, Path index) {
-    ObjectNode json = ModelConfig.readObject(index);
-    if (!(json.get("weight_map") instanceof ObjectNode map)) {
+    ImmutableMap<String, String> files = files(index);
+    Map<String, SafetensorsFile> open = new LinkedHashMap<>();
+    ImmutableMap.Builder<String, Tensor> tensors = ImmutableMap.builder();
+    files.forEach(
+        (name, file) -> {
+          SafetensorsFile shard =
+              open.computeIfAbsent(file, key -> SafetensorsFile.open(directory.resolve(key)));
+          Tensor tensor = shard.tensors().get(name);
+          if (tensor == null) {
+            throw failure(
+                shard.path() + " has no tensor '" + name + "', which " + index + " says is there");
+          }
+          tensors.put(name, tensor);
+        });
+    for (SafetensorsFile shard : open.values()) {
+      for (String name : shard.tensors().keySet()) {
+        if (!files.containsKey(name)) {
+          throw failure(shard.path() + " has a tensor '" + name + "' that " + index + " lacks");
+        }
+      }
+    }
+    return tensors.buildOrThrow();
+  }
+
+  /** The file of each tensor, as an index says. */
+  private static ImmutableMap<String, String> files(Path index) {
+    if (!(ModelConfig.readObject(index).get("weight_map") instanceof ObjectNode map)) {
       throw failure(index + " has no object 'weight_map' of tensor names to files");
     }
-    Map<String, SafetensorsFile> open = new HashMap<>();
-    ImmutableMap.Builder<String, Tensor> tensors = ImmutableMap.builder();
+    ImmutableMap.Builder<String, String> files = ImmutableMap.builder();
     for (Map.Entry<String, JsonNode> entry : map.properties()) {
       String file = entry.getValue().asText();
       // A plain name is in the directory; anything with a separator or ".." might not be.
@@ -102,21 +195,9 @@ public record Checkpoint(
                 + entry.getValue()
                 + ", but should be the name of a .safetensors file in the same directory");
       }
-      SafetensorsFile shard =
-          open.computeIfAbsent(file, name -> SafetensorsFile.open(directory.resolve(name)));
-      Tensor tensor = shard.tensors().get(entry.getKey());
-      if (tensor == null) {
-        throw failure(
-            shard.path()
-                + " has no tensor '"
-                + entry.getKey()
-                + "', which "
-                + index
-                + " says is there");
-      }
-      tensors.put(entry.getKey(), tensor);
+      files.put(entry.getKey(), file);
     }
-    return tensors.buildOrThrow();
+    return files.buildOrThrow();
   }
 
   private static Optional<Path> pickle(Path directory) {

@@ -131,14 +131,27 @@ public final class ModelConfig {
     return new ModelConfig(source, prefix, completed);
   }
 
-  /** This configuration, where it names an element type of the weights, naming float32. */
-  ModelConfig asFloat32() {
+  /**
+   * This configuration naming the element type of the weights: where it names one already, and else
+   * where it is not float32, which is what is taken where nothing is said.
+   */
+  ModelConfig withDtype(Dtype dtype) {
     ObjectNode changed = json();
-    for (String key : List.of("torch_dtype", "dtype")) {
-      if (has(key)) {
-        changed.put(key, "float32");
-      }
-    }
+    dtype
+        .text()
+        .ifPresent(
+            text -> {
+              for (String key : List.of("torch_dtype", "dtype")) {
+                if (has(key)) {
+                  changed.put(key, text);
+                }
+              }
+              // The state-spaces layout has no such key, and its readers refuse unknown ones.
+              boolean says = has("torch_dtype") || has("dtype") || !has("model_type");
+              if (!says && dtype != Dtype.FLOAT32) {
+                changed.put("torch_dtype", text);
+              }
+            });
     return new ModelConfig(source, prefix, changed);
   }
 

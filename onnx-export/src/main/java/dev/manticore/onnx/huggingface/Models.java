@@ -1,13 +1,14 @@
 package dev.manticore.onnx.huggingface;
 
+import static dev.manticore.ir.ElementType.FLOAT32;
+
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorContents;
 import dev.manticore.ir.random.Draws;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -30,7 +31,6 @@ public final class Models {
   private static final ImmutableList<Family> FAMILIES =
       ImmutableList.of(new Gpt2(), new GptNeo(), new GptNeoX(), new Mamba());
   private static final int REPORTED = 5;
-  private static final int WINDOW = 1 << 16;
 
   private Models() {}
 
@@ -54,12 +54,7 @@ public final class Models {
    */
   public static Graph build(String name, Checkpoint checkpoint) {
     Family.Architecture architecture = architecture(checkpoint.config());
-    ImmutableMap<String, Tensor> values =
-        fit(
-            architecture,
-            checkpoint.tensors(),
-            checkpoint.weights() + " does not fit " + checkpoint.config().source());
-    return architecture.build(name, values);
+    return architecture.build(name, fitting(checkpoint, architecture));
   }
 
   /**
@@ -97,21 +92,87 @@ public final class Models {
 
   /**
    * Writes parameters as a model directory of the configuration's layout, which the Hugging Face
-   * libraries and {@link #load} read. The configuration is completed with the defaults that it left
-   * out.
+   * libraries and {@link #load} read, in float32. The configuration is completed with the defaults
+   * that it left out.
    *
    * @param parameters exactly those of the model's graph
-   * @throws ManticoreException {@code MNT-CHECKPOINT} if the parameters do not fit the
-   *     configuration, {@code MNT-WRITE} if the files cannot be written
+   * @throws ManticoreException as the other forms do
    */
   public static void write(Path directory, ModelConfig config, Map<String, Tensor> parameters) {
+    write(directory, config, parameters, WriteOptions.DEFAULT);
+  }
+
+  /**
+   * The same with options.
+   *
+   * @throws ManticoreException {@code MNT-CHECKPOINT} if the parameters do not fit the
+   *     configuration, or one is too large a number for float16; {@code MNT-WRITE} if the files
+   *     cannot be written, or the directory holds a checkpoint of another layout
+   */
+  public static void write(
+      Path directory, ModelConfig config, Map<String, Tensor> parameters, WriteOptions options) {
     Family.Architecture architecture = architecture(config);
+    Map<String, Tensor> written = new LinkedHashMap<>();
+    fitting(directory, architecture, config, parameters)
+        .forEach(
+            (name, tensor) ->
+                written.put(
+                    name, ConvertedData.convert(name, tensor, options.dtype().type(FLOAT32))));
+    Dtype dtype = options.dtype() == Dtype.AS_STORED ? Dtype.FLOAT32 : options.dtype();
+    Checkpoint.write(
+        directory, architecture.completed().withDtype(dtype), written, options.shardBytes());
+  }
+
+  /**
+   * Writes parameters as the checkpoint that they came from is written: its configuration, its
+   * tensors under their names and, where the options do not say otherwise, of their element types;
+   * buffers, and copies of tied tensors where it has them. Parameters that did not change come out
+   * bit for bit as they were.
+   *
+   * @param like the checkpoint that they came from, which stays as it is
+   * @param parameters exactly those of the model's graph
+   * @throws ManticoreException as the other forms do, and if {@code like} is not well formed
+   */
+  public static void write(
+      Path directory, Checkpoint like, Map<String, Tensor> parameters, WriteOptions options) {
+    Family.Architecture architecture = architecture(like.config());
+    fitting(like, architecture);
     ImmutableMap<String, Tensor> values =
-        fit(
-            architecture,
-            parameters,
-            "cannot write " + directory + ": the parameters do not fit " + config.source());
-    Checkpoint.write(directory, architecture.completed().asFloat32(), values);
+        fitting(directory, architecture, like.config(), parameters);
+    Map<String, Tensor> written = new LinkedHashMap<>();
+    like.tensors()
+        .forEach(
+            (name, stored) -> {
+              String full = fullName(architecture, values.keySet(), name);
+              Tensor value = values.get(architecture.tiedTo(full).orElse(full));
+              written.put(
+                  name,
+                  value == null
+                      ? stored
+                      : ConvertedData.convert(
+                          name, value, options.dtype().type(stored.elementType())));
+            });
+    Checkpoint.write(
+        directory, like.config().withDtype(options.dtype()), written, options.shardBytes());
+  }
+
+  private static ImmutableMap<String, Tensor> fitting(
+      Checkpoint checkpoint, Family.Architecture architecture) {
+    return fit(
+        architecture,
+        checkpoint.tensors(),
+        checkpoint.weights() + " does not fit " + checkpoint.config().source());
+  }
+
+  private static ImmutableMap<String, Tensor> fitting(
+      Path directory,
+      Family.Architecture architecture,
+      ModelConfig config,
+      Map<String, Tensor> parameters) {
+    return fit(
+        architecture,
+        parameters,
+        "cannot write " + directory + ": the parameters do not fit " + config.source());
   }
 
   private static Family.Architecture architecture(ModelConfig config) {
@@ -146,13 +207,15 @@ public final class Models {
       Optional<String> problem = problem(parameter, tensor);
       problem.ifPresent(problems::add);
       if (problem.isEmpty()) {
-        fitting.put(parameter.name(), WidenedData.widen(tensor.orElseThrow()));
+        fitting.put(
+            parameter.name(),
+            ConvertedData.convert(parameter.name(), tensor.orElseThrow(), FLOAT32));
       }
     }
     unused.forEach(
         (name, tensor) -> {
           Optional<Tensor> tied = architecture.tiedTo(name).map(named::get);
-          if (tied.isPresent() && !equal(tensor, tied.get())) {
+          if (tied.isPresent() && !TensorContents.equal(tensor, tied.get())) {
             problems.add(
                 "tensor '"
                     + name
@@ -174,23 +237,27 @@ public final class Models {
     return fitting.buildOrThrow();
   }
 
-  /**
-   * Tensors under the names that the model with its head gives them, where they can be of a
-   * checkpoint without it.
-   */
+  /** Tensors under the names that the model with its head gives them. */
   private static Map<String, Tensor> named(
       Family.Architecture architecture, Map<String, Tensor> tensors) {
-    Map<String, Tensor> named = new LinkedHashMap<>(tensors);
     Set<String> parameters =
         architecture.parameters().stream().map(Parameter::name).collect(Collectors.toSet());
+    Map<String, Tensor> named = new LinkedHashMap<>(tensors);
     tensors.forEach(
         (name, tensor) -> {
-          String full = architecture.base() + name;
-          if (parameters.contains(full) && named.putIfAbsent(full, tensor) == null) {
+          String full = fullName(architecture, parameters, name);
+          if (!full.equals(name) && named.putIfAbsent(full, tensor) == null) {
             named.remove(name);
           }
         });
     return named;
+  }
+
+  /** What the model with its head calls a tensor that a checkpoint without it may hold. */
+  private static String fullName(
+      Family.Architecture architecture, Set<String> parameters, String name) {
+    String full = architecture.base() + name;
+    return parameters.contains(full) ? full : name;
   }
 
   private static boolean isBuffer(Family.Architecture architecture, String name) {
@@ -202,12 +269,8 @@ public final class Models {
     if (tensor.isEmpty()) {
       return Optional.of(name + ", " + parameter.type() + ", is missing");
     }
-    ElementType found = tensor.get().elementType();
-    boolean known =
-        found == ElementType.FLOAT32
-            || found == ElementType.FLOAT16
-            || found == ElementType.BFLOAT16;
-    if (!known || !tensor.get().shape().equals(parameter.shape())) {
+    if (!Dtype.isParameter(tensor.get().elementType())
+        || !tensor.get().shape().equals(parameter.shape())) {
       return Optional.of(
           name
               + " is "
@@ -217,23 +280,5 @@ public final class Models {
               + " (or f16, bf16)");
     }
     return Optional.empty();
-  }
-
-  private static boolean equal(Tensor one, Tensor other) {
-    if (!one.type().equals(other.type())) {
-      return false;
-    }
-    long size = one.data().byteSize();
-    for (long offset = 0; offset < size; offset += WINDOW) {
-      int count = (int) Math.min(WINDOW, size - offset);
-      ByteBuffer left = ByteBuffer.allocate(count);
-      ByteBuffer right = ByteBuffer.allocate(count);
-      one.data().read(offset, left);
-      other.data().read(offset, right);
-      if (!left.flip().equals(right.flip())) {
-        return false;
-      }
-    }
-    return true;
   }
 }

@@ -218,7 +218,7 @@ final class ModelsTest {
     for (String key : buffer == null ? List.<String>of() : List.of(buffer, other)) {
       bare.put(key, Tensor.scalar(1f));
     }
-    Checkpoint.write(directory, whole.config(), bare);
+    Checkpoint.write(directory, whole.config(), bare, Long.MAX_VALUE);
 
     Map<String, Tensor> read = Models.parameters(Models.load(directory));
 
@@ -229,7 +229,7 @@ final class ModelsTest {
                 .isEqualTo(whole.tensors().get(key).data().toByteArray()));
 
     bare.put(base + bare.keySet().iterator().next(), Tensor.scalar(1f));
-    Checkpoint.write(directory, whole.config(), bare);
+    Checkpoint.write(directory, whole.config(), bare, Long.MAX_VALUE);
     assertFails("has no place in the model");
   }
 
@@ -364,7 +364,7 @@ final class ModelsTest {
   }
 
   private void save(String config, Map<String, Tensor> tensors) {
-    Checkpoint.write(directory, ModelConfig.parse("config", config), tensors);
+    Checkpoint.write(directory, ModelConfig.parse("config", config), tensors, Long.MAX_VALUE);
   }
 
   private static Map<String, Tensor> drawn(String config) {

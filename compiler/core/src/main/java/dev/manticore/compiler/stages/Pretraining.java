@@ -17,9 +17,11 @@ import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.onnx.huggingface.Checkpoint;
 import dev.manticore.onnx.huggingface.ModelConfig;
+import dev.manticore.onnx.huggingface.Models;
+import dev.manticore.onnx.huggingface.WriteOptions;
 import dev.manticore.onnx.io.AtomicFiles;
-import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.runtime.Device;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -39,8 +41,7 @@ public final class Pretraining {
   /** In every output: what the model was trained with and came to. */
   static final String RECORD = "pretraining.json";
 
-  private static final ImmutableList<String> MODEL_FILES =
-      ImmutableList.of("config.json", "model.safetensors", "tokenizer.json");
+  private static final String TOKENIZER = "tokenizer.json";
   private static final ObjectMapper JSON = new ObjectMapper();
 
   /**
@@ -50,6 +51,7 @@ public final class Pretraining {
    *     names none
    * @param evaluateEvery steps between two evaluations
    * @param threads threads of a step, 0 for all cores
+   * @param files how the model is written
    */
   public record Request(
       Path config,
@@ -57,7 +59,8 @@ public final class Pretraining {
       Recipe.Training training,
       int evaluateEvery,
       int seed,
-      int threads) {
+      int threads,
+      WriteOptions files) {
 
     public Request {
       require("length", data.length(), 2);
@@ -181,9 +184,9 @@ public final class Pretraining {
 
   private Result publish(Path trained, OutputDirectory target) {
     try {
-      for (String file : MODEL_FILES) {
-        Files.copy(trained.resolve(file), target.staging().resolve(file));
-      }
+      Checkpoint checkpoint = Checkpoint.read(trained);
+      Models.write(target.staging(), checkpoint, checkpoint.tensors(), request.files());
+      Files.copy(trained.resolve(TOKENIZER), target.staging().resolve(TOKENIZER));
       Recipe.Training schedule = request.training();
       Result result =
           new Result(
@@ -193,7 +196,7 @@ public final class Pretraining {
                   * schedule.batch()
                   * schedule.accumulation()
                   * request.data().length(),
-              SafetensorsFile.open(trained.resolve("model.safetensors")).tensors().values().stream()
+              checkpoint.tensors().values().stream()
                   .mapToLong(tensor -> tensor.shape().elementCount())
                   .sum());
       AtomicFiles.writeString(target.staging().resolve(RECORD), json(result));
@@ -213,7 +216,10 @@ public final class Pretraining {
   }
 
   private String identity() {
-    return String.valueOf(store.directoryOf(training).getFileName());
+    String trained = String.valueOf(store.directoryOf(training).getFileName());
+    return request.files().equals(WriteOptions.DEFAULT)
+        ? trained
+        : trained + " written with " + request.files();
   }
 
   private String json(Result result) {
@@ -231,7 +237,7 @@ public final class Pretraining {
 
   /** The result of the same training, when it is in its place. */
   private Optional<Result> earlier() {
-    if (!MODEL_FILES.stream().allMatch(file -> Files.isRegularFile(output.resolve(file)))) {
+    if (!Files.isRegularFile(output.resolve(TOKENIZER)) || !Checkpoint.isWholeIn(output)) {
       return Optional.empty();
     }
     try {
