@@ -42,9 +42,10 @@ final class GptNeo implements Family {
   @Override
   public Architecture architecture(ModelConfig config) {
     long hidden = config.extent("hidden_size", 2048);
-    long heads = config.extent(config.either("num_heads", "num_attention_heads"), 16);
+    String headsKey = config.either("num_heads", "num_attention_heads");
+    long heads = config.extent(headsKey, 16);
     if (hidden % heads != 0) {
-      throw config.refuse("num_heads", "a divisor of hidden_size, " + hidden);
+      throw config.refuse(headsKey, "a divisor of hidden_size, " + hidden);
     }
     return new Model(
         config,
@@ -160,7 +161,6 @@ final class GptNeo implements Family {
     @Override
     public Graph build(String name, Map<String, Tensor> values) {
       Network network = new Network(name, parameters(), values);
-      Value table = network.parameter("transformer.wte.weight");
       network.enter("transformer.masks");
       Positions positions = new Positions(network);
       Map<String, Value> masks = new LinkedHashMap<>();
@@ -179,7 +179,8 @@ final class GptNeo implements Family {
       network.enter("transformer.ln_f");
       x = network.layerNorm("transformer.ln_f", x, epsilon);
       network.leave();
-      return network.finish(x, tied ? table : network.parameter("lm_head.weight"));
+      return network.finish(
+          x, network.parameter(tied ? "transformer.wte.weight" : "lm_head.weight"));
     }
 
     @Override

@@ -4,7 +4,6 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.math.LongMath;
 import dev.manticore.ir.Graph;
-import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.random.Draws;
@@ -193,28 +192,34 @@ final class Mamba implements Family {
 
     @Override
     public ImmutableList<Parameter> parameters() {
-      ImmutableList.Builder<Parameter> all = ImmutableList.builder();
-      add(all, table + ".weight", Initializer.normal(initial.deviation()), rows, hidden);
+      ParameterList all = new ParameterList();
+      all.weight(table, Initializer.normal(initial.deviation()), rows, hidden);
       for (int i = 0; i < layers; i++) {
         String mixer = "backbone.layers." + i + ".mixer";
-        add(all, "backbone.layers." + i + ".norm.weight", Initializer.constant(1), hidden);
-        add(all, mixer + ".A_log", this::stateDecay, inner, state);
-        add(all, mixer + ".D", Initializer.constant(1), inner);
+        all.weight("backbone.layers." + i + ".norm", Initializer.constant(1), hidden);
+        all.add(mixer + ".A_log", this::stateDecay, inner, state);
+        all.add(mixer + ".D", Initializer.constant(1), inner);
         Initializer convolution = Initializer.uniform(1 / StrictMath.sqrt(kernel));
-        add(all, mixer + ".conv1d.weight", convolution, inner, 1, kernel);
+        all.weight(mixer + ".conv1d", convolution, inner, 1, kernel);
         if (convolutionBias) {
-          add(all, mixer + ".conv1d.bias", convolution, inner);
+          all.add(mixer + ".conv1d.bias", convolution, inner);
         }
-        addLinear(all, mixer + ".in_proj", fanIn(hidden, 1), 2 * inner, hidden, projectionBias);
-        addLinear(all, mixer + ".x_proj", fanIn(inner, 1), rank + 2 * state, inner, false);
-        add(all, mixer + ".dt_proj.weight", initial.timeStepWeight(rank), inner, rank);
-        add(all, mixer + ".dt_proj.bias", initial.timeStepBias(), inner);
+        all.weight(mixer + ".in_proj", fanIn(hidden, 1), 2 * inner, hidden);
+        if (projectionBias) {
+          all.bias(mixer + ".in_proj", 2 * inner);
+        }
+        all.weight(mixer + ".x_proj", fanIn(inner, 1), rank + 2 * state, inner);
+        all.weight(mixer + ".dt_proj", initial.timeStepWeight(rank), inner, rank);
+        all.add(mixer + ".dt_proj.bias", initial.timeStepBias(), inner);
         double residuals = initial.rescale() ? StrictMath.sqrt(layers) : 1;
-        addLinear(all, mixer + ".out_proj", fanIn(inner, residuals), hidden, inner, projectionBias);
+        all.weight(mixer + ".out_proj", fanIn(inner, residuals), hidden, inner);
+        if (projectionBias) {
+          all.bias(mixer + ".out_proj", hidden);
+        }
       }
-      add(all, "backbone.norm_f.weight", Initializer.constant(1), hidden);
+      all.weight("backbone.norm_f", Initializer.constant(1), hidden);
       if (!tied) {
-        add(all, "lm_head.weight", fanIn(hidden, 1), rows, hidden);
+        all.weight("lm_head", fanIn(hidden, 1), rows, hidden);
       }
       return all.build();
     }
@@ -239,10 +244,7 @@ final class Mamba implements Family {
     @Override
     public Graph build(String name, Map<String, Tensor> values) {
       Network network = new Network(name, parameters(), values);
-      Value embeddings = network.parameter(table + ".weight");
-      network.enter(table);
-      Value x = network.gather(embeddings, network.inputIds());
-      network.leave();
+      Value x = network.embed(table, network.inputIds());
       for (int i = 0; i < layers; i++) {
         String layer = "backbone.layers." + i;
         network.enter(layer);
@@ -253,7 +255,7 @@ final class Mamba implements Family {
       network.enter("backbone.norm_f");
       x = network.rmsNorm("backbone.norm_f", x, epsilon);
       network.leave();
-      return network.finish(x, tied ? embeddings : network.parameter("lm_head.weight"));
+      return network.finish(x, network.parameter((tied ? table : "lm_head") + ".weight"));
     }
 
     @Override
@@ -311,27 +313,6 @@ final class Mamba implements Family {
     /** PyTorch's default of Linear, made smaller by a divisor. */
     private static Initializer fanIn(long in, double divisor) {
       return Initializer.uniform(1 / (StrictMath.sqrt(in) * divisor));
-    }
-
-    private static void addLinear(
-        ImmutableList.Builder<Parameter> all,
-        String module,
-        Initializer weight,
-        long out,
-        long in,
-        boolean bias) {
-      add(all, module + ".weight", weight, out, in);
-      if (bias) {
-        add(all, module + ".bias", Initializer.constant(0), out);
-      }
-    }
-
-    private static void add(
-        ImmutableList.Builder<Parameter> all,
-        String name,
-        Initializer initializer,
-        long... extents) {
-      all.add(new Parameter(name, Shape.of(extents), initializer));
     }
   }
 }

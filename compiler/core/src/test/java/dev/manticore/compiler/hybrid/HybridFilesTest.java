@@ -24,6 +24,7 @@ import dev.manticore.onnx.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
@@ -38,7 +39,9 @@ class HybridFilesTest {
       ImmutableMap.of(
           "mamba", TinyModels.mamba(3, 24),
           "neo", TinyModels.gptNeo(2, 16, 40),
-          "state-spaces", TinyModels.stateSpaces(2, 20));
+          "state-spaces", TinyModels.stateSpaces(2, 20),
+          "gpt2", TinyModels.gpt2(2, 16),
+          "neox", TinyModels.gptNeoX(2, 16, true));
 
   @TempDir private Path directory;
 
@@ -86,12 +89,13 @@ class HybridFilesTest {
     HybridFiles.write(written, hybrid, checkpoints());
     Tensor ids = TinyModels.ids(2, 5, 1);
 
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < CONFIGS.size(); k++) {
       ImmutableMap.Builder<String, Tensor> alpha = ImmutableMap.builder();
       for (int i = 0; i < hybrid.blocks(); i++) {
-        float[] logits = {-1e4f, -1e4f, -1e4f};
+        float[] logits = new float[CONFIGS.size()];
+        Arrays.fill(logits, -1e4f);
         logits[k] = 0;
-        alpha.put(Hybrid.alpha(i), Tensor.ofFloats(Shape.of(3), logits));
+        alpha.put(Hybrid.alpha(i), Tensor.ofFloats(Shape.of(logits.length), logits));
       }
       Tensor expected =
           Runs.onDevice(HybridFiles.withParameters(hybrid, alpha.buildOrThrow()).graph(), ids);
@@ -136,7 +140,7 @@ class HybridFilesTest {
     Hybrid renamed =
         new Hybrid(
             hybrid.graph(),
-            ImmutableList.of("mamba", "../neo", "third"),
+            ImmutableList.of("mamba", "../neo", "third", "fourth", "fifth"),
             hybrid.options(),
             hybrid.maxLength(),
             hybrid.hiddenStates(),
@@ -167,6 +171,8 @@ class HybridFilesTest {
             embeddings,
             ImmutableList.of(
                 ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 3)),
+                ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2)),
+                ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2)),
                 ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2)),
                 ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2))),
             VOCABULARY,
