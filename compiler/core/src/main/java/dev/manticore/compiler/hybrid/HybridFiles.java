@@ -9,7 +9,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Maps;
 import dev.manticore.compiler.component.Component;
-import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
@@ -19,6 +19,9 @@ import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
+import dev.manticore.ir.build.Copies;
+import dev.manticore.ir.build.Ops;
+import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.onnx.io.AtomicFiles;
@@ -28,6 +31,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -73,7 +77,7 @@ public final class HybridFiles {
         throw failure(
             description + ": component '" + name.asText() + "' lies outside " + components);
       }
-      parts.add(ComponentFinder.find(name.asText(), Models.load(directory)));
+      parts.add(ModelFiles.component(name.asText(), directory));
     }
     ImmutableList.Builder<ImmutableList<LayerRange>> partition = ImmutableList.builder();
     if (json.has("partition")) {
@@ -112,9 +116,9 @@ public final class HybridFiles {
   /**
    * Writes a hybrid so that {@link #read} gives it back: {@code hybrid.json}, {@code
    * hybrid.safetensors}, and each component in {@code components/<name>} as a checkpoint of the
-   * format that it came from, with the parameters that it has in the hybrid. A component's tables
-   * are those that the hybrid reads and predicts with: fresh ones where those are fresh, and
-   * without the rows that only padded it.
+   * format that it came from (an export as {@code model.onnx}), with the parameters that it has in
+   * the hybrid. A component's tables are those that the hybrid reads and predicts with: fresh ones
+   * where those are fresh, and without the rows that only padded it.
    *
    * @param checkpoints the directories that the components came from, in order
    * @throws ManticoreException if a checkpoint cannot be read, is not the component's, or the files
@@ -161,7 +165,7 @@ public final class HybridFiles {
   }
 
   private static void writeComponent(Path directory, Hybrid hybrid, int k, Path checkpoint) {
-    Component component = ComponentFinder.find(hybrid.names().get(k), Models.load(checkpoint));
+    Component component = ModelFiles.component(hybrid.names().get(k), checkpoint);
     Map<String, Tensor> parameters = new LinkedHashMap<>();
     component
         .graph()
@@ -170,10 +174,17 @@ public final class HybridFiles {
             (value, tensor) -> {
               Optional<Tensor> tuned = parameter(hybrid, Hybrid.component(k) + value.name());
               if (tuned.isEmpty() && component.isVocabularyTable(value)) {
-                tuned = parameter(hybrid, Hybrid.table(k));
+                tuned =
+                    parameter(hybrid, Hybrid.table(k))
+                        .map(
+                            table -> Tables.oriented(table, value.shape(), component.vocabulary()));
               }
               parameters.put(value.name(), tuned.orElse(tensor));
             });
+    if (ModelFiles.isExport(checkpoint)) {
+      writeExport(directory, withTensors(component.graph(), parameters));
+      return;
+    }
     int vocabulary = hybrid.options().vocabulary();
     ModelConfig config = ModelConfig.read(checkpoint.resolve("config.json"));
     if (component.vocabulary() != vocabulary) {
@@ -184,6 +195,35 @@ public final class HybridFiles {
       }
     }
     Models.write(directory, config, parameters);
+  }
+
+  private static void writeExport(Path directory, Graph graph) {
+    try {
+      Files.createDirectories(directory);
+    } catch (IOException e) {
+      throw new ManticoreException(
+          "MNT-WRITE", directory + " cannot be made: " + e.getMessage(), e);
+    }
+    OnnxExporter.write(graph, directory.resolve(ModelFiles.EXPORT), OnnxExporter.Options.DEFAULT);
+  }
+
+  /** The graph with these parameters, whatever their extents; types are inferred anew. */
+  private static Graph withTensors(Graph graph, Map<String, Tensor> parameters) {
+    GraphEditor editor = new GraphEditor(graph.name());
+    Map<Value, Value> values = new HashMap<>();
+    graph.inputs().forEach(input -> values.put(input, editor.input(input.name(), input.type())));
+    graph
+        .parameters()
+        .keySet()
+        .forEach(
+            parameter ->
+                values.put(
+                    parameter,
+                    editor.parameter(parameter.name(), parameters.get(parameter.name()))));
+    graph.nodes().forEach(node -> Copies.copy(editor, node, values));
+    Ops ops = new Ops(editor);
+    graph.outputs().forEach(output -> editor.output(ops.named(output.name(), values.get(output))));
+    return editor.freezeLive();
   }
 
   private static Optional<Tensor> parameter(Hybrid hybrid, String name) {

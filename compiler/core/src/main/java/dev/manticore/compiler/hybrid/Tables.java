@@ -41,6 +41,29 @@ final class Tables {
         prefix(table.data(), table.type().withShape(kept).byteSize()));
   }
 
+  /**
+   * A table of a row for each entry of the vocabulary, in the layout in which a model has it: a
+   * head may have a column for each.
+   *
+   * @param shape that of the model's table
+   * @param rows the model's vocabulary
+   */
+  static Tensor oriented(Tensor table, Shape shape, int rows) {
+    if (shape.dim(0).equals(Dim.of(rows)) && table.shape().dim(1).equals(shape.dim(1))) {
+      return table;
+    }
+    float[] values = table.toFloats();
+    int height = Math.toIntExact(table.shape().dim(0).extent());
+    int width = Math.toIntExact(table.shape().dim(1).extent());
+    float[] turned = new float[values.length];
+    for (int i = 0; i < height; i++) {
+      for (int j = 0; j < width; j++) {
+        turned[j * height + i] = values[i * width + j];
+      }
+    }
+    return Tensor.ofFloats(Shape.of(width, height), turned);
+  }
+
   private static TensorData prefix(TensorData data, long bytes) {
     return new TensorData() {
       @Override

@@ -6,6 +6,7 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Tensor;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -73,6 +74,21 @@ public record StageInputs(ImmutableMap<String, String> entries) {
         throw new ManticoreException(
             "MNT-INPUT", String.format("%s: cannot be read: %s", directory, e.getMessage()), e);
       }
+      return value(name, "sha256:" + hasher.hash());
+    }
+
+    /**
+     * The names, types and values of tensors.
+     *
+     * @throws ManticoreException when they cannot be read
+     */
+    public Builder tensors(String name, Map<String, Tensor> tensors) {
+      Hasher hasher = Hashing.sha256().newHasher();
+      tensors.forEach(
+          (tensorName, tensor) -> {
+            hasher.putString(tensorName + " " + tensor.type() + "\n", StandardCharsets.UTF_8);
+            Hashes.put(hasher, tensor.data());
+          });
       return value(name, "sha256:" + hasher.hash());
     }
 

@@ -8,6 +8,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -60,11 +61,16 @@ public record Recipe(
   /**
    * A pretrained model.
    *
-   * @param directory a Hugging Face directory
+   * @param place a Hugging Face directory, or an exported model: an {@code .onnx} file
    */
-  public record Pretrained(Path directory) implements ComponentSource {
+  public record Pretrained(Path place) implements ComponentSource {
     public Pretrained {
-      requireNonNull(directory, "directory");
+      requireNonNull(place, "place");
+    }
+
+    /** Where the files lie that belong to it. */
+    public Path directory() {
+      return Files.isDirectory(place) ? place : place.toAbsolutePath().getParent();
     }
   }
 

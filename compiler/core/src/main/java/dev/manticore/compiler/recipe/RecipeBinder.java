@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
@@ -131,11 +132,14 @@ final class RecipeBinder {
     JsonNode pretrain = component.path("pretrain");
     if (pretrain.isMissingNode()) {
       KeyPath model = place.child("model");
-      Path directory = path(model, component.get("model").asText());
-      if (!Files.isDirectory(directory)) {
-        problems.add(model, "there is no directory " + directory);
+      Path given = path(model, component.get("model").asText());
+      boolean exported = given.toString().endsWith(".onnx");
+      if (exported && !Files.isRegularFile(given)) {
+        problems.add(model, "there is no file " + given);
+      } else if (!exported && !Files.isDirectory(given)) {
+        problems.add(model, "there is no directory " + given);
       }
-      return new Pretrained(directory);
+      return new Pretrained(given);
     }
     return new FromScratch(
         json(pretrain.get("config")), training(place.child("pretrain"), pretrain));
@@ -148,7 +152,7 @@ final class RecipeBinder {
     boolean pretrained = source instanceof Pretrained;
     String derived =
         source instanceof Pretrained model
-            ? String.valueOf(model.directory().getFileName())
+            ? nameOf(model)
             : component.path("pretrain").path("config").path("model_type").asText();
     String name = derived.replaceAll("[^A-Za-z0-9._-]", "-").replaceAll("^[._-]+", "");
     if (name.isEmpty()) {
@@ -244,6 +248,14 @@ final class RecipeBinder {
         source.get("seed").asInt());
   }
 
+  /** That of the directory, for an export of no name of its own too. */
+  private static String nameOf(Pretrained model) {
+    String name = String.valueOf(model.place().getFileName());
+    return name.equals(ModelFiles.EXPORT)
+        ? String.valueOf(model.directory().getFileName())
+        : name.replaceAll("\\.onnx$", "");
+  }
+
   private TokenizerSource tokenizer(ImmutableList<Component> components) {
     ObjectNode data = (ObjectNode) tree.get("data");
     JsonNode tokenizer = data.path("tokenizer");
@@ -256,7 +268,7 @@ final class RecipeBinder {
     for (int k = 0; k < components.size(); k++) {
       if (components.get(k).source() instanceof Pretrained model) {
         Path file = model.directory().resolve("tokenizer.json");
-        if (Files.isDirectory(model.directory()) && !Files.isRegularFile(file)) {
+        if (Files.exists(model.place()) && !Files.isRegularFile(file)) {
           problems.add(
               COMPONENTS.child(k).child("model"),
               "has no tokenizer.json; name one in data.tokenizer");

@@ -49,7 +49,7 @@ public final class CompilePipeline implements Pipeline {
     for (int k = 0; k < recipe.components().size(); k++) {
       Recipe.Component component = recipe.components().get(k);
       if (component.source() instanceof Recipe.Pretrained pretrained) {
-        components.add(new ComponentSource.Given(component.name(), pretrained.directory()));
+        components.add(new ComponentSource.Given(component.name(), pretrained.place()));
       } else {
         Recipe.FromScratch source = (Recipe.FromScratch) component.source();
         PretrainStage stage =

@@ -1,13 +1,16 @@
 package dev.manticore.compiler.stages;
 
+import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.pipeline.StageInputs;
+import dev.manticore.onnx.huggingface.Models;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 
-/** Where a component's checkpoint is: a directory of the user's, or the result of a stage. */
+/** Where a component's model is: a directory or a file of the user's, or the result of a stage. */
 sealed interface ComponentSource {
 
   String name();
@@ -16,7 +19,7 @@ sealed interface ComponentSource {
   void describe(StageInputs.Builder inputs);
 
   /**
-   * The checkpoint's directory.
+   * The checkpoint's directory, or the export's file.
    *
    * @param results gives the result of a stage
    */
@@ -25,11 +28,18 @@ sealed interface ComponentSource {
   /** The stage that trains it, if there is one. */
   Optional<PretrainStage> stage();
 
-  /** A checkpoint that the recipe names. */
+  /** A model that the recipe names. */
   record Given(String name, Path path) implements ComponentSource {
     @Override
     public void describe(StageInputs.Builder inputs) {
-      inputs.directory("component." + name, path);
+      if (Files.isDirectory(path)) {
+        inputs.directory("component." + name, path);
+      } else {
+        inputs.file("component." + name, path);
+        // Its parameters may lie in other files.
+        inputs.tensors(
+            "component." + name + ".parameters", Models.parameters(ModelFiles.read(path)));
+      }
     }
 
     @Override

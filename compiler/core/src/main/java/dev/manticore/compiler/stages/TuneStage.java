@@ -2,7 +2,7 @@ package dev.manticore.compiler.stages;
 
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.Component;
-import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.pipeline.Stage;
@@ -12,7 +12,6 @@ import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.ir.Graph;
-import dev.manticore.onnx.huggingface.Models;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -168,8 +167,7 @@ final class TuneStage implements Stage<Tuned> {
   }
 
   private static Component component(Alone alone, StageContext context) {
-    return ComponentFinder.find(
-        alone.name(), Models.load(alone.component().directory(context::result)));
+    return ModelFiles.component(alone.name(), alone.component().directory(context::result));
   }
 
   private Hybrid hybrid(WholeHybrid whole, StageContext context, Path tokenizerFile) {

@@ -1,14 +1,13 @@
 package dev.manticore.compiler.stages;
 
 import dev.manticore.compiler.component.Component;
-import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.Splicer;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
-import dev.manticore.onnx.huggingface.Models;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,9 +56,7 @@ final class Workshop {
   List<Component> components(List<Path> directories) {
     List<Component> components = new ArrayList<>();
     for (int k = 0; k < directories.size(); k++) {
-      components.add(
-          ComponentFinder.find(
-              recipe().components().get(k).name(), Models.load(directories.get(k))));
+      components.add(ModelFiles.component(recipe().components().get(k).name(), directories.get(k)));
     }
     return components;
   }

@@ -4,17 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.manticore.compiler.component.ComponentFinder;
-import dev.manticore.compiler.component.ParameterMatching;
 import dev.manticore.ir.Attributes;
-import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.pass.GraphProperty;
-import dev.manticore.onnx.OnnxImporter;
-import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.runtime.Devices;
 import dev.manticore.testdata.Fixtures;
 import java.nio.file.Path;
@@ -61,11 +56,10 @@ class ReferenceCheckTest {
   void exportsOfAnotherToolAreLiftedAndDifferentiated(String name) {
     Optional<Path> fixture = Fixtures.shared("fixtures/huggingface/" + name);
     assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
-    Graph export = OnnxImporter.read(fixture.get().resolve("model.onnx"));
-    assertThat(GraphProperty.LIFTED.holds(export)).isFalse();
-    Graph adopted =
-        ParameterMatching.adopt(export, parameters(fixture.get().resolve("model.safetensors")));
-    Subject subject = Subject.of(ComponentFinder.find(name, adopted));
+    Subject subject =
+        Subject.load(
+            fixture.get().resolve("model.onnx"), Optional.empty(), Optional.of(fixture.get()));
+    assertThat(GraphProperty.LIFTED.holds(subject.graph())).isFalse();
 
     List<String> details = new ArrayList<>();
     Discrepancy discrepancy =
@@ -73,21 +67,8 @@ class ReferenceCheckTest {
                 subject, fixture.get().resolve("reference.safetensors"), Devices.byName("cpu"))
             .run(ReferenceCheck.Gradients.COMPARE, details::add);
 
-    String told = String.join("\n", details);
-    assertThat(discrepancy.logitsMaxAbs()).as(told).isLessThan(Discrepancy.TOLERANCE);
-    assertThat(discrepancy.lossAbs()).as(told).isLessThan(Discrepancy.LOSS_TOLERANCE);
-    assertThat(discrepancy.gradientMaxRel()).as(told).isLessThan(Discrepancy.TOLERANCE);
-  }
-
-  /** A graph that reads every tensor of a checkpoint. */
-  private static Graph parameters(Path checkpoint) {
-    GraphEditor editor = new GraphEditor("parameters");
-    SafetensorsFile.open(checkpoint)
-        .tensors()
-        .forEach(
-            (name, tensor) ->
-                editor.output(editor.add(OpId.onnx("Identity"), editor.parameter(name, tensor))));
-    return editor.freeze();
+    assertThat(discrepancy.passed()).as(String.join("\n", details)).isTrue();
+    assertThat(discrepancy.gradientMaxRel()).isNotNull();
   }
 
   @Test
