@@ -36,6 +36,7 @@ public final class Main {
             new PretrainCommand(terminal),
             new InspectCommand(terminal),
             new VerifyCommand(terminal),
+            new ConformanceCommand(terminal),
             new GenerateCommand(terminal),
             new BenchCommand(terminal),
             new DoctorCommand(terminal),

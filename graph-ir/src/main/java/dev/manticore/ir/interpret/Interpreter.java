@@ -3,6 +3,7 @@ package dev.manticore.ir.interpret;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Node;
+import dev.manticore.ir.NotCoveredException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.op.Catalogue;
@@ -99,6 +100,8 @@ public final class Interpreter {
                   operands,
                   node.outputs().size(),
                   (subgraph, arguments) -> runSubgraph(subgraph, arguments, values)));
+    } catch (NotCoveredException e) {
+      throw new NotCoveredException(node + ": " + e.getMessage(), e);
     } catch (IrException | IndexOutOfBoundsException | NullPointerException e) {
       throw new IrException(
           node + " cannot be evaluated on " + operands + ": " + e.getMessage(), e);

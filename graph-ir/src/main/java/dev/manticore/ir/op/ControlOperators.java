@@ -8,6 +8,7 @@ import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.IrException;
+import dev.manticore.ir.NotCoveredException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
@@ -158,7 +159,7 @@ final class ControlOperators {
 
     static ScanLayout of(OpId op, Attributes attributes, int operands) {
       if (op.version() < SCAN_WITHOUT_BATCH) {
-        throw new IrException(
+        throw new NotCoveredException(
             "Scan of version " + op.version() + " is only lifted; run what it is lifted to");
       }
       Graph body = attributes.graph("body");

@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableMap;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.IrException;
+import dev.manticore.ir.NotCoveredException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.TensorType;
 import java.util.Arrays;
@@ -381,7 +382,7 @@ final class ElementwiseOperators {
     boolean training = evaluation.hasInput(2) && evaluation.input(2).data()[0] != 0;
     double ratio = evaluation.hasInput(1) ? evaluation.input(1).data()[0] : 0.5;
     if (training && ratio != 0) {
-      throw new IrException("Dropout in training mode is random and cannot be evaluated");
+      throw new NotCoveredException("Dropout in training mode is random and cannot be evaluated");
     }
     NdArray input = evaluation.input(0);
     double[] kept = new double[input.size()];

@@ -18,6 +18,7 @@ import dev.manticore.ir.TensorType;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -31,6 +32,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.bytedeco.onnxruntime.OrtIoBinding;
+import org.bytedeco.onnxruntime.OrtOptionalTypeInfo;
 import org.bytedeco.onnxruntime.OrtRunOptions;
 import org.bytedeco.onnxruntime.OrtSession;
 import org.bytedeco.onnxruntime.OrtSessionOptions;
@@ -255,8 +257,20 @@ public final class ModelSession implements AutoCloseable {
     return types.build();
   }
 
+  /** The type of a tensor, or of the tensor that an optional value holds if it holds one. */
   private TensorType type(OrtTypeInfo info, String valueName, PointerPointer<?> out) {
     String doing = "reading the type of " + valueName;
+    runtime.check(runtime.api().CastTypeInfoToOptionalTypeInfo(info, out), doing);
+    if (out.get(0) != null) {
+      OrtOptionalTypeInfo optional = new OrtOptionalTypeInfo(out.get(0));
+      runtime.check(runtime.api().GetOptionalContainedTypeInfo(optional, out), doing);
+      OrtTypeInfo contained = new OrtTypeInfo(out.get(0));
+      try {
+        return type(contained, valueName, out);
+      } finally {
+        runtime.api().ReleaseTypeInfo(contained);
+      }
+    }
     runtime.check(runtime.api().CastTypeInfoToTensorInfo(info, out), doing);
     if (out.get(0) == null) {
       throw new ManticoreException(
@@ -330,14 +344,27 @@ public final class ModelSession implements AutoCloseable {
       }
     }
     Map<String, TensorType> types = new LinkedHashMap<>();
-    inputs.keySet().forEach(input -> types.put(input, given.get(input).type()));
+    Map<String, OrtValue> values = new HashMap<>();
+    List<OrtValue> strings = new ArrayList<>();
+    for (String input : inputs.keySet()) {
+      Tensor tensor = given.get(input);
+      if (tensor.elementType() == ElementType.STRING) {
+        strings.add(StringTensors.create(runtime, tensor));
+        values.put(input, strings.get(strings.size() - 1));
+      } else {
+        types.put(input, tensor.type());
+      }
+    }
     try (DeviceState state = DeviceState.allocate(CpuDevice.instance(), types)) {
       state.tensors().forEach((input, tensor) -> tensor.write(given.get(input).data()));
-      return run(state);
+      state.tensors().forEach((input, tensor) -> values.put(input, tensor.value()));
+      return runOn(values);
+    } finally {
+      strings.forEach(runtime.api()::ReleaseValue);
     }
   }
 
-  private ImmutableMap<String, Tensor> run(DeviceState state) {
+  private ImmutableMap<String, Tensor> runOn(Map<String, OrtValue> values) {
     List<BytePointer> texts = new ArrayList<>();
     try (PointerPointer<Pointer> inputNames = names(inputs, texts);
         PointerPointer<Pointer> outputNames = names(outputs, texts);
@@ -345,7 +372,7 @@ public final class ModelSession implements AutoCloseable {
         PointerPointer<Pointer> outputValues = new PointerPointer<>(Math.max(1, outputs.size()))) {
       int index = 0;
       for (String input : inputs.keySet()) {
-        inputValues.put(index++, state.get(input).value());
+        inputValues.put(index++, values.get(input));
       }
       for (index = 0; index < outputs.size(); index++) {
         outputValues.put(index, new RawPointer(0));
@@ -398,11 +425,20 @@ public final class ModelSession implements AutoCloseable {
 
   private Tensor copy(OrtValue value, String output) {
     String doing = "reading output " + output;
-    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+    try (PointerPointer<?> out = new PointerPointer<>(1);
+        IntPointer held = new IntPointer(1)) {
+      runtime.check(runtime.api().HasValue(value, held), doing);
+      if (held.get() == 0) {
+        throw new ManticoreException(
+            "MNT-RUNTIME-TYPE", name + ": '" + output + "' holds no value; only tensors are read");
+      }
       runtime.check(runtime.api().GetTensorTypeAndShape(value, out), doing);
       OrtTensorTypeAndShapeInfo info = new OrtTensorTypeAndShapeInfo(out.get(0));
       try {
         TensorType type = tensorType(info, doing);
+        if (type.elementType() == ElementType.STRING) {
+          return StringTensors.read(runtime, value, type);
+        }
         byte[] bytes = new byte[Math.toIntExact(type.byteSize())];
         if (bytes.length > 0) {
           runtime.check(runtime.api().GetTensorMutableData(value, out), doing);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
@@ -13,6 +14,7 @@ import dev.manticore.ir.TensorType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -56,6 +58,24 @@ class ModelSessionTest {
 
   private static java.util.Map.Entry<String, TensorType> entry(String name) {
     return java.util.Map.entry(name, ANY_VECTOR);
+  }
+
+  @Test
+  void stringsGoInAndComeOut() {
+    TensorType strings = TensorType.of(ElementType.STRING, 2, 2);
+    byte[] model =
+        new TinyOnnx()
+            .input("s", strings)
+            .output("t", strings)
+            .node("", "Identity", List.of("s"), List.of("t"))
+            .build();
+    Tensor given = Tensor.ofStrings(Shape.of(2, 2), List.of("a", "", "\u00e9\u6f22", "x\0y"));
+    try (ModelSession session = ModelSession.open(CPU, model, SessionConfig.defaults())) {
+      Tensor result = session.run(Map.of("s", given)).get("t");
+
+      assertThat(result.type()).isEqualTo(strings);
+      assertThat(result.toStrings()).isEqualTo(given.toStrings());
+    }
   }
 
   @Test
