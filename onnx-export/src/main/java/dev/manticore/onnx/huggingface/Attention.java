@@ -13,33 +13,38 @@ import dev.manticore.ir.Value;
  */
 record Attention(long heads, long width) {
 
-  /** [batch,length,heads·width] to [batch,heads,length,width]. */
-  Value split(Network network, Value x) {
-    return network.transpose(byHead(network, x), 0, 2, 1, 3);
-  }
-
-  /** [batch,length,heads·width] to [batch,heads,width,length], as keys are multiplied with. */
-  Value splitTransposed(Network network, Value x) {
-    return network.transpose(byHead(network, x), 0, 2, 3, 1);
+  /** [batch,length,heads·width] to [batch,length,heads,width]. */
+  Value byHead(Network network, Value x) {
+    return network.op("Reshape", x, network.constant(Tensor.vector(0, 0, heads, width)));
   }
 
   /**
-   * Softmax of the products of queries and keys, times the values.
+   * The products of queries and keys.
    *
-   * @param queries [batch,heads,length,width], scaled already where the family scales
-   * @param keys [batch,heads,width,length]
-   * @param values [batch,heads,length,width]
-   * @param mask f32[length,length], added to the products
-   * @return [batch,length,heads·width]
+   * @param queries [batch,length,heads,width]
+   * @param keys [batch,length,heads,width]
+   * @return [batch,heads,length,length]
    */
-  Value attend(Network network, Value queries, Value keys, Value values, Value mask) {
-    Value scores = network.op("Add", network.op("MatMul", queries, keys), mask);
-    Value weights = network.op("Softmax", Attributes.of("axis", -1), scores);
-    Value mixed = network.transpose(network.op("MatMul", weights, values), 0, 2, 1, 3);
-    return network.op("Reshape", mixed, network.constant(Tensor.vector(0, 0, heads * width)));
+  Value products(Network network, Value queries, Value keys) {
+    return network.op(
+        "MatMul", network.transpose(queries, 0, 2, 1, 3), network.transpose(keys, 0, 2, 3, 1));
   }
 
-  private Value byHead(Network network, Value x) {
-    return network.op("Reshape", x, network.constant(Tensor.vector(0, 0, heads, width)));
+  /**
+   * The values, weighted by the softmax of the products.
+   *
+   * @param products [batch,heads,length,length], scaled where the family scales
+   * @param mask f32[length,length], added to the products
+   * @param values [batch,length,heads,width]
+   * @return [batch,length,heads·width]
+   */
+  Value mix(Network network, Value products, Value mask, Value values) {
+    Value weights =
+        network.op("Softmax", Attributes.of("axis", -1), network.op("Add", products, mask));
+    Value mixed = network.op("MatMul", weights, network.transpose(values, 0, 2, 1, 3));
+    return network.op(
+        "Reshape",
+        network.transpose(mixed, 0, 2, 1, 3),
+        network.constant(Tensor.vector(0, 0, heads * width)));
   }
 }

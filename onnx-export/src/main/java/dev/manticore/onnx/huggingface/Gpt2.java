@@ -187,16 +187,16 @@ final class Gpt2 implements Family {
       String module = "transformer.h." + index + ".attn";
       Attention attention = new Attention(heads, width / heads);
       List<Value> parts = network.split(network.conv1d(module + ".c_attn", x), width, width, width);
-      Value queries = attention.split(network, parts.get(0));
+      Value queries = attention.byHead(network, parts.get(0));
+      Value keys = attention.byHead(network, parts.get(1));
+      Value values = attention.byHead(network, parts.get(2));
+      Value products = attention.products(network, queries, keys);
       if (scaled || scaledByLayer) {
         double divisor =
             (scaled ? StrictMath.sqrt(attention.width()) : 1) * (scaledByLayer ? index + 1 : 1);
-        queries = network.scale(queries, 1 / divisor);
+        products = network.scale(products, 1 / divisor);
       }
-      Value keys = attention.splitTransposed(network, parts.get(1));
-      Value values = attention.split(network, parts.get(2));
-      return network.conv1d(
-          module + ".c_proj", attention.attend(network, queries, keys, values, mask));
+      return network.conv1d(module + ".c_proj", attention.mix(network, products, mask, values));
     }
   }
 }

@@ -221,15 +221,12 @@ final class GptNeo implements Family {
     }
 
     private Value attention(Network network, String module, Value x, Value mask) {
-      Value queries = attention().split(network, network.linear(module + ".q_proj", x));
-      Value keys = attention().splitTransposed(network, network.linear(module + ".k_proj", x));
-      Value values = attention().split(network, network.linear(module + ".v_proj", x));
-      return network.linear(
-          module + ".out_proj", attention().attend(network, queries, keys, values, mask));
-    }
-
-    private Attention attention() {
-      return new Attention(heads, hidden / heads);
+      Attention attention = new Attention(heads, hidden / heads);
+      Value queries = attention.byHead(network, network.linear(module + ".q_proj", x));
+      Value keys = attention.byHead(network, network.linear(module + ".k_proj", x));
+      Value values = attention.byHead(network, network.linear(module + ".v_proj", x));
+      Value products = attention.products(network, queries, keys);
+      return network.linear(module + ".out_proj", attention.mix(network, products, mask, values));
     }
   }
 }

@@ -191,22 +191,14 @@ final class GptNeoX implements Family {
       long width = attention.width();
       Value fused = network.linear(module + ".query_key_value", x);
       // Head by head: the queries, keys and values of a head are neighbours.
-      List<Value> parts =
-          network.split(
-              new Attention(attention.heads(), 3 * width).split(network, fused),
-              width,
-              width,
-              width);
+      Value byHead = new Attention(attention.heads(), 3 * width).byHead(network, fused);
+      List<Value> parts = network.split(byHead, width, width, width);
       Value queries = rotary.turn(network, side.angles(), parts.get(0), width);
       Value keys = rotary.turn(network, side.angles(), parts.get(1), width);
+      Value products =
+          network.scale(attention.products(network, queries, keys), 1 / StrictMath.sqrt(width));
       return network.linear(
-          module + ".dense",
-          attention.attend(
-              network,
-              network.scale(queries, 1 / StrictMath.sqrt(width)),
-              network.transpose(keys, 0, 1, 3, 2),
-              parts.get(2),
-              side.mask()));
+          module + ".dense", attention.mix(network, products, side.mask(), parts.get(2)));
     }
   }
 }

@@ -38,11 +38,6 @@ final class Positions {
     return keys;
   }
 
-  /** The same as a column, i64[length,1]. */
-  Value column() {
-    return queries;
-  }
-
   /** The additive mask f32[length,length] of attention to no later position. */
   Value causalMask() {
     return additive(earlier);

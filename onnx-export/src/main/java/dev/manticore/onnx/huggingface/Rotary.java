@@ -101,16 +101,17 @@ record Rotary(
     return value;
   }
 
-  /** Cosines and sines of all positions, f32[length,size/2]. */
+  /** Cosines and sines of all positions, f32[length,1,size/2]. */
   record Table(Value cosines, Value sines) {}
 
   Table table(Network network, Positions range) {
+    Value column = network.op("Unsqueeze", range.range(), network.constant(Tensor.vector(1, 2)));
     Value angles =
-        network.op("Mul", asFloat(network, range.column()), frequencies(network, range.length()));
+        network.op("Mul", asFloat(network, column), frequencies(network, range.length()));
     return new Table(network.op("Cos", angles), network.op("Sin", angles));
   }
 
-  /** [batch,heads,length,width], its first entries turned by the angles of their positions. */
+  /** [batch,length,heads,width], its first entries turned by the angles of their positions. */
   Value turn(Network network, Table table, Value x, long width) {
     long half = size / 2;
     List<Value> parts =

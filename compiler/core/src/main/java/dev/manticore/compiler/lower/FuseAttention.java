@@ -201,7 +201,7 @@ public final class FuseAttention implements Pass {
     /** [batch,heads,positions,width] as [batch,positions,heads*width]. */
     Value joined(Ops ops, Value split) {
       return transposed(split, SWAP_INNER)
-          .flatMap(inner -> unsplit(inner, split.shape()))
+          .map(inner -> unsplit(ops, inner, split.shape()))
           .orElseGet(() -> join(ops, split));
     }
 
@@ -214,7 +214,7 @@ public final class FuseAttention implements Pass {
       Shape shape = keys.shape();
       Shape split = Shape.of(shape.dim(0), shape.dim(1), shape.dim(3), shape.dim(2));
       return transposed(keys, KEYS_LAST)
-          .flatMap(inner -> unsplit(inner, split))
+          .map(inner -> unsplit(ops, inner, split))
           .orElseGet(() -> join(ops, ops.transpose(keys, SWAP_LAST)));
     }
 
@@ -233,12 +233,14 @@ public final class FuseAttention implements Pass {
           .map(node -> node.input(0));
     }
 
-    /** What was split into heads by a reshape alone, in the order of its elements. */
-    private Optional<Value> unsplit(Value split, Shape heads) {
+    /** [batch,positions,heads,width] with the heads side by side: what a reshape made it of. */
+    private Value unsplit(Ops ops, Value split, Shape heads) {
       Dim columns = Dim.of(heads.dim(1).extent() * heads.dim(3).extent());
+      Shape whole = Shape.of(heads.dim(0), heads.dim(2), columns);
       return made(split, "Reshape")
           .map(node -> node.input(0))
-          .filter(whole -> whole.shape().equals(Shape.of(heads.dim(0), heads.dim(2), columns)));
+          .filter(value -> value.shape().equals(whole))
+          .orElseGet(() -> ops.reshape(split, whole.extents()));
     }
 
     /** The value that holds the heads side by side again, if that is all that is made of them. */

@@ -2,6 +2,7 @@ package dev.manticore.compiler.lower;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.manticore.compiler.TinyModels;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -15,14 +16,20 @@ import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
 import dev.manticore.ir.interpret.Interpreter;
 import dev.manticore.ir.op.NdArray;
+import dev.manticore.ir.pass.FoldConstants;
+import dev.manticore.ir.pass.PassPipeline;
+import dev.manticore.ir.pass.Specialise;
+import dev.manticore.onnx.huggingface.ModelConfig;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class FuseAttentionTest {
 
@@ -56,6 +63,34 @@ class FuseAttentionTest {
       assertThat(fused.nodes()).noneMatch(node -> node.op().isOnnx("Transpose"));
     }
     assertThat(run(fused)).usingElementComparator(FuseAttentionTest::close).isEqualTo(run(graph));
+  }
+
+  static Stream<ModelConfig> families() {
+    return Stream.of(
+        TinyModels.gpt2(2, 16),
+        TinyModels.gptNeo(2, 16),
+        TinyModels.gptNeoX(2, 16, true),
+        TinyModels.gptNeoX(2, 16, false));
+  }
+
+  @ParameterizedTest
+  @MethodSource("families")
+  void recognisesEveryLayerOfAModel(ModelConfig config) {
+    Graph graph =
+        PassPipeline.of(Specialise.of(Map.of("batch", 2L, "length", 7L)), new FoldConstants())
+            .run(TinyModels.build("m", config, 3));
+
+    Graph fused = new FuseAttention().run(graph);
+
+    assertThat(fused.nodes()).filteredOn(FuseAttentionTest::isAttention).hasSize(2);
+    assertThat(fused.nodes())
+        .as("transposes of heads")
+        .noneMatch(node -> node.op().isOnnx("Transpose") && node.output().shape().rank() == 4);
+    Map<String, NdArray> ids = Map.of("input_ids", NdArray.of(TinyModels.ids(2, 7, 1)));
+    double[] logits = new Interpreter().run(fused, ids).get("logits").data();
+    assertThat(logits)
+        .usingComparatorWithPrecision(1e-6)
+        .containsExactly(new Interpreter().run(graph, ids).get("logits").data());
   }
 
   @Test
