@@ -199,6 +199,38 @@ final class ModelsTest {
     assertFails("index.json", "tensor 'a'", "../secret.safetensors", "same directory");
     Files.writeString(file, "{\"weight_map\":{\"a\":\"model-00000-of-00002.safetensors\"}}");
     assertFails("has no tensor 'a'");
+    Files.writeString(file, "{\"weight_map\":{\"a\":\"model-00009-of-00009.safetensors\"}}");
+    assertFails("model-00009-of-00009.safetensors", "there is no such file");
+    String table = tensors.keySet().iterator().next();
+    Files.writeString(
+        file, "{\"weight_map\":{\"" + table + "\":\"model-00000-of-00002.safetensors\"}}");
+    assertFails("model-00000-of-00002.safetensors has a tensor ", "index.json lacks");
+    Files.writeString(file, "{\"weight_map\":[]}");
+    assertFails("has no object 'weight_map'");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "\"../secret.safetensors\"",
+        "\"..\"",
+        "\"/etc/secret.safetensors\"",
+        "\"sub/secret.safetensors\"",
+        "\"sub\\\\secret.safetensors\"",
+        "\".hidden.safetensors\"",
+        "\"secret.bin\"",
+        "\"a\\u0000.safetensors\"",
+        "\"\"",
+        "3",
+        "null"
+      })
+  void shardsLieInTheDirectoryOfTheirIndex(String file) throws IOException {
+    Files.writeString(directory.resolve("config.json"), STATE_SPACES);
+    Files.writeString(
+        directory.resolve("model.safetensors.index.json"),
+        "{\"weight_map\": {\"a\": " + file + "}}");
+
+    assertFails("index.json: the file of tensor 'a' is ", "in the same directory");
   }
 
   /** As checkpoints of the bare models are, with the buffers that old releases stored. */

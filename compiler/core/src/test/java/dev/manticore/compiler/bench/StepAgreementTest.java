@@ -3,6 +3,7 @@ package dev.manticore.compiler.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.TinyModels;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.training.ParameterGroup;
 import dev.manticore.compiler.training.StepGraphs;
@@ -16,6 +17,7 @@ import dev.manticore.ir.interpret.Interpreter;
 import dev.manticore.ir.op.NdArray;
 import dev.manticore.ir.state.AliasingVerifier;
 import dev.manticore.onnx.OnnxExporter;
+import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.runtime.Binding;
 import dev.manticore.runtime.CpuDevice;
 import dev.manticore.runtime.Device;
@@ -27,9 +29,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** One whole training step by the kernels, by standard operators alone, and in double precision. */
 final class StepAgreementTest {
@@ -43,10 +46,19 @@ final class StepAgreementTest {
   private final ImmutableSet<String> kernels =
       device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
 
+  static Stream<Graph> models() {
+    return Stream.concat(
+        Stream.of(StepRequest.Model.values()).map(StepAgreementTest::model),
+        Stream.of(
+                TinyModels.gpt2(2, 32),
+                TinyModels.gptNeoX(2, 32, true),
+                TinyModels.gptNeoX(2, 32, false))
+            .map(config -> Models.fresh("m", config.with("vocab_size", VOCABULARY), 3)));
+  }
+
   @ParameterizedTest
-  @EnumSource(StepRequest.Model.class)
-  void aStepIsTheSameHoweverItIsComputed(StepRequest.Model kind) {
-    Graph model = model(kind);
+  @MethodSource("models")
+  void aStepIsTheSameHoweverItIsComputed(Graph model) {
     StepGraphs.Step step =
         StepGraphs.of(model, BATCH, LENGTH).step(StepBenchmark.groups(model), CLIP);
     Map<String, Tensor> before = before(step.graph(), model);

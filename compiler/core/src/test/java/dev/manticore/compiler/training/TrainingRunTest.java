@@ -17,6 +17,7 @@ import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.onnx.tokenizer.BpeTrainer;
 import dev.manticore.onnx.tokenizer.Tokenizer;
@@ -59,8 +60,14 @@ class TrainingRunTest {
   }
 
   private static Graph model(String family) {
-    return TinyModels.build(
-        family, family.equals("mamba") ? TinyModels.mamba(2, 8) : TinyModels.gptNeo(2, 8), 3);
+    ModelConfig config =
+        switch (family) {
+          case "gpt2" -> TinyModels.gpt2(2, 8);
+          case "gpt-neox" -> TinyModels.gptNeoX(2, 8, true);
+          case "mamba" -> TinyModels.mamba(2, 8);
+          default -> TinyModels.gptNeo(2, 8);
+        };
+    return TinyModels.build(family, config, 3);
   }
 
   private static Batch rows(Tensor ids, int from, int to) {
@@ -83,7 +90,7 @@ class TrainingRunTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"mamba", "gpt-neo"})
+  @ValueSource(strings = {"mamba", "gpt-neo", "gpt2", "gpt-neox"})
   void twoBatchesOfFourAreOneOfEight(String family) {
     Graph model = model(family);
     Tensor ids = TinyModels.ids(8, LENGTH, 5);
