@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * Makes graphs: the only thing that is mutable, for as long as a pass, a builder or an importer
@@ -46,6 +47,7 @@ public final class GraphEditor {
   private final Map<Value, ImmutableList<Extent>> extents;
   private final Deque<String> scopes = new ArrayDeque<>();
   private final GraphEditor outer;
+  private Consumer<Node> watcher = node -> {};
   private Origin origin = Origin.NONE;
   private Graph.ModelInfo model = Graph.ModelInfo.NONE;
   private Annotations annotations = Annotations.NONE;
@@ -122,6 +124,12 @@ public final class GraphEditor {
 
   public GraphEditor leave() {
     scopes.removeLast();
+    return this;
+  }
+
+  /** Calls back for every node that is added from now on. */
+  public GraphEditor watch(Consumer<Node> added) {
+    this.watcher = added;
     return this;
   }
 
@@ -302,6 +310,7 @@ public final class GraphEditor {
   public void addNode(Node node) {
     append(node);
     trackConstants(node);
+    watcher.accept(node);
   }
 
   /**

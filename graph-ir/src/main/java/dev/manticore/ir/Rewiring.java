@@ -5,11 +5,12 @@ import java.util.Map;
 import java.util.Optional;
 
 /** Lets nodes read other values than they did, their subgraphs included. */
-final class Rewiring {
+public final class Rewiring {
 
   private Rewiring() {}
 
-  static Node rewire(Node node, Map<Value, Value> replacements) {
+  /** The node with other values in place of some that it, or a subgraph of it, reads. */
+  public static Node rewire(Node node, Map<Value, Value> replacements) {
     return new Node(
         node.op(),
         node.name(),

@@ -2,6 +2,9 @@ package dev.manticore.ir;
 
 import static java.util.Objects.requireNonNull;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /** The type of a tensor: an element type and a shape. */
 public record TensorType(ElementType elementType, Shape shape) implements ValueType {
 
@@ -20,6 +23,24 @@ public record TensorType(ElementType elementType, Shape shape) implements ValueT
 
   public TensorType withElementType(ElementType changed) {
     return new TensorType(changed, shape);
+  }
+
+  /** This type and, where its shape is open, what another one says of it. */
+  public TensorType completedBy(TensorType other) {
+    Shape known = other.shape();
+    if (!known.isRanked() || shape.isRanked() && shape.rank() != known.rank()) {
+      return this;
+    }
+    if (!shape.isRanked()) {
+      return withShape(known);
+    }
+    List<Dim> dims = new ArrayList<>();
+    for (int axis = 0; axis < shape.rank(); axis++) {
+      Dim dim = shape.dim(axis);
+      Dim said = known.dim(axis);
+      dims.add(dim.isKnown() || !said.isKnown() && !dim.equals(Dim.UNKNOWN) ? dim : said);
+    }
+    return withShape(Shape.of(dims));
   }
 
   /**

@@ -408,23 +408,7 @@ final class Rebuild {
 
   /** What is inferred; where that is open, what is declared. */
   private static TensorType refine(TensorType inferred, TensorType declared) {
-    Shape shape = inferred.shape();
-    if (!declared.shape().isRanked()) {
-      return inferred;
-    }
-    if (!shape.isRanked()) {
-      return inferred.withShape(declared.shape());
-    }
-    if (shape.rank() != declared.shape().rank()) {
-      return inferred;
-    }
-    List<Dim> dims = new ArrayList<>();
-    for (int axis = 0; axis < shape.rank(); axis++) {
-      Dim dim = shape.dim(axis);
-      Dim other = declared.shape().dim(axis);
-      dims.add(dim.isKnown() || (!other.isKnown() && !dim.equals(Dim.UNKNOWN)) ? dim : other);
-    }
-    return inferred.withShape(Shape.of(dims));
+    return inferred.completedBy(declared);
   }
 
   static TensorType withDims(TensorType type, UnaryOperator<Dim> change) {

@@ -1,0 +1,320 @@
+package dev.manticore.ir.rewrite;
+
+import static dev.manticore.ir.rewrite.Pattern.any;
+import static dev.manticore.ir.rewrite.Pattern.op;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Extent;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.build.Ops;
+import dev.manticore.ir.rewrite.IndexFunction.Choice;
+import dev.manticore.ir.rewrite.IndexFunction.Linear;
+import dev.manticore.ir.rewrite.IndexFunction.Truth;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Attention: masks as one additive mask that all layers share, {@code Where(visible, 0, -max)} with
+ * {@code visible} compared from a range of positions; rotary positions turned half by half.
+ */
+final class AttentionRules {
+
+  /** What is at least so negative hides a position from a softmax of any sensible scores. */
+  private static final double HIDDEN = -1e9;
+
+  /** A mask's number in the normal form: the least float32. */
+  private static final double LEAST = -Float.MAX_VALUE;
+
+  private AttentionRules() {}
+
+  static ImmutableList<Rule> all() {
+    return ImmutableList.of(mask(), rotary());
+  }
+
+  private static Rule mask() {
+    return Rule.named("attention-mask")
+        .matching(
+            op("Softmax", any("masked"))
+                .where(
+                    "it is over the last axis",
+                    (match, node) -> node.attributes().intValue("axis", -1) == -1))
+        .provided(
+            "the scores are masked by positions alone",
+            match -> Masked.of(match, match.value("masked")).isPresent())
+        .provided(
+            "queries and keys are as many",
+            match -> isSquare(Masked.of(match, match.value("masked")).orElseThrow().scores()))
+        .provided(
+            "every position sees itself",
+            match -> seesItself(Masked.of(match, match.value("masked")).orElseThrow().visible()))
+        .replacedIfPossible(
+            (match, ops) -> {
+              Masked masked = Masked.of(match, match.value("masked")).orElseThrow();
+              ShapeBuilder shapes = new ShapeBuilder(ops, match.graphInputs());
+              Value scores = masked.scores();
+              Value all = scores;
+              if (!masked.visible().atLeastZero().isEmpty()) {
+                Optional<Value> length = Extent.of(scores.shape().dim(-1)).flatMap(shapes::scalar);
+                if (length.isEmpty()) {
+                  return Optional.empty();
+                }
+                all =
+                    ops.add(
+                        scores, mask(ops, masked.visible(), length.get(), scores.elementType()));
+              }
+              return Optional.of(List.of(ops.onnx("Softmax", match.root().attributes(), all)));
+            });
+  }
+
+  /** Scores, and where they are not hidden by masks on them. */
+  private record Masked(Value scores, Truth visible) {
+
+    /** Empty if there is no mask. */
+    static Optional<Masked> of(Match match, Value value) {
+      Masked masked = new Masked(value, Truth.EVERYWHERE);
+      boolean found = false;
+      for (Optional<Masked> next = masked.peeled(match);
+          next.isPresent();
+          next = masked.peeled(match)) {
+        masked = next.get();
+        found = true;
+      }
+      return found ? Optional.of(masked) : Optional.empty();
+    }
+
+    /** Without the mask that was put on last. */
+    private Optional<Masked> peeled(Match match) {
+      Optional<Node> made = match.producer(scores);
+      if (made.isEmpty()) {
+        return Optional.empty();
+      }
+      Node node = made.get();
+      if (node.op().isOnnx("Where")) {
+        Optional<Truth> condition = truth(match, node.input(0));
+        if (isHidden(match, node.input(2))) {
+          return condition.flatMap(shown -> under(node.input(1), shown));
+        }
+        return isHidden(match, node.input(1))
+            ? condition.flatMap(Truth::not).flatMap(shown -> under(node.input(2), shown))
+            : Optional.empty();
+      }
+      if (node.op().isOnnx("Add")) {
+        Optional<Truth> right = shown(match, node.input(1));
+        return right.isPresent()
+            ? under(node.input(0), right.get())
+            : shown(match, node.input(0)).flatMap(left -> under(node.input(1), left));
+      }
+      return Optional.empty();
+    }
+
+    private Optional<Masked> under(Value inner, Truth shown) {
+      boolean whole = inner.shape().equals(scores.shape());
+      return whole ? Optional.of(new Masked(inner, visible.and(shown))) : Optional.empty();
+    }
+
+    private static Optional<Truth> truth(Match match, Value value) {
+      return match
+          .indexFunctions()
+          .of(value)
+          .filter(Truth.class::isInstance)
+          .map(Truth.class::cast);
+    }
+
+    private static boolean isHidden(Match match, Value value) {
+      return match.indexFunctions().constant(value).map(number -> number <= HIDDEN).orElse(false);
+    }
+
+    /** Where an additive mask is 0, if it hides everything else. */
+    private static Optional<Truth> shown(Match match, Value value) {
+      Optional<Choice> choice =
+          match
+              .indexFunctions()
+              .of(value)
+              .filter(Choice.class::isInstance)
+              .map(Choice.class::cast)
+              .filter(mask -> !mask.isConstant());
+      if (choice.isEmpty()) {
+        return Optional.empty();
+      }
+      if (choice.get().then() == 0 && choice.get().otherwise() <= HIDDEN) {
+        return Optional.of(choice.get().where());
+      }
+      return choice.get().otherwise() == 0 && choice.get().then() <= HIDDEN
+          ? choice.get().where().not()
+          : Optional.empty();
+    }
+  }
+
+  private static boolean isSquare(Value scores) {
+    Shape shape = scores.shape();
+    return shape.isRanked()
+        && shape.rank() >= 2
+        && shape.dim(-1).equals(shape.dim(-2))
+        && !shape.dim(-1).equals(Dim.UNKNOWN);
+  }
+
+  /** Bounds on how far a key is from its query, which all hold of a distance of 0. */
+  private static boolean seesItself(Truth visible) {
+    return visible.atLeastZero().stream()
+        .allMatch(
+            bound ->
+                bound.factors().keySet().equals(ImmutableSet.of(1, 2))
+                    && Math.abs(bound.factors().get(1)) == 1
+                    && bound.factors().get(1) + bound.factors().get(2) == 0
+                    && bound.constant().constant().orElse(-1) >= 0);
+  }
+
+  private static Value mask(Ops ops, Truth visible, Value length, ElementType type) {
+    Value keys =
+        ops.onnx(
+            "Range", ops.scalar(ElementType.INT64, 0), length, ops.scalar(ElementType.INT64, 1));
+    Value queries = ops.unsqueeze(keys, 1);
+    List<Value> bounds =
+        visible.atLeastZero().stream()
+            .sorted(Comparator.comparingLong(bound -> bound.factors().get(1)))
+            .map(bound -> bound(ops, bound, keys, queries))
+            .toList();
+    Value shown = bounds.get(0);
+    for (Value bound : bounds.subList(1, bounds.size())) {
+      shown = ops.onnx("And", shown, bound);
+    }
+    return ops.where(shown, ops.scalar(type, 0), ops.scalar(type, LEAST));
+  }
+
+  /** Keys up to so many positions after their query, or from so many before it. */
+  private static Value bound(Ops ops, Linear bound, Value keys, Value queries) {
+    long reach = bound.constant().constant().orElseThrow();
+    if (bound.factors().get(1) < 0) {
+      return ops.onnx("LessOrEqual", keys, reach == 0 ? queries : ops.add(queries, reach));
+    }
+    Value first = reach == 0 ? queries : ops.sub(queries, ops.scalar(ElementType.INT64, reach));
+    return ops.onnx("LessOrEqual", first, keys);
+  }
+
+  /**
+   * {@code x·cos + concat(-x₂, x₁)·sin}, where {@code x₁} and {@code x₂} are the halves of {@code
+   * x} (Su et al., 2021, as GPT-NeoX pairs the elements), is the concatenation of {@code x₁·cos -
+   * x₂·sin} and {@code x₂·cos + x₁·sin}.
+   */
+  private static Rule rotary() {
+    return Rule.named("rotary")
+        .matching(
+            op(
+                "Add",
+                op("Mul", any("x"), any("cos")),
+                op(
+                    "Mul",
+                    op("Concat", op("Neg", any("second")), any("first")).as("turned"),
+                    any("sin"))))
+        .provided(
+            "the halves of x are concatenated along the last axis",
+            match ->
+                match.value("x").shape().isRanked()
+                    && isLastAxis(match.node("turned"))
+                    && areHalves(match))
+        .provided(
+            "the tables broadcast to x",
+            match -> isTable(match, match.value("cos")) && isTable(match, match.value("sin")))
+        .replacedBy(
+            (match, ops) -> {
+              Value first = match.value("first");
+              Value second = match.value("second");
+              Halves cos = halves(match, ops, match.value("cos"));
+              Halves sin = halves(match, ops, match.value("sin"));
+              return ops.concat(
+                  first.shape().rank() - 1,
+                  ops.sub(ops.mul(first, cos.first()), ops.mul(second, sin.first())),
+                  ops.add(ops.mul(second, cos.second()), ops.mul(first, sin.second())));
+            });
+  }
+
+  private static boolean isLastAxis(Node concat) {
+    long axis = concat.attributes().intValue("axis", 0);
+    return axis == -1 || axis == concat.output().shape().rank() - 1;
+  }
+
+  private static boolean isTable(Match match, Value table) {
+    return Conditions.sameLast(table.shape(), match.value("x").shape(), 1)
+        && table.shape().rank() <= match.value("x").shape().rank();
+  }
+
+  private static boolean areHalves(Match match) {
+    Optional<Part> whole = Part.of(match, match.value("x"));
+    Optional<Part> first = Part.of(match, match.value("first"));
+    Optional<Part> second = Part.of(match, match.value("second"));
+    if (whole.isEmpty() || first.isEmpty() || second.isEmpty()) {
+      return false;
+    }
+    long half = whole.get().start() + (whole.get().end() - whole.get().start()) / 2;
+    return (whole.get().end() - whole.get().start()) % 2 == 0
+        && first.get().equals(whole.get().from(whole.get().start(), half))
+        && second.get().equals(whole.get().from(half, whole.get().end()));
+  }
+
+  /** A stretch of the last axis of a value, or of one that it is the transpose of. */
+  private record Part(Value base, List<Long> permutation, int axis, long start, long end) {
+
+    Part from(long first, long last) {
+      return new Part(base, permutation, axis, first, last);
+    }
+
+    static Optional<Part> of(Match match, Value value) {
+      Shape shape = value.shape();
+      if (!shape.isRanked() || shape.rank() == 0) {
+        return Optional.empty();
+      }
+      Value source = value;
+      List<Long> permutation = List.of();
+      int axis = shape.rank() - 1;
+      Optional<Node> transpose = match.producer(value, "Transpose");
+      if (transpose.isPresent()) {
+        long[] order = ShapeBuilder.permutation(transpose.get());
+        source = transpose.get().input(0);
+        permutation = Arrays.stream(order).boxed().toList();
+        axis = (int) order[axis];
+      }
+      Optional<Node> slice = match.producer(source, "Slice");
+      Optional<ShapeRules.Cut> cut = slice.flatMap(node -> ShapeRules.Cut.of(match, node));
+      if (cut.isPresent() && cut.get().axis() == axis) {
+        return Optional.of(
+            new Part(slice.get().input(0), permutation, axis, cut.get().start(), cut.get().end()));
+      }
+      Dim dim = source.shape().dim(axis);
+      return dim.isKnown()
+          ? Optional.of(new Part(source, permutation, axis, 0, dim.extent()))
+          : Optional.empty();
+    }
+  }
+
+  private record Halves(Value first, Value second) {}
+
+  /** The halves of a table's last axis, taken before what is computed element by element. */
+  private static Halves halves(Match match, Ops ops, Value table) {
+    Optional<Node> made = match.producer(table);
+    if (made.isPresent()) {
+      Node node = made.get();
+      if (node.op().isOnnx("Concat") && node.inputs().size() == 2 && isLastAxis(node)) {
+        if (Conditions.sameLast(node.input(0).shape(), node.input(1).shape(), 1)) {
+          return new Halves(node.input(0), node.input(1));
+        }
+      }
+      if (List.of("Cos", "Sin", "Cast", "Neg").contains(node.op().name())) {
+        Halves inner = halves(match, ops, node.input(0));
+        return new Halves(
+            ops.editor().add(node.op(), node.attributes(), inner.first()),
+            ops.editor().add(node.op(), node.attributes(), inner.second()));
+      }
+    }
+    long width = table.shape().dim(-1).extent();
+    int axis = table.shape().rank() - 1;
+    return new Halves(
+        ops.slice(table, axis, 0, width / 2), ops.slice(table, axis, width / 2, width));
+  }
+}
