@@ -8,6 +8,7 @@ import com.google.protobuf.WireFormat;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.TensorData;
 import dev.manticore.onnx.io.FileProblems;
+import dev.manticore.onnx.io.ForeignFormats;
 import dev.manticore.onnx.io.StableFile;
 import dev.manticore.onnx.proto.GraphProto;
 import dev.manticore.onnx.proto.ModelProto;
@@ -20,6 +21,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A model file, parsed but for the bytes of its large initializers: these stay in the file and are
@@ -87,6 +89,10 @@ final class ModelFile {
       }
       return new ModelFile(file, stable).read();
     } catch (InvalidProtocolBufferException e) {
+      Optional<String> advice = ForeignFormats.advice(path);
+      if (advice.isPresent()) {
+        throw new ManticoreException("MNT-ONNX-PARSE", "model " + path + " " + advice.get(), e);
+      }
       throw notProtobuf("model " + path, e);
     } catch (IOException e) {
       throw new ManticoreException(

@@ -25,6 +25,10 @@ public final class OnnxTensors {
   public static Tensor read(Path file) {
     String source = "tensor file " + file;
     try {
+      if (Files.size(file) > ModelFile.MAX_STRUCTURE_BYTES) {
+        throw new ManticoreException(
+            "MNT-ONNX-SIZE", source + " has more than " + ModelFile.MAX_STRUCTURE_BYTES + " bytes");
+      }
       CodedInputStream in = CodedInputStream.newInstance(Files.readAllBytes(file));
       in.setRecursionLimit(ModelFile.RECURSION_LIMIT);
       TensorProto proto = TensorProto.parseFrom(in);

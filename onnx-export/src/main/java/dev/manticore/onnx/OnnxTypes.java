@@ -16,6 +16,9 @@ import java.util.Optional;
 /** {@code TypeProto} to types of values and back. */
 final class OnnxTypes {
 
+  /** As many as the textual form has; a few are in use. */
+  private static final int LARGEST_RANK = 64;
+
   private OnnxTypes() {}
 
   /**
@@ -94,6 +97,7 @@ final class OnnxTypes {
   }
 
   private static Shape read(TensorShapeProto proto, String source, String value) {
+    checkRank(proto.getDimCount(), source, "value '" + value + "'");
     List<Dim> dims = new ArrayList<>();
     for (TensorShapeProto.Dimension dimension : proto.getDimList()) {
       if (dimension.hasDimValue() && dimension.getDimValue() < -1) {
@@ -110,6 +114,13 @@ final class OnnxTypes {
       }
     }
     return Shape.of(dims);
+  }
+
+  static void checkRank(int rank, String source, String what) {
+    if (rank > LARGEST_RANK) {
+      throw Problems.unsupported(
+          source, what + " has " + rank + " dimensions, more than " + LARGEST_RANK);
+    }
   }
 
   /** What a tensor's type and its dimensions stand for; empty if nothing is said. */

@@ -103,6 +103,7 @@ final class TensorReader {
   }
 
   private Shape shape(List<Long> dims, String what) {
+    OnnxTypes.checkRank(dims.size(), source, what);
     long[] extents = new long[dims.size()];
     for (int axis = 0; axis < extents.length; axis++) {
       extents[axis] = dims.get(axis);

@@ -24,6 +24,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -245,6 +246,13 @@ class OnnxImporterTest {
         "segment",
         model -> model.getGraphBuilder().getInitializerBuilder(0).getSegmentBuilder().setBegin(1));
     unsupported("training_info", ModelProto.Builder::addTrainingInfoBuilder);
+    unsupported(
+        "65 dimensions",
+        model ->
+            model
+                .getGraphBuilder()
+                .getInitializerBuilder(0)
+                .addAllDims(Collections.nCopies(64, 1L)));
     invalid("does not define", model -> model.getGraphBuilder().getNodeBuilder(0).setOverload("o"));
     invalid(
         "not a sparse tensor", model -> model.getGraphBuilder().addSparseInitializer(sparse(0, 0)));

@@ -6,6 +6,7 @@ import com.google.common.collect.ImmutableMap;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.io.AtomicFiles;
+import dev.manticore.onnx.io.ForeignFormats;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.onnx.safetensors.SafetensorsWriter;
 import java.io.IOException;
@@ -44,6 +45,10 @@ public record Checkpoint(
    */
   public static Checkpoint read(Path directory) {
     if (!Files.isDirectory(directory)) {
+      Optional<String> advice = ForeignFormats.advice(directory);
+      if (advice.isPresent()) {
+        throw failure(directory + " " + advice.get());
+      }
       throw failure(
           "cannot read " + directory + ": it is not a directory with config.json and " + SINGLE);
     }
@@ -57,17 +62,7 @@ public record Checkpoint(
       return new Checkpoint(directory, config, index, shards(directory, index));
     }
     throw pickle(directory)
-        .map(
-            file ->
-                failure(
-                    file
-                        + " is a pickle, which can run code when loaded, and is not read; convert"
-                        + " it once: python -c \"import torch, safetensors.torch as s;"
-                        + " s.save_file({k: v.clone().contiguous() for k, v in torch.load('"
-                        + file.getFileName()
-                        + "', map_location='cpu', weights_only=True).items()}, '"
-                        + SINGLE
-                        + "')\" in that directory"))
+        .map(file -> failure(file + " " + ForeignFormats.pickle(file)))
         .orElseGet(() -> failure(directory + " has neither " + SINGLE + " nor " + INDEX));
   }
 

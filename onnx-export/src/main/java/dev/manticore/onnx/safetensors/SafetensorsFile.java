@@ -6,6 +6,7 @@ import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
+import dev.manticore.onnx.io.ForeignFormats;
 import dev.manticore.onnx.io.StableFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -19,6 +20,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A safetensors file: 8 bytes of header length, a JSON header, then the tensors' bytes without
@@ -62,6 +64,10 @@ public final class SafetensorsFile {
   public static SafetensorsFile open(Path path, int headerLimit) {
     if (!Files.isRegularFile(path)) {
       throw failure(path, Files.exists(path) ? "it is not a file" : "there is no such file");
+    }
+    Optional<String> advice = ForeignFormats.advice(path);
+    if (advice.isPresent()) {
+      throw new ManticoreException("MNT-SAFETENSORS", path + " " + advice.get());
     }
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
       return parse(path, StableFile.of(path, READING), channel, headerLimit);

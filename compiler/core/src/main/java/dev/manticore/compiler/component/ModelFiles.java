@@ -6,6 +6,7 @@ import dev.manticore.ir.Value;
 import dev.manticore.ir.lift.Lift;
 import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.Models;
+import dev.manticore.onnx.io.ForeignFormats;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -58,9 +59,11 @@ public final class ModelFiles {
     throw new ManticoreException(
         "MNT-MODEL",
         place
+            + " "
             + (Files.exists(place)
-                ? " is neither a checkpoint directory nor an .onnx file"
-                : " does not exist"));
+                ? ForeignFormats.advice(place)
+                    .orElse("is neither a checkpoint directory nor an .onnx file")
+                : "does not exist"));
   }
 
   /**

@@ -90,17 +90,23 @@ public final class ConformanceRun {
   }
 
   private void run(ConformanceCase known) {
-    Optional<String> unsupported = before(known);
-    unsupported.ifPresent(
-        reason -> {
-          runtimeUnsupported++;
-          details.accept("unsupported  " + known.name() + ": " + reason);
-        });
     boolean passed = true;
+    // First of all, so that native code is only given what has been checked.
+    Optional<byte[]> exported = Optional.empty();
+    Optional<String> unsupported = Optional.of("not given to ONNX Runtime");
     try {
-      byte[] exported = roundTrip(known);
-      if (unsupported.isEmpty()) {
-        after(known, exported);
+      exported = Optional.of(roundTrip(known));
+      unsupported = before(known);
+    } catch (Failure failure) {
+      passed = false;
+      report(known, failure);
+    }
+    try {
+      if (unsupported.isPresent()) {
+        runtimeUnsupported++;
+        details.accept("unsupported  " + known.name() + ": " + unsupported.get());
+      } else {
+        after(known, exported.orElseThrow());
         roundTripPassed++;
       }
     } catch (Failure failure) {

@@ -85,7 +85,7 @@ class ConformanceRunTest {
     Files.write(directory.resolve("bad/model.onnx"), new byte[] {8, 7, 18});
 
     assertThat(run(directory)).isEqualTo(new ConformanceSummary(1, 0, 1, 0, 0, 1));
-    assertThat(details.get(1)).startsWith("FAILED  bad: import: ");
+    assertThat(details.get(0)).startsWith("FAILED  bad: import: ");
   }
 
   @Test
