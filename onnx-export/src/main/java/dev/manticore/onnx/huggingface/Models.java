@@ -178,7 +178,9 @@ public final class Models {
   private static Family.Architecture architecture(ModelConfig config) {
     // What changes the tensors of any family.
     for (String key : List.of("quantization_config", "pruned_heads")) {
-      if (config.has(key) && !config.value(key).isEmpty()) {
+      boolean none =
+          !config.has(key) || config.value(key).isObject() && config.value(key).isEmpty();
+      if (!none) {
         throw config.refuse(key, "left out: only whole models of unquantised weights are read");
       }
     }

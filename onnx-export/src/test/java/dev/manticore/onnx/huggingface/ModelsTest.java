@@ -358,6 +358,7 @@ final class ModelsTest {
         "{\"model_type\": \"gpt2\", \"n_inner\": 0} | 'n_inner' is 0",
         "{\"model_type\": \"gpt2\", \"pruned_heads\": {\"0\": [1]}} | 'pruned_heads' is {",
         "{\"model_type\": \"gpt2\", \"quantization_config\": {\"bits\": 4}} | 'quantization_config' is {",
+        "{\"model_type\": \"mamba\", \"quantization_config\": \"int8\"} | 'quantization_config' is \"int8\"",
         "{\"model_type\": \"gpt_neox\", \"hidden_act\": \"geglu\"} | 'hidden_act' is \"geglu\"",
         "{\"model_type\": \"gpt_neox\", \"rotary_pct\": 0.01} | 'rotary_pct' is 0.01, but should be a share of a head's width, 96,",
         "{\"model_type\": \"gpt_neox\", \"rotary_pct\": 1.5} | 'rotary_pct' is 1.5",
