@@ -129,6 +129,7 @@ final class BackwardRules {
         // Our own.
         .own("CausalConv", BackwardRules::causalConv)
         .own("SelectiveScan", BackwardRules::selectiveScan)
+        .own("StateSpaceDual", BackwardRules::stateSpaceDual)
         .own("Attention", BackwardRules::attention)
         .own("CrossEntropy", BackwardRules::crossEntropy)
         .rules
@@ -544,6 +545,25 @@ final class BackwardRules {
     }
     operands[5] = only(dy);
     return b.ops().own("SelectiveScanGrad", Attributes.NONE, 5, operands).stream()
+        .map(Optional::of)
+        .toList();
+  }
+
+  private static List<Optional<Value>> stateSpaceDual(
+      Backward b, Node node, List<Optional<Value>> dy) {
+    return b
+        .ops()
+        .own(
+            "StateSpaceDualGrad",
+            node.attributes(),
+            5,
+            node.input(0),
+            node.input(1),
+            node.input(2),
+            node.input(3),
+            node.input(4),
+            only(dy))
+        .stream()
         .map(Optional::of)
         .toList();
   }

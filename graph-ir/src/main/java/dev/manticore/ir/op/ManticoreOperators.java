@@ -55,6 +55,8 @@ final class ManticoreOperators {
         "SelectiveScanGrad",
         call -> List.of(call.type(0), call.type(1), call.type(2), call.type(3), call.type(4)),
         ManticoreOperators::selectiveScanGrad);
+    put(operators, "StateSpaceDual", new StateSpaceDual());
+    put(operators, "StateSpaceDualGrad", StateSpaceDual.GRADIENT);
     define(operators, "Attention", call -> List.of(call.type(0)), ManticoreOperators::attention);
     define(
         operators,
@@ -106,8 +108,14 @@ final class ManticoreOperators {
       BodyOperator.Inference inference,
       BodyOperator.Definition definition,
       Integer... weights) {
-    BodyOperator operator =
-        new BodyOperator(name, ImmutableSet.copyOf(weights), inference, definition);
+    put(
+        operators,
+        name,
+        new BodyOperator(name, ImmutableSet.copyOf(weights), inference, definition));
+  }
+
+  private static void put(
+      ImmutableMap.Builder<OpId, Operator> operators, String name, Operator operator) {
     operators.put(OpId.manticore(name), operator);
     operators.put(OpId.kernel(name), operator);
   }

@@ -273,6 +273,33 @@ class BackwardRulesTest {
             Shape.of(1, 1, 2),
             Shape.of(1, 1, 2)),
         of(
+            "dev.manticore.StateSpaceDual",
+            "two groups, a chunk that is not full",
+            (o, v) -> dual(o, v, 4, 2, 3),
+            Shape.of(2, 7, 8),
+            Shape.of(2, 7, 4),
+            Shape.of(4),
+            Shape.of(2, 7, 6),
+            Shape.of(2, 7, 6)),
+        of(
+            "dev.manticore.StateSpaceDual",
+            "many chunks",
+            (o, v) -> dual(o, v, 3, 1, 2),
+            Shape.of(1, 9, 3),
+            Shape.of(1, 9, 3),
+            Shape.of(3),
+            Shape.of(1, 9, 2),
+            Shape.of(1, 9, 2)),
+        of(
+            "dev.manticore.StateSpaceDual",
+            "one token, a group for each head",
+            (o, v) -> dual(o, v, 2, 2, 8),
+            Shape.of(2, 1, 4),
+            Shape.of(2, 1, 2),
+            Shape.of(2),
+            Shape.of(2, 1, 4),
+            Shape.of(2, 1, 4)),
+        of(
             "dev.manticore.Attention",
             (o, v) ->
                 o.own(
@@ -327,6 +354,14 @@ class BackwardRulesTest {
     Value a = o.neg(o.exp(v.get(2)));
     return o.own("SelectiveScan", Attributes.NONE, 1, v.get(0), delta, a, v.get(3), v.get(4))
         .get(0);
+  }
+
+  private static Value dual(Ops o, List<Value> v, long heads, long groups, long chunk) {
+    Value delta = o.onnx("Softplus", v.get(1));
+    Value a = o.neg(o.exp(v.get(2)));
+    Attributes attributes =
+        Attributes.of("heads", heads).with("groups", groups).with("chunk_size", chunk);
+    return o.own("StateSpaceDual", attributes, 1, v.get(0), delta, a, v.get(3), v.get(4)).get(0);
   }
 
   private static Value labels(Ops o) {

@@ -1,0 +1,373 @@
+package dev.manticore.ir.op;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.IrException;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.build.Ops;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The state space of Mamba-2 ({@code paper.md} §3.5): x [B,L,H*P], delta [B,L,H], A [H], B, C
+ * [B,L,G*N] -> y [B,L,H*P], with attributes {@code heads} H, {@code groups} G, which divides H, and
+ * {@code chunk_size}. For each head, with the B and C of its group, s_t = exp(delta_t A) s_{t-1} +
+ * delta_t B_t x_t^T and y_t = C_t s_t. No delta is negative and no A positive.
+ *
+ * <p>The reference is that recurrence. The body is its chunked dual, "Transformers are SSMs" §6: a
+ * masked attention within chunks, and a state carried over them, all matrix products. A sequence is
+ * cut into the fewest chunks that are no longer than {@code chunk_size}, all of one length, and
+ * padded where the chunks are longer together than it is.
+ */
+final class StateSpaceDual implements Operator {
+
+  /** x, delta, A, B, C, dy -> dx, ddelta, dA, dB, dC, in the chunked form too. */
+  static final Operator GRADIENT =
+      new BodyOperator(
+          "StateSpaceDualGrad",
+          ImmutableSet.of(),
+          call -> {
+            types(call);
+            return List.of(call.type(0), call.type(1), call.type(2), call.type(3), call.type(4));
+          },
+          StateSpaceDual::gradient);
+
+  private static final BodyOperator CHUNKED =
+      new BodyOperator(
+          "StateSpaceDual", ImmutableSet.of(), StateSpaceDual::types, StateSpaceDual::forward);
+
+  @Override
+  public ImmutableList<TensorType> infer(Call call) {
+    return CHUNKED.infer(call);
+  }
+
+  @Override
+  public Optional<Graph> body(Call call) {
+    return CHUNKED.body(call);
+  }
+
+  @Override
+  public List<NdArray> evaluate(Evaluation evaluation) {
+    NdArray x = evaluation.input(0);
+    NdArray delta = evaluation.input(1);
+    NdArray a = evaluation.input(2);
+    NdArray b = evaluation.input(3);
+    NdArray c = evaluation.input(4);
+    int heads = a.size();
+    int groups = (int) evaluation.attributes().intValue("groups", 1);
+    int width = x.dim(2) / heads;
+    int states = b.dim(2) / groups;
+    NdArray y = NdArray.zeros(x.elementType(), x.shape());
+    for (int sequence = 0; sequence < x.dim(0); sequence++) {
+      for (int head = 0; head < heads; head++) {
+        int group = head / (heads / groups);
+        double[] state = new double[states * width];
+        for (int t = 0; t < x.dim(1); t++) {
+          int row = sequence * x.dim(1) + t;
+          double step = delta.data()[row * heads + head];
+          double decay = Math.exp(step * a.data()[head]);
+          for (int n = 0; n < states; n++) {
+            double in = step * b.data()[(row * groups + group) * states + n];
+            double out = c.data()[(row * groups + group) * states + n];
+            for (int p = 0; p < width; p++) {
+              int at = (row * heads + head) * width + p;
+              int cell = n * width + p;
+              state[cell] = decay * state[cell] + in * x.data()[at];
+              y.data()[at] += out * state[cell];
+            }
+          }
+        }
+      }
+    }
+    return List.of(y);
+  }
+
+  private static List<TensorType> types(Call call) {
+    long heads = attribute(call.attributes(), "heads");
+    long groups = attribute(call.attributes(), "groups");
+    attribute(call.attributes(), "chunk_size");
+    if (heads % groups != 0) {
+      throw new IrException(heads + " heads are not shared out to " + groups + " groups");
+    }
+    for (int i = 0; i < 5; i++) {
+      Inference.requireRank(call, i, i == 2 ? 1 : 3);
+    }
+    requireLast(call, 0, heads, 0);
+    requireLast(call, 1, heads, heads);
+    requireLast(call, 2, heads, heads);
+    requireLast(call, 3, groups, 0);
+    requireLast(call, 4, groups, 0);
+    return List.of(call.type(0));
+  }
+
+  private static long attribute(Attributes attributes, String name) {
+    long value = attributes.intValue(name, 1);
+    if (value < 1) {
+      throw new IrException("attribute '" + name + "' is " + value + ", but should be at least 1");
+    }
+    return value;
+  }
+
+  /** Checks that a last axis is a multiple of one extent, and another one if that is not 0. */
+  private static void requireLast(Call call, int index, long divisor, long extent) {
+    if (!call.shape(index).isRanked()) {
+      return;
+    }
+    Dim last = call.shape(index).dim(-1);
+    if (last.isKnown()
+        && (last.extent() % divisor != 0 || (extent != 0 && last.extent() != extent))) {
+      throw new IrException(
+          "the last axis of input "
+              + index
+              + ", "
+              + call.type(index)
+              + ", should be "
+              + (extent == 0 ? "a multiple of " : "")
+              + divisor);
+    }
+  }
+
+  private static List<Value> forward(Ops ops, Call call, List<Value> in) {
+    Chunks chunks = new Chunks(ops, call, in);
+    return List.of(chunks.joinHeads(chunks.y));
+  }
+
+  /**
+   * With E_ij the gradient of the exponent s_i - s_j, all products below being over one chunk: the
+   * rows of E and what the carried state adds sum to dy_t . y_t, its columns and what goes into the
+   * state to dinput_t . input_t, so that E itself is never made.
+   */
+  private static List<Value> gradient(Ops ops, Call call, List<Value> in) {
+    Chunks f = new Chunks(ops, call, in);
+    Value dy = f.splitHeads(in.get(5), f.heads);
+
+    // What the chunk's own tokens give.
+    Value dMixing = ops.matMul(dy, ops.transposeLast(f.input));
+    Value dScores = f.sumHeads(ops.mul(dMixing, f.decays));
+    Value dc = ops.matMul(dScores, f.b);
+    Value db = ops.matMul(ops.transposeLast(dScores), f.c);
+    Value dInput = ops.matMul(ops.transposeLast(f.mixing), dy);
+
+    // What the state before the chunk gives.
+    Value dyDecayed = ops.mul(dy, f.fromStart);
+    dc = ops.add(dc, f.sumHeads(ops.matMul(dyDecayed, ops.transposeLast(f.before))));
+    Value dBefore = f.flat(ops.matMul(ops.transposeLast(f.c), dyDecayed));
+    Value dCarrying = ops.mul(ops.matMul(dBefore, ops.transposeLast(f.flat(f.states))), f.carrying);
+    Value dTotals =
+        ops.reduceSum(
+            ops.mul(ops.matMul(ops.transposeLast(f.later), dCarrying), f.later), Chunks.LAST - 1);
+
+    // What the chunk adds to the state.
+    Value dStates = f.unflat(ops.matMul(ops.transposeLast(f.carrying), dBefore), f.states);
+    Value dKept = ops.matMul(f.b, dStates);
+    db = ops.add(db, f.sumHeads(ops.matMul(f.kept, ops.transposeLast(dStates))));
+    dInput = ops.add(dInput, ops.mul(dKept, f.toEnd));
+
+    // The exponents: sums of delta A up to each token, and up to the chunk's end.
+    Value inputSlope = ops.reduceSum(ops.mul(dInput, f.x), Chunks.LAST);
+    Value dSums =
+        ops.sub(ops.reduceSum(ops.mul(dy, f.y), Chunks.LAST), ops.mul(inputSlope, f.delta));
+    Value dEnd =
+        ops.add(dTotals, ops.reduceSum(ops.mul(dStates, f.states), Chunks.LAST - 1, Chunks.LAST));
+    Value dLogDecay =
+        ops.add(ops.matMul(dSums, ops.transposeLast(f.upTo)), ops.unsqueeze(dEnd, Chunks.LAST - 1));
+
+    Value dDelta = ops.add(ops.mul(dLogDecay, f.a), inputSlope);
+    Value dA = ops.reduceSum(ops.mul(dLogDecay, f.delta), 0, 3, 4);
+    return List.of(
+        f.joinHeads(ops.mul(dInput, ops.unsqueeze(f.delta, Chunks.LAST))),
+        f.joinSteps(dDelta),
+        ops.reshape(dA, -1),
+        f.joinGroups(db),
+        f.joinGroups(dc));
+  }
+
+  /**
+   * The forward pass in chunks. Axes are batch, group, head of the group, chunk, token of the chunk
+   * and what remains: width P of a head or size N of the state; b and c have one head a group.
+   */
+  private static final class Chunks {
+
+    static final int LAST = 5;
+
+    final Ops ops;
+    final long heads;
+    final long groups;
+    final Value length;
+
+    /** Number of chunks, tokens of each, and their product: vectors of one element. */
+    final Value count;
+
+    final Value size;
+    final Value padded;
+
+    final Value x;
+    final Value delta;
+    final Value a;
+    final Value b;
+    final Value c;
+
+    /** Over i [size,size]: 1 where j is not before i; so a product with it sums up to a token. */
+    final Value upTo;
+
+    /** Over chunks [count,count]: 1 where the row is later than the column. */
+    final Value later;
+
+    /** delta x. */
+    final Value input;
+
+    /** exp(sum of delta A after token j up to token i), 0 where j is later than i. */
+    final Value decays;
+
+    /** C_i . B_j, decayed. */
+    final Value mixing;
+
+    /** The decay from a token to the end of its chunk, and the input so decayed. */
+    final Value toEnd;
+
+    final Value kept;
+
+    /** What each chunk adds to the state [.., N,P]. */
+    final Value states;
+
+    /** The decay from the end of an earlier chunk (column) to the start of a chunk (row). */
+    final Value carrying;
+
+    /** The state before each chunk [.., N,P]. */
+    final Value before;
+
+    /** The decay from the start of the chunk to a token. */
+    final Value fromStart;
+
+    final Value y;
+
+    Chunks(Ops ops, Call call, List<Value> in) {
+      this.ops = ops;
+      this.heads = call.attributes().intValue("heads", 1);
+      this.groups = call.attributes().intValue("groups", 1);
+      Value longest = ops.ints(call.attributes().intValue("chunk_size", 1));
+      this.length = ops.shapeOf(in.get(0), 1, 2);
+      this.count = shares(length, longest);
+      this.size = shares(length, count);
+      this.padded = ops.mul(count, size);
+      this.x = splitHeads(in.get(0), heads);
+      this.delta = splitSteps(in.get(1));
+      this.a = ops.reshape(in.get(2), groups, heads / groups, 1, 1);
+      this.b = splitHeads(in.get(3), groups);
+      this.c = splitHeads(in.get(4), groups);
+
+      ElementType type = call.type(0).elementType();
+      this.upTo = ops.cast(compare("LessOrEqual", size), type);
+      Value seen = ops.where(compare("GreaterOrEqual", size), zero(type), never(type));
+      Value sums = ops.matMul(ops.mul(delta, a), upTo);
+      Value differences = ops.sub(ops.unsqueeze(sums, LAST), ops.unsqueeze(sums, LAST - 1));
+      this.decays = ops.exp(ops.add(differences, seen));
+      this.input = ops.mul(x, ops.unsqueeze(delta, LAST));
+      this.mixing = ops.mul(decays, ops.matMul(c, ops.transposeLast(b)));
+
+      Value total = ops.slice(sums, LAST - 1, -1, Long.MAX_VALUE);
+      this.toEnd = ops.unsqueeze(ops.exp(ops.sub(total, sums)), LAST);
+      this.kept = ops.mul(input, toEnd);
+      this.states = ops.matMul(ops.transposeLast(b), kept);
+      Value isLater = compare("Greater", count);
+      this.later = ops.cast(isLater, type);
+      // Each sum of totals is of its own terms: a difference of long sums would lose precision.
+      Value between = ops.matMul(later, ops.mul(total, later));
+      Value carried = ops.where(isLater, zero(type), never(type));
+      this.carrying = ops.exp(ops.add(between, carried));
+      this.before = unflat(ops.matMul(carrying, flat(states)), states);
+      this.fromStart = ops.unsqueeze(ops.exp(sums), LAST);
+      Value remembered = ops.mul(ops.matMul(c, before), fromStart);
+      this.y = ops.add(ops.matMul(mixing, input), remembered);
+    }
+
+    /** The number of parts of at most such a size that make the whole; at least 1. */
+    private Value shares(Value whole, Value part) {
+      return ops.add(ops.div(ops.sub(whole, ops.ints(1)), part), ops.ints(1));
+    }
+
+    /** Row compared with column, over [n,n]. */
+    private Value compare(String comparison, Value n) {
+      ElementType type = ElementType.INT64;
+      Value indices =
+          ops.onnx("Range", ops.scalar(type, 0), ops.squeeze(n, 0), ops.scalar(type, 1));
+      return ops.onnx(comparison, ops.unsqueeze(indices, 1), ops.unsqueeze(indices, 0));
+    }
+
+    private Value zero(ElementType type) {
+      return ops.scalar(type, 0);
+    }
+
+    /** The exponent of 0. */
+    private Value never(ElementType type) {
+      return ops.scalar(type, Double.NEGATIVE_INFINITY);
+    }
+
+    /** [B,L,n*W] -> [B,G,n/G,chunk,token,W]. */
+    Value splitHeads(Value value, long n) {
+      Value rows = ops.reshape(pad(value), 0, 0, n, -1);
+      Value ordered = n == 1 ? rows : ops.transpose(rows, 0, 2, 1, 3);
+      Value shape = ops.concat(0, ops.ints(0, groups, n / groups), count, size, ops.ints(-1));
+      return ops.onnx("Reshape", n == 1 ? merged(ordered) : ordered, shape);
+    }
+
+    /** [B,L',1,W] -> [B,1,L',W], whose elements have the same order. */
+    private Value merged(Value rows) {
+      return ops.onnx("Reshape", rows, ops.concat(0, ops.ints(0, 1), padded, ops.ints(-1)));
+    }
+
+    /** [B,L,H] -> [B,G,H/G,chunk,token]. */
+    private Value splitSteps(Value value) {
+      Value shape = ops.concat(0, ops.ints(0, groups, heads / groups), count, size);
+      return ops.onnx("Reshape", ops.transpose(pad(value), 0, 2, 1), shape);
+    }
+
+    private Value pad(Value value) {
+      Value pads = ops.concat(0, ops.ints(0), ops.sub(padded, length));
+      return ops.onnx("Pad", value, pads, zero(value.elementType()), ops.ints(1));
+    }
+
+    /** The inverse of {@link #splitHeads} for x. */
+    Value joinHeads(Value value) {
+      return join(value, heads);
+    }
+
+    /** The inverse of {@link #splitHeads} for b and c. */
+    Value joinGroups(Value value) {
+      return join(value, groups);
+    }
+
+    private Value join(Value value, long n) {
+      Value rows = ops.onnx("Reshape", value, ops.concat(0, ops.ints(0, n), padded, ops.ints(-1)));
+      return unpad(ops.reshape(ops.transpose(rows, 0, 2, 1, 3), 0, 0, -1));
+    }
+
+    Value joinSteps(Value value) {
+      Value rows = ops.onnx("Reshape", value, ops.concat(0, ops.ints(0, heads), padded));
+      return unpad(ops.transpose(rows, 0, 2, 1));
+    }
+
+    private Value unpad(Value value) {
+      return ops.onnx("Slice", value, ops.ints(0), length, ops.ints(1));
+    }
+
+    /** The sum over the heads of each group, whose axis stays. */
+    Value sumHeads(Value value) {
+      return heads == groups ? value : ops.reduceSumKeep(value, 2);
+    }
+
+    /** [.., N,P] -> [.., N*P]. */
+    Value flat(Value value) {
+      return ops.reshape(value, 0, 0, 0, 0, -1);
+    }
+
+    Value unflat(Value value, Value like) {
+      return ops.onnx("Reshape", value, ops.onnx("Shape", like));
+    }
+  }
+}
