@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.NotCoveredException;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.lift.Lift;
+import dev.manticore.ir.pass.InlineBodies;
 import dev.manticore.onnx.conformance.ConformanceCase;
 import dev.manticore.onnx.conformance.Interpretation;
 import dev.manticore.testdata.Fixtures;
@@ -31,6 +33,16 @@ class ConformanceTest {
   @TestFactory
   Stream<DynamicTest> liftedOnnxNodeTests() {
     return cases(Interpretation::of);
+  }
+
+  @TestFactory
+  Stream<DynamicTest> liftedAndDecomposedOnnxNodeTests() {
+    return cases(graph -> Interpretation.unlifted(decomposed(graph)));
+  }
+
+  private static Graph decomposed(Graph graph) {
+    Lift.Result lifted = Lift.attempt(graph);
+    return lifted.obstacle().isPresent() ? graph : InlineBodies.all().run(lifted.graph());
   }
 
   private static Stream<DynamicTest> cases(Function<Graph, Interpretation> form) {

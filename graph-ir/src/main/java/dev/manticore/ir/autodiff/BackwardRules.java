@@ -8,7 +8,6 @@ import dev.manticore.ir.ElementType;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
-import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
@@ -88,7 +87,35 @@ final class BackwardRules {
         .unary(
             "Erf",
             (o, x, y, dy) -> o.mul(dy, o.mul(o.exp(o.neg(o.mul(x, x))), 2 / Math.sqrt(Math.PI))))
+        .unary("Tan", (o, x, y, dy) -> o.mul(dy, o.add(o.mul(y, y), 1)))
+        .unary("Asin", (o, x, y, dy) -> o.div(dy, o.sqrt(o.sub(1, o.mul(x, x)))))
+        .unary("Acos", (o, x, y, dy) -> o.neg(o.div(dy, o.sqrt(o.sub(1, o.mul(x, x))))))
+        .unary("Atan", (o, x, y, dy) -> o.div(dy, o.add(o.mul(x, x), 1)))
+        .unary("Sinh", (o, x, y, dy) -> o.mul(dy, o.onnx("Cosh", x)))
+        .unary("Cosh", (o, x, y, dy) -> o.mul(dy, o.onnx("Sinh", x)))
+        .unary("Asinh", (o, x, y, dy) -> o.div(dy, o.sqrt(o.add(o.mul(x, x), 1))))
+        .unary("Acosh", (o, x, y, dy) -> o.div(dy, o.sqrt(o.add(o.mul(x, x), -1))))
+        .unary("Atanh", (o, x, y, dy) -> o.div(dy, o.sub(1, o.mul(x, x))))
+        .unary("Softsign", (o, x, y, dy) -> o.mul(dy, squared(o, o.sub(1, o.onnx("Abs", y)))))
+        .rule("Elu", ActivationRules.elu())
+        .rule("Selu", ActivationRules.selu())
+        .rule("Celu", ActivationRules.celu())
+        .rule("LeakyRelu", ActivationRules.leakyRelu())
+        .rule("ThresholdedRelu", ActivationRules.thresholdedRelu())
+        .rule("Shrink", ActivationRules.shrink())
+        .rule("HardSigmoid", ActivationRules.hardSigmoid())
+        .rule("HardSwish", ActivationRules.hardSwish())
+        .rule("Mish", ActivationRules.mish())
+        .rule("Swish", ActivationRules.swish())
+        .rule("Clip", ActivationRules::clip)
+        .rule("Dropout", ActivationRules::dropout)
+        .rule("Floor", ActivationRules::flat)
+        .rule("Ceil", ActivationRules::flat)
+        .rule("Round", ActivationRules::flat)
+        .rule("Sign", ActivationRules::flat)
+        .rule("Hardmax", ActivationRules::flat)
         .unary("Cast", (o, x, y, dy) -> o.cast(dy, x.elementType()))
+        .rule("CastLike", (b, n, dy) -> castLike(b, n, only(dy)))
         .rule("Gelu", BackwardRules::gelu)
         .own("Silu", unary((o, x, y, dy) -> o.own("SiluGrad", Attributes.NONE, 1, x, dy).get(0)))
         // Elementwise, several operands.
@@ -100,10 +127,21 @@ final class BackwardRules {
         .rule("Max", (b, n, dy) -> extremum(b, n, only(dy)))
         .rule("Min", (b, n, dy) -> extremum(b, n, only(dy)))
         .rule("Sum", BackwardRules::sum)
+        .rule("Mean", ActivationRules::mean)
+        .rule("Mod", ActivationRules::mod)
+        .rule("PRelu", ActivationRules::prelu)
         .rule("Where", BackwardRules::where)
         // Products.
         .rule("MatMul", BackwardRules::matMul)
         .rule("Gemm", BackwardRules::gemm)
+        .rule("Einsum", ActivationRules::einsum)
+        .rule("Conv", ConvolutionRules::conv)
+        .rule("ConvTranspose", ConvolutionRules::convTranspose)
+        // Pools.
+        .rule("AveragePool", ConvolutionRules::averagePool)
+        .rule("MaxPool", MovementRules::maxPool)
+        .rule("GlobalAveragePool", ConvolutionRules::globalAverage)
+        .rule("GlobalMaxPool", ConvolutionRules::globalMax)
         // Movement.
         .unary("Reshape", (o, x, y, dy) -> o.reshapeLike(dy, x))
         .unary("Flatten", (o, x, y, dy) -> o.reshapeLike(dy, x))
@@ -112,20 +150,38 @@ final class BackwardRules {
         .rule("Transpose", BackwardRules::transpose)
         .rule("Concat", BackwardRules::concat)
         .rule("Split", BackwardRules::split)
-        .rule("Slice", BackwardRules::slice)
-        .rule("Pad", BackwardRules::pad)
+        .rule("Slice", MovementRules::slice)
+        .rule("Pad", MovementRules::pad)
         .rule("Expand", (b, n, dy) -> List.of(Optional.of(b.unbroadcast(only(dy), n.input(0)))))
         .rule("Gather", BackwardRules::gather)
         .rule("GatherElements", BackwardRules::gatherElements)
+        .rule("GatherND", MovementRules::gatherNd)
+        .rule("ScatterElements", MovementRules::scatterElements)
+        .rule("ScatterND", MovementRules::scatterNd)
+        .rule("OneHot", MovementRules::oneHot)
+        .rule("Tile", MovementRules::tile)
+        .rule("Trilu", MovementRules::itself)
+        .rule("ReverseSequence", MovementRules::itself)
+        .rule("DepthToSpace", MovementRules::depthToSpace)
+        .rule("SpaceToDepth", MovementRules::spaceToDepth)
         // Reductions.
         .rule("ReduceSum", (b, n, dy) -> List.of(Optional.of(spread(b, n, only(dy)))))
         .rule("ReduceMean", BackwardRules::reduceMean)
+        .rule("ReduceMax", ReductionRules.extremum())
+        .rule("ReduceMin", ReductionRules.extremum())
+        .rule("ReduceProd", ReductionRules::product)
+        .rule("ReduceSumSquare", ReductionRules.sumSquare())
+        .rule("ReduceL1", ReductionRules.l1())
+        .rule("ReduceL2", ReductionRules.l2())
+        .rule("ReduceLogSum", ReductionRules.logSum())
+        .rule("ReduceLogSumExp", ReductionRules.logSumExp())
+        .rule("TopK", ReductionRules::topK)
         .rule("CumSum", BackwardRules::cumSum)
         // Normalisation.
         .rule("Softmax", BackwardRules::softmax)
         .rule("LogSoftmax", BackwardRules::logSoftmax)
-        .rule("LayerNormalization", BackwardRules::layerNormalization)
-        .rule("RMSNormalization", BackwardRules::rmsNormalization)
+        .rule("LayerNormalization", ReductionRules::layerNormalization)
+        .rule("RMSNormalization", ReductionRules::rmsNormalization)
         // Our own.
         .own("CausalConv", BackwardRules::causalConv)
         .own("SelectiveScan", BackwardRules::selectiveScan)
@@ -136,7 +192,7 @@ final class BackwardRules {
         .buildOrThrow();
   }
 
-  private static Value only(List<Optional<Value>> gradients) {
+  static Value only(List<Optional<Value>> gradients) {
     for (int i = 1; i < gradients.size(); i++) {
       if (gradients.get(i).isPresent()) {
         throw new IrException("only the first output can be differentiated");
@@ -146,6 +202,14 @@ final class BackwardRules {
   }
 
   // ---- Elementwise
+
+  private static Value squared(Ops o, Value x) {
+    return o.mul(x, x);
+  }
+
+  private static List<Optional<Value>> castLike(Backward b, Node node, Value dy) {
+    return List.of(Optional.of(b.ops().cast(dy, node.input(0).elementType())), Optional.empty());
+  }
 
   private static List<Optional<Value>> gelu(Backward b, Node node, List<Optional<Value>> dy) {
     Ops o = b.ops();
@@ -159,7 +223,7 @@ final class BackwardRules {
   }
 
   /** Gradients of two operands that broadcast against each other; computed only where wanted. */
-  private static List<Optional<Value>> broadcast(Backward b, Node node, Value first, Value second) {
+  static List<Optional<Value>> broadcast(Backward b, Node node, Value first, Value second) {
     return List.of(
         b.wants(node.input(0))
             ? Optional.of(b.unbroadcast(first, node.input(0)))
@@ -197,17 +261,23 @@ final class BackwardRules {
             : Optional.empty());
   }
 
-  /** For a constant exponent: d x^p = p x^(p-1). */
+  /** d x^p = p x^(p-1) dx + x^p log(x) dp. */
   private static List<Optional<Value>> pow(Backward b, Node node, List<Optional<Value>> dy) {
     Ops o = b.ops();
     Value x = node.input(0);
     Value power = node.input(1);
-    if (b.wants(power)) {
-      throw new IrException(node + ": the exponent cannot be differentiated");
-    }
     Value exponent = o.cast(power, x.elementType());
-    Value slope = o.mul(o.onnx("Pow", x, o.add(exponent, -1)), exponent);
-    return Backward.of(b.unbroadcast(o.mul(only(dy), slope), x));
+    List<Optional<Value>> gradients = new ArrayList<>(List.of(Optional.empty(), Optional.empty()));
+    if (b.wants(x)) {
+      Value slope = o.mul(o.onnx("Pow", x, o.add(exponent, -1)), exponent);
+      gradients.set(0, Optional.of(b.unbroadcast(o.mul(only(dy), slope), x)));
+    }
+    if (b.wants(power)) {
+      Value slope = o.mul(node.output(), o.onnx("Log", x));
+      Value gradient = o.cast(o.mul(only(dy), slope), power.elementType());
+      gradients.set(1, Optional.of(b.unbroadcast(gradient, power)));
+    }
+    return gradients;
   }
 
   /** The gradient goes to the operand that was chosen; to both where they are equal. */
@@ -249,10 +319,10 @@ final class BackwardRules {
     Ops o = b.ops();
     Value x = node.input(0);
     Value y = node.input(1);
-    if (x.shape().rank() < 2 || y.shape().rank() < 2) {
-      throw new IrException(node + ": products with a vector are not differentiated");
-    }
     Value g = only(dy);
+    if (x.shape().rank() == 1 || y.shape().rank() == 1) {
+      return withVectors(b, x, y, g);
+    }
     // A matrix on the right is shared by all rows on the left: its gradient is one product over all
     // of them.
     boolean shared = y.shape().rank() == 2 && x.shape().rank() > 2;
@@ -265,6 +335,20 @@ final class BackwardRules {
             : shared
                 ? Optional.of(o.matMul(o.transposeLast(b.asMatrix(x)), b.asMatrix(g)))
                 : Optional.of(b.unbroadcast(o.matMul(o.transposeLast(x), g), y)));
+  }
+
+  /** A vector on the left is a matrix of one row, one on the right a matrix of one column. */
+  private static List<Optional<Value>> withVectors(Backward b, Value x, Value y, Value dy) {
+    Ops o = b.ops();
+    Value left = x.shape().rank() == 1 ? o.unsqueeze(x, 0) : x;
+    Value right = y.shape().rank() == 1 ? o.unsqueeze(y, 1) : y;
+    Value column = y.shape().rank() == 1 ? o.unsqueeze(dy, -1) : dy;
+    Value g = x.shape().rank() == 1 ? o.unsqueeze(column, -2) : column;
+    Value dx = b.unbroadcast(o.matMul(g, o.transposeLast(right)), left);
+    Value dright = b.unbroadcast(o.matMul(o.transposeLast(left), g), right);
+    return List.of(
+        b.wants(x) ? Optional.of(o.reshapeLike(dx, x)) : Optional.empty(),
+        b.wants(y) ? Optional.of(o.reshapeLike(dright, y)) : Optional.empty());
   }
 
   private static List<Optional<Value>> gemm(Backward b, Node node, List<Optional<Value>> dy) {
@@ -320,49 +404,8 @@ final class BackwardRules {
     return Backward.of(b.ops().concat(axis(node, 0), parts));
   }
 
-  private static Value zerosLike(Backward b, Value value) {
+  static Value zerosLike(Backward b, Value value) {
     return b.ops().expand(b.ops().scalar(value.elementType(), 0), b.ops().shapeOf(value));
-  }
-
-  private static List<Optional<Value>> slice(Backward b, Node node, List<Optional<Value>> dy) {
-    Value x = node.input(0);
-    long[] starts = constant(b, node, 1);
-    long[] axes = node.hasInput(3) ? constant(b, node, 3) : range(starts.length);
-    long[] steps = node.hasInput(4) ? constant(b, node, 4) : filled(starts.length, 1);
-    Value gradient = only(dy);
-    for (int i = 0; i < starts.length; i++) {
-      if (steps[i] != 1) {
-        throw new IrException(node + ": slices with steps are not differentiated");
-      }
-      int axis = (int) (axes[i] < 0 ? axes[i] + x.shape().rank() : axes[i]);
-      long extent = x.shape().dim(axis).extent();
-      long taken = node.output().shape().dim(axis).extent();
-      long start = Math.max(0, Math.min(extent, starts[i] < 0 ? starts[i] + extent : starts[i]));
-      if (taken != extent) {
-        gradient = b.ops().pad(gradient, axis, start, extent - start - taken);
-      }
-    }
-    return Backward.of(gradient);
-  }
-
-  private static List<Optional<Value>> pad(Backward b, Node node, List<Optional<Value>> dy) {
-    if (!node.attributes().stringValue("mode", "constant").equals("constant")) {
-      throw new IrException(node + ": only constant padding is differentiated");
-    }
-    Value x = node.input(0);
-    long[] pads = constant(b, node, 1);
-    long[] axes = node.hasInput(3) ? constant(b, node, 3) : range(pads.length / 2);
-    Value gradient = only(dy);
-    for (int i = 0; i < axes.length; i++) {
-      int axis = (int) (axes[i] < 0 ? axes[i] + x.shape().rank() : axes[i]);
-      if (pads[i] < 0 || pads[i + axes.length] < 0) {
-        throw new IrException(node + ": negative padding is not differentiated");
-      }
-      if (pads[i] != 0 || pads[i + axes.length] != 0) {
-        gradient = b.ops().slice(gradient, axis, pads[i], pads[i] + x.shape().dim(axis).extent());
-      }
-    }
-    return Backward.of(gradient);
   }
 
   /** Along the first axis of a table the gradient is summed by row; elsewhere by element. */
@@ -384,10 +427,8 @@ final class BackwardRules {
                   only(dy))
               .get(0));
     }
-    int rank = table.shape().rank();
-    int indexRank = indices.shape().rank();
-    if (axis == 0 && rank == 1) {
-      Value column = o.unsqueeze(only(dy), indexRank);
+    if (axis == 0 && table.shape().rank() == 1) {
+      Value column = o.unsqueeze(only(dy), indices.shape().rank());
       Value rows =
           o.own(
                   "EmbeddingGrad",
@@ -398,38 +439,41 @@ final class BackwardRules {
               .get(0);
       return Backward.of(o.reshapeLike(rows, table));
     }
-    // Bring the gathered axes to the front, sum by row, and put the axis back.
-    long[] toFront = new long[rank + indexRank - 1];
-    int next = 0;
-    for (int i = 0; i < indexRank; i++) {
-      toFront[next++] = axis + i;
-    }
-    for (int i = 0; i < rank + indexRank - 1; i++) {
-      if (i < axis || i >= axis + indexRank) {
-        toFront[next++] = i;
-      }
-    }
-    long[] others = new long[rank - 1];
-    long width = 1;
-    for (int i = 0, at = 0; i < rank; i++) {
-      if (i != axis) {
-        others[at] = table.shape().dim(i).extent();
-        width *= others[at++];
-      }
-    }
-    long rowCount = table.shape().dim(axis).extent();
-    Value front = o.reshape(o.transpose(only(dy), toFront), -1, width);
-    Value rows =
-        o.own("EmbeddingGrad", Attributes.of("rows", rowCount), 1, o.reshape(indices, -1), front)
-            .get(0);
-    long[] unfolded = new long[rank];
-    unfolded[0] = rowCount;
-    System.arraycopy(others, 0, unfolded, 1, others.length);
-    long[] back = new long[rank];
+    int indexRank = indices.shape().rank();
+    long extent = table.shape().dim(axis).extent();
+    // The gathered axes become one.
+    int rank = table.shape().rank();
+    long[] joined = new long[rank];
     for (int i = 0; i < rank; i++) {
-      back[i] = i < axis ? i + 1 : i == axis ? 0 : i;
+      joined[i] = i == axis ? -1 : table.shape().dim(i).extent();
     }
-    return Backward.of(o.transpose(o.reshape(rows, unfolded), back));
+    Value flat = indexRank == 1 ? only(dy) : o.reshape(only(dy), joined);
+    Value places = indexRank == 1 ? indices : o.reshape(indices, -1);
+    return Backward.of(gatherGradient(o, flat, places, axis, extent));
+  }
+
+  /**
+   * The gradient of gathering along an axis of a given extent, by a vector of indices: that axis is
+   * brought to the front, summed by index, and put back.
+   */
+  static Value gatherGradient(Ops o, Value dy, Value indices, int axis, long extent) {
+    int rank = dy.shape().rank();
+    long[] toFront = new long[rank];
+    long[] back = new long[rank];
+    long[] unfolded = new long[rank];
+    unfolded[0] = extent;
+    long width = 1;
+    for (int i = 0; i < rank; i++) {
+      toFront[i] = i == 0 ? axis : i <= axis ? i - 1 : i;
+      back[i] = i < axis ? i + 1 : i == axis ? 0 : i;
+      if (i > 0) {
+        unfolded[i] = dy.shape().dim((int) toFront[i]).extent();
+        width *= unfolded[i];
+      }
+    }
+    Value front = o.reshape(o.transpose(dy, toFront), -1, width);
+    Value rows = o.own("EmbeddingGrad", Attributes.of("rows", extent), 1, indices, front).get(0);
+    return o.transpose(o.reshape(rows, unfolded), back);
   }
 
   private static List<Optional<Value>> gatherElements(
@@ -448,7 +492,7 @@ final class BackwardRules {
   // ---- Reductions
 
   /** The gradient of a sum, spread over what was summed. */
-  private static Value spread(Backward b, Node node, Value dy) {
+  static Value spread(Backward b, Node node, Value dy) {
     Value x = node.input(0);
     int rank = x.shape().rank();
     long[] axes = reducedAxes(b, node);
@@ -495,38 +539,6 @@ final class BackwardRules {
     long axis = node.attributes().intValue("axis", -1);
     Value total = o.reduceSumKeep(only(dy), axis);
     return Backward.of(o.sub(only(dy), o.mul(o.exp(node.output()), total)));
-  }
-
-  private static List<Optional<Value>> layerNormalization(
-      Backward b, Node node, List<Optional<Value>> dy) {
-    Shape shape = node.input(0).shape();
-    long axis = node.attributes().intValue("axis", -1);
-    if (axis != -1 && axis != shape.rank() - 1) {
-      throw new IrException(node + ": only normalisation over the last axis is differentiated");
-    }
-    Value mean = node.output(1);
-    Value deviation = node.output(2);
-    List<Value> gradients =
-        b.ops()
-            .own(
-                "LayerNormGrad",
-                Attributes.NONE,
-                3,
-                node.input(0),
-                node.input(1),
-                mean,
-                deviation,
-                only(dy));
-    return gradients.stream().map(Optional::of).toList();
-  }
-
-  private static List<Optional<Value>> rmsNormalization(
-      Backward b, Node node, List<Optional<Value>> dy) {
-    Attributes epsilon =
-        Attributes.of("epsilon", Attribute.of(node.attributes().floatValue("epsilon", 1e-5f)));
-    return b.ops().own("RmsNormGrad", epsilon, 2, node.input(0), node.input(1), only(dy)).stream()
-        .map(Optional::of)
-        .toList();
   }
 
   // ---- Our own
@@ -603,7 +615,7 @@ final class BackwardRules {
     return (int) node.attributes().intValue("axis", otherwise);
   }
 
-  private static long[] constant(Backward b, Node node, int index) {
+  static long[] constant(Backward b, Node node, int index) {
     Tensor tensor =
         b.ops()
             .editor()
@@ -618,13 +630,13 @@ final class BackwardRules {
     return tensor.toLongs();
   }
 
-  private static long[] range(int count) {
+  static long[] range(int count) {
     long[] values = new long[count];
     Arrays.setAll(values, i -> i);
     return values;
   }
 
-  private static long[] filled(int count, long value) {
+  static long[] filled(int count, long value) {
     long[] values = new long[count];
     Arrays.fill(values, value);
     return values;

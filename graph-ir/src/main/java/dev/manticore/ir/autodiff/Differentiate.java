@@ -7,6 +7,7 @@ import com.google.common.collect.Lists;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
 import dev.manticore.ir.Origin;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.TensorType;
@@ -31,6 +32,10 @@ import java.util.Set;
 public final class Differentiate {
 
   private static final String PASS = "differentiate";
+
+  /** How many outputs the rules of operators read that may come with fewer. */
+  private static final ImmutableMap<String, Integer> OUTPUTS_READ =
+      ImmutableMap.of("LayerNormalization", 3, "MaxPool", 2, "Dropout", 2, "TopK", 2);
 
   private Differentiate() {}
 
@@ -106,25 +111,30 @@ public final class Differentiate {
   }
 
   private static void complete(GraphEditor editor, Node node) {
-    if (node.op().isOnnx("LayerNormalization") && node.outputs().size() < 3) {
-      List<Value> outputs = new ArrayList<>(node.presentOutputs());
-      List<TensorType> types =
-          editor.infer(node.op(), node.name(), node.attributes(), node.inputs(), 3);
-      for (int i = outputs.size(); i < 3; i++) {
-        outputs.add(
-            new Value(
-                editor.freshName(node.name() + (i == 1 ? ".mean" : ".inverse")), types.get(i)));
-      }
-      editor.replaceNode(
-          node,
-          new Node(
-              node.op(),
-              node.name(),
-              node.attributes(),
-              node.inputs(),
-              outputs.stream().map(Optional::of).collect(ImmutableList.toImmutableList()),
-              node.origin()));
+    int wanted =
+        node.op().domain().equals(OpId.ONNX) ? OUTPUTS_READ.getOrDefault(node.op().name(), 0) : 0;
+    if (node.presentOutputs().size() >= wanted) {
+      return;
     }
+    List<TensorType> types =
+        editor.infer(node.op(), node.name(), node.attributes(), node.inputs(), wanted);
+    ImmutableList.Builder<Optional<Value>> outputs = ImmutableList.builder();
+    for (int i = 0; i < wanted; i++) {
+      outputs.add(
+          Optional.of(
+              node.hasOutput(i)
+                  ? node.output(i)
+                  : new Value(editor.freshName(node.name() + ".output" + i), types.get(i))));
+    }
+    editor.replaceNode(
+        node,
+        new Node(
+            node.op(),
+            node.name(),
+            node.attributes(),
+            node.inputs(),
+            outputs.build(),
+            node.origin()));
   }
 
   private static Set<Value> reachedFrom(List<Node> order, Collection<Value> wanted) {

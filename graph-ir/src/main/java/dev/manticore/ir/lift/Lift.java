@@ -1,7 +1,6 @@
 package dev.manticore.ir.lift;
 
 import com.google.common.collect.ImmutableSet;
-import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -13,7 +12,6 @@ import dev.manticore.ir.Origin;
 import dev.manticore.ir.build.Ops;
 import dev.manticore.ir.pass.GraphProperty;
 import dev.manticore.ir.pass.Pass;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -94,10 +92,13 @@ public final class Lift implements Pass {
                 editor.opset(domain, domain.equals(OpId.ONNX) ? OpId.OPSET : version));
     graph.metadata().forEach(editor::metadata);
     graph.functions().forEach(function -> editor.function(lift(function)));
+    editor.model(graph.model());
+    editor.annotations(graph.annotations());
   }
 
   private Graph.Function lift(Graph.Function function) {
-    return new Graph.Function(function.op(), function.attributes(), run(function.body()));
+    return new Graph.Function(
+        function.op(), function.attributes(), function.defaults(), run(function.body()));
   }
 
   private Node lift(GraphEditor editor, Ops ops, Graph graph, Node node) {
@@ -129,7 +130,8 @@ public final class Lift implements Pass {
           adapted.attributes(),
           adapted.inputs(),
           adapted.outputs(),
-          adapted == current ? node.origin() : origin);
+          adapted == current ? node.origin() : origin,
+          node.annotations());
     } catch (IrException e) {
       throw new ManticoreException(
           "MNT-LIFT",
@@ -149,25 +151,23 @@ public final class Lift implements Pass {
   }
 
   private Node withSubgraphs(GraphEditor editor, Node node) {
-    if (node.attributes().graphs().isEmpty()) {
-      return node;
-    }
-    Map<String, Attribute> attributes = new LinkedHashMap<>(node.attributes().values());
-    attributes.replaceAll(
-        (key, attribute) -> {
-          if (attribute instanceof Attribute.GraphValue subgraph) {
-            GraphEditor inner = editor.subgraph(subgraph.value().name());
-            fill(inner, subgraph.value());
-            return Attribute.of(inner.freeze());
-          }
-          return attribute;
-        });
-    return new Node(
-        node.op(),
-        node.name(),
-        Attributes.of(attributes),
-        node.inputs(),
-        node.outputs(),
-        node.origin());
+    Attributes attributes =
+        node.attributes()
+            .mapGraphs(
+                subgraph -> {
+                  GraphEditor inner = editor.subgraph(subgraph.name());
+                  fill(inner, subgraph);
+                  return inner.freeze();
+                });
+    return attributes == node.attributes()
+        ? node
+        : new Node(
+            node.op(),
+            node.name(),
+            attributes,
+            node.inputs(),
+            node.outputs(),
+            node.origin(),
+            node.annotations());
   }
 }

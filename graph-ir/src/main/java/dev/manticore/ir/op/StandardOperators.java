@@ -1,6 +1,7 @@
 package dev.manticore.ir.op;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
 import dev.manticore.ir.OpId;
 
 /** All entries of the standard catalogue, gathered from the families of operators. */
@@ -24,6 +25,7 @@ final class StandardOperators {
     operators.putAll(LossOperators.all());
     operators.putAll(ControlOperators.all());
     operators.putAll(ManticoreOperators.all());
-    return operators.buildOrThrow();
+    return ImmutableMap.copyOf(
+        Maps.transformEntries(operators.buildOrThrow(), Decompositions::with));
   }
 }

@@ -53,7 +53,7 @@ public final class Lowering {
     Graph plain =
         PassPipeline.of(
                 new Lift(),
-                InlineBodies.all(),
+                InlineBodies.of(op -> !op.domain().equals(OpId.ONNX)),
                 new FoldConstants(),
                 new Simplify(),
                 new CommonSubexpressions())
