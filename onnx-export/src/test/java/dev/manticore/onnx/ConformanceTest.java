@@ -8,6 +8,7 @@ import dev.manticore.ir.NotCoveredException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.lift.Lift;
 import dev.manticore.ir.pass.InlineBodies;
+import dev.manticore.ir.pass.PassPipeline;
 import dev.manticore.onnx.conformance.ConformanceCase;
 import dev.manticore.onnx.conformance.Interpretation;
 import dev.manticore.testdata.Fixtures;
@@ -37,12 +38,9 @@ class ConformanceTest {
 
   @TestFactory
   Stream<DynamicTest> liftedAndDecomposedOnnxNodeTests() {
-    return cases(graph -> Interpretation.unlifted(decomposed(graph)));
-  }
-
-  private static Graph decomposed(Graph graph) {
-    Lift.Result lifted = Lift.attempt(graph);
-    return lifted.obstacle().isPresent() ? graph : InlineBodies.all().run(lifted.graph());
+    return cases(
+        graph ->
+            Interpretation.unlifted(PassPipeline.of(new Lift(), InlineBodies.all()).run(graph)));
   }
 
   private static Stream<DynamicTest> cases(Function<Graph, Interpretation> form) {
