@@ -2,25 +2,21 @@ package dev.manticore.onnx.huggingface;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import com.google.common.math.LongMath;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.random.Draws;
 import dev.manticore.onnx.huggingface.Parameter.Initializer;
-import java.math.RoundingMode;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /**
  * Mamba-1 ({@code paper.md} §3.4) in Hugging Face's layout, {@code model_type} mamba, and in that
- * of its authors, {@code state-spaces}: other configuration keys, another name of the table, and a
- * table whose rows are padded to {@code pad_vocab_size_multiple}.
+ * of its authors ({@link StateSpaces}).
  */
 final class Mamba implements Family {
 
-  private static final long LAYER_LIMIT = 4096;
   private static final ImmutableList<String> SCHEMES = ImmutableList.of("random", "constant");
   private static final ImmutableList<String> SSM_KEYS =
       ImmutableList.of(
@@ -45,21 +41,17 @@ final class Mamba implements Family {
 
   @Override
   public boolean recognises(ModelConfig config) {
-    return isStateSpaces(config) || config.isOfType(name());
-  }
-
-  private static boolean isStateSpaces(ModelConfig config) {
-    return !config.has("model_type") && config.has("d_model") && config.has("n_layer");
+    return config.isOfType(name()) || StateSpaces.isLayout(config) && !StateSpaces.isMamba2(config);
   }
 
   @Override
   public Architecture architecture(ModelConfig config) {
-    return isStateSpaces(config) ? stateSpaces(config) : huggingFace(config);
+    return StateSpaces.isLayout(config) ? stateSpaces(config) : huggingFace(config);
   }
 
   private static Model huggingFace(ModelConfig config) {
     long hidden = config.extent("hidden_size", 768);
-    long inner = expanded(config, hidden);
+    long inner = StateSpaces.expanded(config, hidden);
     config.choice("hidden_act", "silu", ImmutableList.of("silu", "swish"));
     return new Model(
         config,
@@ -70,7 +62,7 @@ final class Mamba implements Family {
         config.extent("state_size", 16),
         config.extent("conv_kernel", 4),
         rank(config, "time_step_rank", hidden),
-        (int) config.count("num_hidden_layers", 32, LAYER_LIMIT),
+        (int) config.count("num_hidden_layers", 32, StateSpaces.LAYER_LIMIT),
         config.flag("use_bias", false),
         config.flag("use_conv_bias", true),
         config.flag("tie_word_embeddings", true),
@@ -87,33 +79,17 @@ final class Mamba implements Family {
 
   private static Model stateSpaces(ModelConfig config) {
     long hidden = config.extent("d_model", 2560);
-    ModelConfig mixer = config.object("ssm_cfg");
-    for (String key : mixer.keys()) {
-      if (!SSM_KEYS.contains(key)) {
-        throw mixer.refuse(key, "left out: Mamba-1 has no such setting");
-      }
-    }
-    mixer.choice("layer", "Mamba1", ImmutableList.of("Mamba1"));
-    if (!config.flag("rms_norm", true)) {
-      throw config.refuse("rms_norm", "true");
-    }
-    for (String key : List.of("d_intermediate", "attn_layer_idx")) {
-      if (config.has(key) && !List.of("0", "[]").contains(config.value(key).toString())) {
-        throw config.refuse(key, "left out: only Mamba layers are supported");
-      }
-    }
-    long multiple = config.extent("pad_vocab_size_multiple", 8);
-    long vocabulary = config.extent("vocab_size", 50277);
+    ModelConfig mixer = StateSpaces.mixer(config, "Mamba-1", SSM_KEYS);
     return new Model(
         config,
-        "backbone.embedding",
-        LongMath.divide(vocabulary, multiple, RoundingMode.CEILING) * multiple,
+        StateSpaces.TABLE,
+        StateSpaces.rows(config),
         hidden,
-        expanded(mixer, hidden),
+        StateSpaces.expanded(mixer, hidden),
         mixer.extent("d_state", 16),
         mixer.extent("d_conv", 4),
         rank(mixer, "dt_rank", hidden),
-        (int) config.count("n_layer", 64, LAYER_LIMIT),
+        (int) config.count("n_layer", 64, StateSpaces.LAYER_LIMIT),
         mixer.flag("bias", false),
         mixer.flag("conv_bias", true),
         config.flag("tie_embeddings", true),
@@ -126,14 +102,6 @@ final class Mamba implements Family {
             mixer.positive("dt_max", 0.1),
             mixer.positive("dt_init_floor", 1e-4),
             true));
-  }
-
-  private static long expanded(ModelConfig config, long hidden) {
-    double inner = Math.floor(config.positive("expand", 2) * hidden);
-    if (inner < 1 || inner > ModelConfig.EXTENT_LIMIT) {
-      throw config.refuse("expand", "the ratio of the inner width to the width, " + hidden);
-    }
-    return (long) inner;
   }
 
   private static long rank(ModelConfig config, String key, long hidden) {
@@ -161,15 +129,6 @@ final class Mamba implements Family {
     Initializer timeStepWeight(long rank) {
       double bound = scale / StrictMath.sqrt(rank);
       return scheme.equals("constant") ? Initializer.constant(bound) : Initializer.uniform(bound);
-    }
-
-    /** The inverse of softplus at time steps drawn uniformly in their logarithm. */
-    Initializer timeStepBias() {
-      return (index, draws) -> {
-        double logarithm = draws.uniform(StrictMath.log(least), StrictMath.log(largest));
-        double step = Math.max(StrictMath.exp(logarithm), floor);
-        return step + StrictMath.log(-StrictMath.expm1(-step));
-      };
     }
   }
 
@@ -204,22 +163,25 @@ final class Mamba implements Family {
         if (convolutionBias) {
           all.add(mixer + ".conv1d.bias", convolution, inner);
         }
-        all.weight(mixer + ".in_proj", fanIn(hidden, 1), 2 * inner, hidden);
+        all.weight(mixer + ".in_proj", StateSpaces.fanIn(hidden, 1), 2 * inner, hidden);
         if (projectionBias) {
           all.bias(mixer + ".in_proj", 2 * inner);
         }
-        all.weight(mixer + ".x_proj", fanIn(inner, 1), rank + 2 * state, inner);
+        all.weight(mixer + ".x_proj", StateSpaces.fanIn(inner, 1), rank + 2 * state, inner);
         all.weight(mixer + ".dt_proj", initial.timeStepWeight(rank), inner, rank);
-        all.add(mixer + ".dt_proj.bias", initial.timeStepBias(), inner);
+        all.add(
+            mixer + ".dt_proj.bias",
+            StateSpaces.timeStepBias(initial.least(), initial.largest(), initial.floor()),
+            inner);
         double residuals = initial.rescale() ? StrictMath.sqrt(layers) : 1;
-        all.weight(mixer + ".out_proj", fanIn(inner, residuals), hidden, inner);
+        all.weight(mixer + ".out_proj", StateSpaces.fanIn(inner, residuals), hidden, inner);
         if (projectionBias) {
           all.bias(mixer + ".out_proj", hidden);
         }
       }
       all.weight("backbone.norm_f", Initializer.constant(1), hidden);
       if (!tied) {
-        all.weight("lm_head", fanIn(hidden, 1), rows, hidden);
+        all.weight("lm_head", StateSpaces.fanIn(hidden, 1), rows, hidden);
       }
       return all.build();
     }
@@ -260,10 +222,8 @@ final class Mamba implements Family {
 
     @Override
     public ModelConfig completed() {
-      if (table.equals("backbone.embedding")) {
-        // All else that is absent has the same default wherever this layout is read.
-        return config.withDefaults(
-            ImmutableMap.of("vocab_size", rows, "pad_vocab_size_multiple", 8, "ssm_cfg", Map.of()));
+      if (table.equals(StateSpaces.TABLE)) {
+        return StateSpaces.completed(config, rows);
       }
       return config.withDefaults(
           ImmutableMap.<String, Object>builder()
@@ -287,7 +247,7 @@ final class Mamba implements Family {
 
     private Value mixer(Network network, String module, Value input) {
       List<Value> halves = network.split(network.linear(module + ".in_proj", input), inner, inner);
-      Value x = network.silu(convolution(network, module + ".conv1d", halves.get(0)));
+      Value x = network.silu(network.causalConv(module + ".conv1d", halves.get(0)));
       List<Value> pieces = network.split(network.linear(module + ".x_proj", x), rank, state, state);
       Value delta = network.op("Softplus", network.linear(module + ".dt_proj", pieces.get(0)));
       Value decay = network.op("Neg", network.op("Exp", network.parameter(module + ".A_log")));
@@ -298,21 +258,9 @@ final class Mamba implements Family {
       return network.linear(module + ".out_proj", gated);
     }
 
-    private Value convolution(Network network, String module, Value x) {
-      Value weight = network.parameter(module + ".weight");
-      return convolutionBias
-          ? network.own("CausalConv", x, weight, network.parameter(module + ".bias"))
-          : network.own("CausalConv", x, weight);
-    }
-
     /** The logarithm of 1, 2, …, N in each row. */
     private double stateDecay(long index, Draws draws) {
       return StrictMath.log(index % state + 1);
-    }
-
-    /** PyTorch's default of Linear, made smaller by a divisor. */
-    private static Initializer fanIn(long in, double divisor) {
-      return Initializer.uniform(1 / (StrictMath.sqrt(in) * divisor));
     }
   }
 }

@@ -20,7 +20,7 @@ import java.util.stream.Collectors;
 
 /**
  * Language models of the families that can be built: GPT-2, GPT-Neo, GPT-NeoX (Pythia), and Mamba-1
- * in Hugging Face's and in the state-spaces layout.
+ * and Mamba-2 in Hugging Face's and in the state-spaces layout.
  *
  * <p>Graphs read {@code input_ids} i64[batch,length] and give {@code logits} f32[batch,length,V].
  * Their parameters have the names and the layout of the checkpoint, and are float32. A head tied to
@@ -29,7 +29,7 @@ import java.util.stream.Collectors;
 public final class Models {
 
   private static final ImmutableList<Family> FAMILIES =
-      ImmutableList.of(new Gpt2(), new GptNeo(), new GptNeoX(), new Mamba());
+      ImmutableList.of(new Gpt2(), new GptNeo(), new GptNeoX(), new Mamba(), new Mamba2());
   private static final int REPORTED = 5;
 
   private Models() {}
@@ -58,8 +58,8 @@ public final class Models {
   }
 
   /**
-   * A graph with initial parameters, drawn as the family's authors do ({@code paper.md} §3.1 and
-   * §3.4); the same seed gives the same parameters on every machine.
+   * A graph with initial parameters, drawn as the family's authors do ({@code paper.md} §3.1, §3.4
+   * and §3.5); the same seed gives the same parameters on every machine.
    *
    * @throws ManticoreException {@code MNT-CONFIG} if the configuration is not supported
    */

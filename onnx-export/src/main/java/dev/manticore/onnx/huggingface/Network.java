@@ -76,6 +76,10 @@ final class Network {
     return editor.add(OpId.manticore(name), operands);
   }
 
+  Value own(String name, Attributes attributes, Value... operands) {
+    return editor.add(OpId.manticore(name), attributes, operands);
+  }
+
   Value constant(Tensor value) {
     return editor.constant(value);
   }
@@ -128,11 +132,29 @@ final class Network {
 
   /** Root-mean-square normalisation over the last axis. */
   Value rmsNorm(String module, Value x, double epsilon) {
-    return op("RMSNormalization", lastAxis(epsilon), x, parameter(module + ".weight"));
+    return rmsNorm(x, parameter(module + ".weight"), epsilon);
+  }
+
+  Value rmsNorm(Value x, Value scale, double epsilon) {
+    return op("RMSNormalization", lastAxis(epsilon), x, scale);
   }
 
   Value silu(Value x) {
     return op("Mul", x, op("Sigmoid", x));
+  }
+
+  /** Reshapes as ONNX does: 0 keeps an extent, -1 is what remains. */
+  Value reshape(Value x, long... shape) {
+    return op("Reshape", x, constant(Tensor.vector(shape)));
+  }
+
+  /**
+   * A depthwise convolution over the length that sees no later token; bias as in {@link #linear}.
+   */
+  Value causalConv(String module, Value x) {
+    Value weight = parameter(module + ".weight");
+    Value bias = parameters.get(module + ".bias");
+    return bias == null ? own("CausalConv", x, weight) : own("CausalConv", x, weight, bias);
   }
 
   Value transpose(Value x, long... permutation) {

@@ -24,7 +24,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class ComputationTest {
 
   @ParameterizedTest
-  @CsvSource({"gpt2,97", "gpt-neo,97", "gpt-neox,104", "mamba,97", "mamba-state-spaces,104"})
+  @CsvSource({
+    "gpt2,97",
+    "gpt-neo,97",
+    "gpt-neox,104",
+    "mamba,97",
+    "mamba-state-spaces,104",
+    "mamba2,97"
+  })
   void computesWhatHuggingFaceComputes(String name, long vocabulary) {
     Path fixture = fixture(name);
     Map<String, Tensor> reference =
@@ -55,6 +62,9 @@ final class ComputationTest {
         "'model_type': 'mamba', 'num_hidden_layers': 2, 'use_bias': true, 'use_conv_bias': false",
         "'model_type': 'mamba', 'num_hidden_layers': 1, 'expand': 1.5, 'conv_kernel': 3,"
             + " 'time_step_rank': 2, 'state_size': 5, 'tie_word_embeddings': false",
+        "'model_type': 'mamba2', 'num_hidden_layers': 2, 'head_dim': 4, 'n_groups': 2,"
+            + " 'state_size': 3, 'chunk_size': 3",
+        "'d_model': 8, 'n_layer': 1, 'ssm_cfg': {'layer': 'Mamba2', 'headdim': 8, 'd_state': 3}",
         "'d_model': 8, 'n_layer': 1, 'ssm_cfg': {'bias': true, 'conv_bias': false, 'dt_rank': 3}",
       })
   void seesNoLaterTokens(String keys) {

@@ -46,10 +46,21 @@ final class ModelsTest {
       {"d_model": 8, "n_layer": 2, "vocab_size": 11, "ssm_cfg": {"d_state": 4}}
       """;
 
+  private static final String MAMBA2 =
+      """
+      {"model_type": "mamba2", "vocab_size": 11, "hidden_size": 16, "num_hidden_layers": 2,
+       "state_size": 4, "head_dim": 2, "n_groups": 2, "time_step_limit": [0.0, Infinity]}
+      """;
+  private static final String MAMBA2_STATE_SPACES =
+      """
+      {"d_model": 16, "n_layer": 2, "vocab_size": 11, "pad_vocab_size_multiple": 16,
+       "ssm_cfg": {"layer": "Mamba2", "headdim": 2, "d_state": 4}}
+      """;
+
   @TempDir private Path directory;
 
   @ParameterizedTest
-  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox", "mamba", "mamba-state-spaces"})
+  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox", "mamba", "mamba-state-spaces", "mamba2"})
   void buildsTheFixtures(String name) {
     Path fixture = fixture(name);
 
@@ -67,7 +78,7 @@ final class ModelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox", "mamba", "mamba-state-spaces"})
+  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox", "mamba", "mamba-state-spaces", "mamba2"})
   void writesTheTensorsThatItRead(String name) {
     Path fixture = fixture(name);
     Graph graph = Models.load(fixture);
@@ -86,7 +97,7 @@ final class ModelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {GPT_NEO, MAMBA, STATE_SPACES})
+  @ValueSource(strings = {GPT_NEO, MAMBA, STATE_SPACES, MAMBA2, MAMBA2_STATE_SPACES})
   void drawsTheSameParametersForTheSameSeed(String text) {
     ModelConfig config = ModelConfig.parse("config", text);
 
@@ -115,6 +126,54 @@ final class ModelsTest {
     for (double weight : drawn.get(mixer + "out_proj.weight").toDoubles()) {
       assertThat(Math.abs(weight)).isLessThan(1 / Math.sqrt(16 * 2));
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"false,backbone.embeddings,11", "true,backbone.embedding,16"})
+  void drawsMamba2AsItsAuthorsDo(boolean stateSpaces, String table, long rows) {
+    String text = stateSpaces ? MAMBA2_STATE_SPACES : MAMBA2;
+
+    Map<String, Tensor> drawn =
+        Models.parameters(Models.fresh("m", ModelConfig.parse("config", text), 1));
+
+    String mixer = "backbone.layers.1.mixer.";
+    assertThat(drawn.get(table + ".weight").shape()).isEqualTo(Shape.of(rows, 16));
+    assertThat(drawn.get(mixer + "D").toFloats()).hasSize(16).containsOnly(1);
+    assertThat(drawn.get(mixer + "norm.weight").toFloats()).hasSize(32).containsOnly(1);
+    double[] decays = drawn.get(mixer + "A_log").toDoubles();
+    assertThat(decays).hasSize(16).doesNotHaveDuplicates();
+    for (double decay : decays) {
+      assertThat(Math.exp(decay)).isBetween(0.999, 16.001);
+    }
+    for (double bias : drawn.get(mixer + "dt_bias").toDoubles()) {
+      assertThat(Math.log1p(Math.exp(bias))).isBetween(0.00099, 0.1001);
+    }
+    double bound = 1 / Math.sqrt(32) / (stateSpaces ? Math.sqrt(2) : 1);
+    double largest = 0;
+    for (double weight : drawn.get(mixer + "out_proj.weight").toDoubles()) {
+      largest = Math.max(largest, Math.abs(weight));
+    }
+    assertThat(largest).isBetween(0.9 * bound, bound);
+  }
+
+  @Test
+  void writesMamba2InBothLayouts() throws IOException {
+    for (String text : List.of(MAMBA2, MAMBA2_STATE_SPACES)) {
+      Map<String, Tensor> drawn = drawn(text);
+      Models.write(directory, ModelConfig.parse("config", text), drawn);
+
+      Map<String, Tensor> read = Models.parameters(Models.load(directory));
+
+      assertThat(read.keySet()).isEqualTo(drawn.keySet());
+      read.forEach((name, t) -> assertThat(t.toFloats()).isEqualTo(drawn.get(name).toFloats()));
+    }
+    assertThat(Files.readString(directory.resolve("config.json")))
+        .contains("\"layer\" : \"Mamba2\"")
+        .doesNotContain("model_type");
+
+    Models.write(directory, ModelConfig.parse("config", MAMBA2), drawn(MAMBA2));
+    assertThat(Files.readString(directory.resolve("config.json")))
+        .contains("Mamba2ForCausalLM", "Infinity", "\"num_heads\" : 16", "\"chunk_size\" : 256");
   }
 
   @Test
@@ -239,7 +298,8 @@ final class ModelsTest {
     "gpt2,transformer.,h.0.attn.bias,h.1.attn.masked_bias",
     "gpt-neo,transformer.,h.0.attn.attention.bias,transformer.h.1.attn.attention.masked_bias",
     "gpt-neox,gpt_neox.,layers.0.attention.rotary_emb.inv_freq,layers.1.attention.masked_bias",
-    "mamba,backbone.,,"
+    "mamba,backbone.,,",
+    "mamba2,backbone.,,"
   })
   void readsCheckpointsOfModelsWithoutTheirHead(
       String name, String base, String buffer, String other) {
@@ -335,7 +395,7 @@ final class ModelsTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "{\"model_type\": \"llama\"} | 'model_type' is \"llama\", but should be one of [gpt2, gpt_neo, gpt_neox, mamba]",
+        "{\"model_type\": \"llama\"} | 'model_type' is \"llama\", but should be one of [gpt2, gpt_neo, gpt_neox, mamba, mamba2]",
         "{} | 'model_type' is absent",
         "{\"model_type\": \"gpt_neo\", \"activation_function\": \"swiglu\"} | 'activation_function' is \"swiglu\"",
         "{\"model_type\": \"gpt_neo\", \"num_heads\": 7} | 'num_heads' is 7, but should be a divisor",
@@ -374,7 +434,22 @@ final class ModelsTest {
         "{\"model_type\": \"gpt_neox\", \"num_attention_heads\": 5} | 'num_attention_heads' is 5",
         "{\"model_type\": \"mamba\", \"hidden_act\": \"relu\"} | 'hidden_act' is \"relu\"",
         "{\"model_type\": \"mamba\", \"expand\": 0.0001} | 'expand' is",
-        "{\"d_model\": 8, \"n_layer\": 1, \"ssm_cfg\": {\"layer\": \"Mamba2\"}} | 'ssm_cfg.layer' is \"Mamba2\"",
+        "{\"d_model\": 8, \"n_layer\": 1, \"ssm_cfg\": {\"layer\": \"Mamba3\"}} | 'ssm_cfg.layer' is \"Mamba3\", but should be one of [Mamba1, Mamba2]",
+        "{\"d_model\": 64, \"n_layer\": 1, \"ssm_cfg\": {\"layer\": \"Mamba2\", \"dt_rank\": 3}} | 'ssm_cfg.dt_rank' is 3",
+        "{\"d_model\": 64, \"n_layer\": 1, \"ssm_cfg\": {\"layer\": \"Mamba2\", \"d_ssm\": 64}} | 'ssm_cfg.d_ssm' is 64, but should be 128",
+        "{\"d_model\": 64, \"n_layer\": 1, \"ssm_cfg\": {\"layer\": \"Mamba2\", \"ngroups\": 3}} | 'ssm_cfg.ngroups' is 3",
+        "{\"d_model\": 64, \"n_layer\": 1, \"ssm_cfg\": {\"layer\": \"Mamba2\", \"dt_limit\": [0.2, 0.1]}} | 'ssm_cfg.dt_limit' is [0.2,0.1]",
+        "{\"d_model\": 64, \"n_layer\": 1, \"ssm_cfg\": {\"layer\": \"Mamba2\", \"A_init_range\": [0, 16]}} | 'ssm_cfg.A_init_range' is [0,16]",
+        "{\"d_model\": 64, \"n_layer\": 1, \"rms_norm\": false, \"ssm_cfg\": {\"layer\": \"Mamba2\"}} | 'rms_norm' is false",
+        "{\"model_type\": \"mamba2\", \"hidden_size\": 64, \"n_groups\": 1, \"num_heads\": 4} | 'num_heads' is 4, but should be 2, the inner width, 128, divided by head_dim",
+        "{\"model_type\": \"mamba2\", \"hidden_size\": 48} | 'head_dim' is absent, but should be a divisor of the inner width, 96",
+        "{\"model_type\": \"mamba2\", \"n_groups\": 3} | 'n_groups' is 3, but should be a divisor of the number of heads, 128",
+        "{\"model_type\": \"mamba2\", \"time_step_limit\": [0.1]} | 'time_step_limit' is [0.1]",
+        "{\"model_type\": \"mamba2\", \"time_step_limit\": [Infinity, Infinity]} | 'time_step_limit' is",
+        "{\"model_type\": \"mamba2\", \"time_step_limit\": 3} | 'time_step_limit' is 3",
+        "{\"model_type\": \"mamba2\", \"rms_norm\": false} | 'rms_norm' is false",
+        "{\"model_type\": \"mamba2\", \"chunk_size\": 0} | 'chunk_size' is 0",
+        "{\"model_type\": \"mamba2\", \"hidden_act\": \"geglu\"} | 'hidden_act' is",
         "{\"d_model\": 8, \"n_layer\": 1, \"ssm_cfg\": {\"headdim\": 8}} | 'ssm_cfg.headdim' is 8",
         "{\"d_model\": 8, \"n_layer\": 1, \"rms_norm\": false} | 'rms_norm' is false",
         "{\"d_model\": 8, \"n_layer\": 1, \"attn_layer_idx\": [0]} | 'attn_layer_idx' is [0]",

@@ -299,7 +299,7 @@ final class PlainGpt {
     return x;
   }
 
-  private static double activation(double x, String name) {
+  static double activation(double x, String name) {
     if (name.equals("gelu") || name.equals("gelu_python")) {
       return x * normalDistribution(x);
     }

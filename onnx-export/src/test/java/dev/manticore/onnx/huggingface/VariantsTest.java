@@ -50,6 +50,13 @@ final class VariantsTest {
       "'model_type': 'gpt_neox', 'hidden_size': 16, 'num_hidden_layers': 2,"
           + " 'num_attention_heads': 2, 'intermediate_size': 12";
 
+  private static final String MAMBA2 =
+      "'model_type': 'mamba2', 'hidden_size': 8, 'num_hidden_layers': 2, 'state_size': 3,"
+          + " 'head_dim': 4";
+  private static final String STATE_SPACES =
+      "'d_model': 8, 'n_layer': 2, 'pad_vocab_size_multiple': 1, 'ssm_cfg': {'layer': 'Mamba2',"
+          + " 'd_state': 3, 'headdim': 4, ";
+
   static Stream<String> variants() {
     List<String> variants = new ArrayList<>();
     for (String keys :
@@ -88,6 +95,27 @@ final class VariantsTest {
                 + " 'max_position_embeddings': 50")) {
       variants.add(GPT_NEOX + ", " + keys);
     }
+    for (String keys :
+        List.of(
+            "'n_groups': 1, 'chunk_size': 4",
+            "'n_groups': 2, 'chunk_size': 3, 'tie_word_embeddings': true",
+            "'n_groups': 4, 'chunk_size': 1",
+            "'n_groups': 1, 'chunk_size': 256, 'num_heads': 4",
+            "'n_groups': 2, 'time_step_limit': [0.4, 0.9], 'chunk_size': 5",
+            "'n_groups': 1, 'time_step_limit': [0.0, Infinity], 'use_bias': true",
+            "'n_groups': 1, 'time_step_limit': [0.5, {'__float__': 'Infinity'}]",
+            "'n_groups': 2, 'use_conv_bias': false, 'conv_kernel': 3, 'expand': 3",
+            "'n_groups': 1, 'layer_norm_epsilon': 0.1, 'hidden_act': 'gelu'")) {
+      variants.add(MAMBA2 + ", " + keys);
+    }
+    for (String keys :
+        List.of(
+            "'chunk_size': 3}",
+            "'ngroups': 2, 'bias': true, 'conv_bias': false, 'd_conv': 2}, 'tie_embeddings': false",
+            "'rmsnorm': false, 'dt_limit': [0.0, 0.7]}",
+            "'norm_before_gate': true, 'ngroups': 2, 'D_has_hdim': true, 'expand': 1}")) {
+      variants.add(STATE_SPACES + keys);
+    }
     for (String act :
         List.of(
             "gelu",
@@ -117,7 +145,7 @@ final class VariantsTest {
 
     double[] logits = logits(graph, IDS);
 
-    double[][] expected = PlainGpt.logits(config, Models.parameters(graph), IDS);
+    double[][] expected = plain(config, Models.parameters(graph), IDS);
     assertThat(logits).hasSize(IDS.length * 11);
     for (int i = 0; i < logits.length; i++) {
       assertThat(logits[i]).as("logit %s", i).isCloseTo(expected[i / 11][i % 11], within(2e-5));
@@ -129,7 +157,7 @@ final class VariantsTest {
 
   /** The plain writing itself, against the originals. */
   @ParameterizedTest
-  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox"})
+  @ValueSource(strings = {"gpt2", "gpt-neo", "gpt-neox", "mamba2"})
   void thePlainModelComputesWhatHuggingFaceComputes(String name) {
     Optional<Path> fixture = Fixtures.shared("fixtures/huggingface/" + name);
     Assumptions.assumeTrue(fixture.isPresent(), "the shared fixtures are absent");
@@ -144,8 +172,7 @@ final class VariantsTest {
             .mapToInt(Math::toIntExact)
             .toArray();
 
-    double[][] logits =
-        PlainGpt.logits(ModelConfig.read(fixture.get().resolve("config.json")), tensors, ids);
+    double[][] logits = plain(ModelConfig.read(fixture.get().resolve("config.json")), tensors, ids);
 
     double[] expected = reference.get("logits").toDoubles();
     for (int i = 0; i < ids.length * logits[0].length; i++) {
@@ -209,6 +236,12 @@ final class VariantsTest {
                 "input_ids", NdArray.of(Tensor.ofLongs(shape, ids)),
                 "labels", NdArray.of(Tensor.ofLongs(shape, labels))),
             parameters);
+  }
+
+  private static double[][] plain(ModelConfig config, Map<String, Tensor> tensors, int... ids) {
+    return config.isOfType("mamba2") || config.has("ssm_cfg")
+        ? PlainMamba2.logits(config, tensors, ids)
+        : PlainGpt.logits(config, tensors, ids);
   }
 
   private static double[] logits(Graph graph, int... ids) {

@@ -31,6 +31,7 @@ class ReferenceCheckTest {
         "huggingface/gpt-neox",
         "huggingface/mamba",
         "huggingface/mamba-state-spaces",
+        "huggingface/mamba2",
         "hybrid/mamba+gpt-neo-1",
         "hybrid/mamba+gpt-neo-2",
         "hybrid/mamba+gpt-neo+gpt-neox-2"
