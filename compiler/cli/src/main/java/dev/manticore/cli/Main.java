@@ -37,6 +37,7 @@ public final class Main {
             new InspectCommand(terminal),
             new VerifyCommand(terminal),
             new ConformanceCommand(terminal),
+            new SpliceCommand(terminal),
             new GenerateCommand(terminal),
             new BenchCommand(terminal),
             new DoctorCommand(terminal),

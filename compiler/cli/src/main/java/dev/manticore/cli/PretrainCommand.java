@@ -93,7 +93,7 @@ final class PretrainCommand implements Callable<Integer> {
   @Option(
       names = "--steps",
       paramLabel = "N",
-      description = "Optimizer steps (default: ${DEFAULT-VALUE}).")
+      description = "Optimizer steps; 0 writes the initial weights (default: ${DEFAULT-VALUE}).")
   private int steps = 300;
 
   @Option(
@@ -216,20 +216,30 @@ final class PretrainCommand implements Callable<Integer> {
                 ? JsonNodeFactory.instance
                     .objectNode()
                     .put("output", target.toString())
-                    .put("held_out_loss", result.heldOutLoss())
+                    .put(
+                        "held_out_loss",
+                        result.heldOutLoss().isPresent()
+                            ? result.heldOutLoss().getAsDouble()
+                            : null)
                     .put("steps", result.steps())
                     .put("tokens", result.tokens())
                     .put("parameters", result.parameters())
                     .toString()
-                : String.format(
-                    Locale.ROOT,
-                    "%s: %,d parameters, %,d tokens in %d steps; held-out loss %.4f nats a token",
-                    target,
-                    result.parameters(),
-                    result.tokens(),
-                    result.steps(),
-                    result.heldOutLoss()));
+                : describe(target, result));
     return ExitCode.OK;
+  }
+
+  private static String describe(Path target, Pretraining.Result result) {
+    return result.heldOutLoss().isEmpty()
+        ? String.format(Locale.ROOT, "%s: %,d parameters, not trained", target, result.parameters())
+        : String.format(
+            Locale.ROOT,
+            "%s: %,d parameters, %,d tokens in %d steps; held-out loss %.4f nats a token",
+            target,
+            result.parameters(),
+            result.tokens(),
+            result.steps(),
+            result.heldOutLoss().getAsDouble());
   }
 
   private Recipe.DataSource text() {

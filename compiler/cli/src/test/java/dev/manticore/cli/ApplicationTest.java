@@ -246,6 +246,7 @@ class ApplicationTest {
         ImmutableList.of(
             "compile",
             "pretrain",
+            "splice",
             "inspect",
             "verify",
             "conformance",

@@ -149,6 +149,25 @@ class WrongInputTest {
   }
 
   @Test
+  void pretrainWritesInitialWeightsInNoStepsWhichCanBeSpliced() throws IOException {
+    String[] untrained = pretrain("-o", "made", "--json");
+    untrained[6] = "0";
+    assertThat(run(untrained)).isEqualTo(ExitCode.OK);
+
+    List<String> lines = out.toString(StandardCharsets.UTF_8).lines().toList();
+    JsonNode result = new ObjectMapper().readTree(lines.get(lines.size() - 1));
+    assertThat(result.path("held_out_loss").isNull()).isTrue();
+    assertThat(result.path("steps").asInt()).isZero();
+    assertThat(Models.load(directory.resolve("made")).parameters()).hasSameSizeAs(parameters);
+    assertThat(run(untrained)).isEqualTo(ExitCode.OK);
+    assertThat(run("splice", "made", "model", "--blocks", "1", "-o", "hybrid.onnx"))
+        .isEqualTo(ExitCode.OK);
+    assertThat(run("splice", "made", "model", "--blocks", "1", "-o", "spliced"))
+        .isEqualTo(ExitCode.OK);
+    assertThat(entries()).contains("hybrid.onnx", "spliced");
+  }
+
+  @Test
   void pretrainWritesTheElementTypeAndShardsThatAreAskedFor() throws IOException {
     String[] halves = pretrain("-o", "made", "--dtype", "bfloat16", "--max-shard-size", "3KB");
     assertThat(run(halves)).isEqualTo(ExitCode.OK);

@@ -26,6 +26,11 @@ public final class Draws {
     return new Draws(random.split());
   }
 
+  /** A seed for draws that are made later, and perhaps more than once. */
+  public long seed() {
+    return random.nextLong();
+  }
+
   /** A number from 0, inclusive, to 1, exclusive. */
   public double unit() {
     return (random.nextLong() >>> 11) * 0x1p-53;

@@ -41,6 +41,15 @@ public final class ModelFiles {
     return Optional.of(place).filter(file -> file.toString().endsWith(".onnx"));
   }
 
+  /** What a model is called after its place: a file of no name of its own after its directory. */
+  public static String nameOf(Path place) {
+    Path absolute = place.toAbsolutePath().normalize();
+    String name = String.valueOf(absolute.getFileName());
+    return name.equals(EXPORT)
+        ? String.valueOf(absolute.getParent().getFileName())
+        : name.replaceAll("\\.onnx$", "");
+  }
+
   /**
    * The graph of a checkpoint directory, as its family's builder makes it, or of an export, as it
    * is written there.

@@ -1,9 +1,12 @@
 package dev.manticore.compiler.hybrid;
 
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
 import dev.manticore.ir.random.Draws;
 import java.util.Arrays;
+import java.util.function.Supplier;
 
 /**
  * Initial values of what a hybrid adds to its components; equal seeds give equal values on every
@@ -15,33 +18,36 @@ final class Initial {
 
   /** A rectangular identity [rows, columns]. */
   static Tensor identity(int rows, int columns) {
-    float[] values = new float[rows * columns];
-    for (int i = 0; i < Math.min(rows, columns); i++) {
-      values[i * columns + i] = 1;
-    }
-    return Tensor.ofFloats(Shape.of(rows, columns), values);
+    return computed(Shape.of(rows, columns), () -> i -> i / columns == i % columns ? 1 : 0);
   }
 
   static Tensor constant(float value, int... shape) {
-    long[] extents = Arrays.stream(shape).asLongStream().toArray();
-    float[] values = new float[Math.toIntExact(Shape.of(extents).elementCount())];
-    Arrays.fill(values, value);
-    return Tensor.ofFloats(Shape.of(extents), values);
+    return computed(Shape.of(Arrays.stream(shape).asLongStream().toArray()), () -> i -> value);
   }
 
   static Tensor uniform(Draws draws, double bound, long... shape) {
-    float[] values = new float[Math.toIntExact(Shape.of(shape).elementCount())];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) (bound * (2 * draws.unit() - 1));
-    }
-    return Tensor.ofFloats(Shape.of(shape), values);
+    long seed = draws.seed();
+    return computed(
+        Shape.of(shape),
+        () -> {
+          Draws again = new Draws(seed);
+          return i -> (float) (bound * (2 * again.unit() - 1));
+        });
   }
 
   static Tensor normal(Draws draws, double deviation, long... shape) {
-    float[] values = new float[Math.toIntExact(Shape.of(shape).elementCount())];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) draws.normal(deviation);
-    }
-    return Tensor.ofFloats(Shape.of(shape), values);
+    long seed = draws.seed();
+    return computed(
+        Shape.of(shape),
+        () -> {
+          Draws again = new Draws(seed);
+          return i -> (float) again.normal(deviation);
+        });
+  }
+
+  /** A tensor whose values are computed as they are read: tables and projectors can be large. */
+  private static Tensor computed(Shape shape, Supplier<ComputedData.Values> values) {
+    TensorType type = new TensorType(ElementType.FLOAT32, shape);
+    return new Tensor(type, new ComputedData(type.byteSize(), values));
   }
 }

@@ -152,7 +152,7 @@ final class RecipeBinder {
     boolean pretrained = source instanceof Pretrained;
     String derived =
         source instanceof Pretrained model
-            ? nameOf(model)
+            ? ModelFiles.nameOf(model.place())
             : component.path("pretrain").path("config").path("model_type").asText();
     String name = derived.replaceAll("[^A-Za-z0-9._-]", "-").replaceAll("^[._-]+", "");
     if (name.isEmpty()) {
@@ -246,14 +246,6 @@ final class RecipeBinder {
         source.get("generator").asText(),
         source.get("characters").asInt(),
         source.get("seed").asInt());
-  }
-
-  /** That of the directory, for an export of no name of its own too. */
-  private static String nameOf(Pretrained model) {
-    String name = String.valueOf(model.place().getFileName());
-    return name.equals(ModelFiles.EXPORT)
-        ? String.valueOf(model.directory().getFileName())
-        : name.replaceAll("\\.onnx$", "");
   }
 
   private TokenizerSource tokenizer(ImmutableList<Component> components) {

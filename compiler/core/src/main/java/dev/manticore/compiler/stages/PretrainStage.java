@@ -80,6 +80,13 @@ final class PretrainStage implements Stage<Path> {
             settings.name(), settings.configuration(), corpus.vocabulary(tokenizerFile));
     Graph model = Models.fresh(settings.name(), config, settings.seed());
     Stages.requireLength(settings.name(), model, corpus.length());
+    AtomicFiles.writeBytes(
+        context.directory().resolve("tokenizer.json"), Files.readAllBytes(tokenizerFile));
+    if (settings.training().steps() == 0) {
+      Models.write(context.directory(), config, Models.parameters(model));
+      AtomicFiles.writeString(context.directory().resolve(Stages.METRICS), "");
+      return;
+    }
     TrainingRun.Request request =
         new TrainingRun.Request(
             "pretrain",
@@ -97,8 +104,6 @@ final class PretrainStage implements Stage<Path> {
     Path parameters = context.checkpoints().resolve("parameters.safetensors");
     trainer.train(request, context, parameters);
     Models.write(context.directory(), config, SafetensorsFile.open(parameters).tensors());
-    AtomicFiles.writeBytes(
-        context.directory().resolve("tokenizer.json"), Files.readAllBytes(tokenizerFile));
   }
 
   @Override

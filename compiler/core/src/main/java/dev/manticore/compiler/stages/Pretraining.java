@@ -28,6 +28,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * Trains a model of a given configuration from scratch and writes it as a Hugging Face directory.
@@ -65,7 +66,7 @@ public final class Pretraining {
     public Request {
       require("length", data.length(), 2);
       requireBetween("holdout", data.holdout(), 0, 1);
-      require("steps", training.steps(), 1);
+      require("steps", training.steps(), 0);
       require("batch", training.batch(), 1);
       require("accumulation", training.accumulation(), 1);
       requireBetween("learning-rate", training.learningRate(), 0, 10);
@@ -101,11 +102,12 @@ public final class Pretraining {
   }
 
   /**
-   * @param heldOutLoss over all held-out text after the last step, in nats a token
+   * @param heldOutLoss over all held-out text after the last step, in nats a token; empty if no
+   *     step was taken
    * @param tokens that were trained on, repetitions counted
    * @param parameters elements of all parameters
    */
-  public record Result(double heldOutLoss, int steps, long tokens, long parameters) {}
+  public record Result(OptionalDouble heldOutLoss, int steps, long tokens, long parameters) {}
 
   private final Request request;
   private final Path output;
@@ -207,12 +209,11 @@ public final class Pretraining {
     }
   }
 
-  private static double heldOutLoss(Path trained) {
+  private static OptionalDouble heldOutLoss(Path trained) {
     return Streams.findLast(
-            Metrics.read(trained.resolve(Stages.METRICS)).stream()
-                .filter(entry -> entry.split() == MetricRecord.Split.HELD_OUT))
-        .orElseThrow()
-        .loss();
+        Metrics.read(trained.resolve(Stages.METRICS)).stream()
+            .filter(entry -> entry.split() == MetricRecord.Split.HELD_OUT)
+            .mapToDouble(MetricRecord::loss));
   }
 
   private String identity() {
@@ -226,7 +227,7 @@ public final class Pretraining {
     ObjectNode json = JSON.createObjectNode();
     json.put("manticore", ToolVersion.current());
     json.put("identity", identity());
-    json.put("held_out_loss", result.heldOutLoss());
+    result.heldOutLoss().ifPresent(loss -> json.put("held_out_loss", loss));
     json.put("steps", result.steps());
     json.put("tokens", result.tokens());
     json.put("parameters", result.parameters());
@@ -245,7 +246,9 @@ public final class Pretraining {
       return json.path("identity").asText().equals(identity())
           ? Optional.of(
               new Result(
-                  json.path("held_out_loss").asDouble(),
+                  json.has("held_out_loss")
+                      ? OptionalDouble.of(json.path("held_out_loss").asDouble())
+                      : OptionalDouble.empty(),
                   json.path("steps").asInt(),
                   json.path("tokens").asLong(),
                   json.path("parameters").asLong()))

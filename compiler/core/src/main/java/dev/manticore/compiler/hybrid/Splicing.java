@@ -1,0 +1,79 @@
+package dev.manticore.compiler.hybrid;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.pipeline.OutputDirectory;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.onnx.OnnxExporter;
+import dev.manticore.onnx.OnnxFunctions;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+
+/** Splices models as they are, without search or tuning, from files to files. */
+public final class Splicing {
+
+  private Splicing() {}
+
+  /**
+   * What to splice, and how.
+   *
+   * @param models checkpoint directories or {@code .onnx} files; components are called after them
+   * @param blocks the number of mixtures; if empty, the least depth
+   * @param vocabulary the number of token ids; if empty, the least of the components'
+   * @param seed of what is drawn
+   */
+  public record Request(
+      ImmutableList<Path> models,
+      OptionalInt blocks,
+      SpliceOptions.Gates gates,
+      SpliceOptions.ProjectorInitialisation projectors,
+      SpliceOptions.Embeddings embeddings,
+      OptionalInt vocabulary,
+      long seed) {}
+
+  /**
+   * Reads the components and splices them. Parameters stay in their files until they are written.
+   *
+   * @throws ManticoreException what reading the components and {@link Splicer#splice} throw
+   */
+  public static Hybrid splice(Request request) {
+    List<Component> components = new ArrayList<>();
+    for (Path model : request.models()) {
+      components.add(ModelFiles.component(ModelFiles.nameOf(model), model));
+    }
+    int depth = components.stream().mapToInt(c -> c.layers().size()).min().orElse(1);
+    int vocabulary = components.stream().mapToInt(Component::vocabulary).min().orElse(1);
+    return Splicer.splice(
+        components,
+        new SpliceOptions(
+            request.blocks().orElse(depth),
+            request.gates(),
+            request.projectors(),
+            request.embeddings(),
+            ImmutableList.of(),
+            request.vocabulary().orElse(vocabulary),
+            request.seed()));
+  }
+
+  /**
+   * Writes the hybrid: as an ONNX model with projectors and mixtures as model-local functions where
+   * the output ends in {@code .onnx}, else as a directory with {@code hybrid.json}, as {@link
+   * HybridFiles#write} does.
+   *
+   * @throws ManticoreException if it cannot be written; what was there is then as it was
+   */
+  public static void write(Hybrid hybrid, Request request, Path output) {
+    if (output.toString().endsWith(".onnx")) {
+      OnnxExporter.write(
+          OnnxFunctions.define(hybrid.graph()), output, OnnxExporter.Options.DEFAULT);
+      return;
+    }
+    try (OutputDirectory target = OutputDirectory.open(output, HybridFiles.DESCRIPTION)) {
+      HybridFiles.write(target.staging(), hybrid, request.models());
+      target.commit();
+    }
+  }
+}
