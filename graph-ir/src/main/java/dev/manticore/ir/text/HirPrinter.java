@@ -349,7 +349,8 @@ public final class HirPrinter {
     return sha256.isEmpty() ? "<elided>" : "<sha256:" + sha256 + ">";
   }
 
-  private static String sha256(Tensor tensor) {
+  /** SHA-256 of a tensor's bytes, in hexadecimal: what is printed of an elided one. */
+  public static String sha256(Tensor tensor) {
     MessageDigest digest;
     try {
       digest = MessageDigest.getInstance("SHA-256");

@@ -4,6 +4,7 @@ import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.lift.Lift;
+import dev.manticore.onnx.HirFiles;
 import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.onnx.io.ForeignFormats;
@@ -32,6 +33,11 @@ public final class ModelFiles {
     return export(place).isPresent();
   }
 
+  /** Whether a place is named as a graph in its textual form. */
+  public static boolean isText(Path place) {
+    return place.toString().endsWith(HirFiles.SUFFIX) && !Files.isDirectory(place);
+  }
+
   private static Optional<Path> export(Path place) {
     if (Files.isDirectory(place)) {
       Path file = place.resolve(EXPORT);
@@ -47,12 +53,12 @@ public final class ModelFiles {
     String name = String.valueOf(absolute.getFileName());
     return name.equals(EXPORT)
         ? String.valueOf(absolute.getParent().getFileName())
-        : name.replaceAll("\\.onnx$", "");
+        : name.replaceAll("\\.(onnx|hir)$", "");
   }
 
   /**
-   * The graph of a checkpoint directory, as its family's builder makes it, or of an export, as it
-   * is written there.
+   * The graph of a checkpoint directory, as its family's builder makes it, or of an export or a
+   * text, as it is written there.
    *
    * @throws ManticoreException {@code MNT-MODEL} if the place holds neither, and what reading them
    *     throws
@@ -65,13 +71,16 @@ public final class ModelFiles {
     if (Files.isDirectory(place)) {
       return Models.load(place);
     }
+    if (isText(place) && Files.exists(place)) {
+      return HirFiles.read(place);
+    }
     throw new ManticoreException(
         "MNT-MODEL",
         place
             + " "
             + (Files.exists(place)
                 ? ForeignFormats.advice(place)
-                    .orElse("is neither a checkpoint directory nor an .onnx file")
+                    .orElse("is neither a checkpoint directory nor an .onnx or .hir file")
                 : "does not exist"));
   }
 

@@ -1,22 +1,25 @@
 package dev.manticore.compiler.inspect;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 
 /**
  * What a model is made of.
  *
- * @param kind checkpoint, onnx, hybrid or artifact
+ * @param kind checkpoint, onnx, hir, hybrid or artifact
  * @param model the file or directory
  * @param inputs and outputs with their types
  * @param width of the residual stream; of a hybrid the common one; 0 if no such stream was found
  * @param vocabulary the extent of the logits; 0 if it is not known
  * @param maxLength the longest sequence, in tokens; 0 for any
  * @param parameters the number of their elements, a tied table counted once
- * @param parts where they are, in the order of the computation
+ * @param cost floating-point operations of one run
+ * @param parts where both are, in the order of the computation
  * @param components of a hybrid, in the order of the mixture weights; of a model that is one stack
  *     of layers, itself; else none
  * @param blocks of a hybrid
@@ -33,6 +36,7 @@ public record ModelSummary(
     long vocabulary,
     long maxLength,
     long parameters,
+    Cost cost,
     List<Part> parts,
     List<Component> components,
     List<Block> blocks,
@@ -44,6 +48,8 @@ public record ModelSummary(
     CHECKPOINT,
     @JsonProperty("onnx")
     ONNX,
+    @JsonProperty("hir")
+    HIR,
     @JsonProperty("hybrid")
     HYBRID,
     @JsonProperty("artifact")
@@ -51,11 +57,37 @@ public record ModelSummary(
   }
 
   /**
-   * Parameters with one purpose.
+   * What a run costs.
    *
-   * @param parameters the number of their elements
+   * @param batch sequences of it
+   * @param length tokens of each
+   * @param flops floating-point operations, a multiplication and an addition being two
+   * @param flopsPerToken for each token of the batch, rounded
+   * @param uncounted operators that are not counted, since they or their shapes are not known, and
+   *     how many nodes of each there are
    */
-  public record Part(String name, long parameters) {}
+  @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+  public record Cost(
+      long batch, long length, long flops, long flopsPerToken, Map<String, Integer> uncounted) {}
+
+  /**
+   * A part of the computation with one purpose.
+   *
+   * @param kind attention, state_space, mlp, norm and others
+   * @param parameters the number of their elements
+   * @param flops floating-point operations of one run of the whole batch
+   * @param flopsPerToken the same for each token of the batch, rounded
+   * @param parts what it consists of, where its structure tells; they may leave something over
+   */
+  @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
+  @JsonInclude(JsonInclude.Include.NON_EMPTY)
+  public record Part(
+      String name,
+      String kind,
+      @JsonInclude long parameters,
+      @JsonInclude long flops,
+      @JsonInclude long flopsPerToken,
+      List<Part> parts) {}
 
   /**
    * A component.

@@ -2,6 +2,7 @@ package dev.manticore.compiler.inspect;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -9,6 +10,7 @@ import dev.manticore.compiler.TinyHybrid;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.artifact.ArtifactWriter;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.inspect.Inspection.Extents;
 import dev.manticore.compiler.inspect.ModelSummary.Kind;
 import dev.manticore.compiler.inspect.ModelSummary.Part;
 import dev.manticore.ir.ManticoreException;
@@ -44,14 +46,30 @@ class InspectionTest {
     assertThat(summary.width()).isEqualTo(24);
     assertThat(summary.vocabulary()).isEqualTo(rows);
     assertThat(summary.maxLength()).isEqualTo(24);
+    // Two operations for each product of a matrix, and what a norm, an activation or a sum takes.
+    long width = 24;
+    long length = 24;
+    long norm = 7 * width;
+    long heads = 4;
+    long mixer = norm + 4 * 2 * width * width + 2 * 2 * length * width + 6 * heads * length + width;
+    long mlp = norm + 2 * 2 * width * 4 * width + 2 * 4 * width + width;
+    long residuals = 2 * width;
+    assertThat(summary.cost().length()).isEqualTo(length);
     assertThat(summary.parts())
+        .extracting(Part::name, Part::parameters, Part::flopsPerToken)
         .containsExactly(
-            new Part("embedding", rows * 24),
-            new Part("positions", 24 * 24),
-            new Part("layer 0", layer),
-            new Part("layer 1", layer),
-            new Part("layer 2", layer),
-            new Part("final norm", 48));
+            tuple("embedding", rows * width, 0L),
+            tuple("positions", length * width, width),
+            tuple("layer 0", layer, mixer + mlp + residuals),
+            tuple("layer 1", layer, mixer + mlp + residuals),
+            tuple("layer 2", layer, mixer + mlp + residuals),
+            tuple("final norm", 2 * width, norm),
+            tuple("head", 0L, 2 * width * rows),
+            tuple("shared", 0L, 0L));
+    assertThat(summary.parts().get(2).parts())
+        .extracting(Part::name, Part::kind, Part::flopsPerToken)
+        .containsExactly(tuple("mixer", "attention", mixer), tuple("mlp", "mlp", mlp));
+    assertThat(summary.cost().uncounted()).isEmpty();
     assertThat(summary.parameters())
         .isEqualTo(summary.parts().stream().mapToLong(Part::parameters).sum());
     assertThat(summary.components())
@@ -90,7 +108,7 @@ class InspectionTest {
     assertThat(summary.kind()).isEqualTo(Kind.ARTIFACT);
     assertThat(summary.parts())
         .extracting(Part::name)
-        .containsExactlyInAnyOrder(
+        .contains(
             "mixture weights",
             "projectors",
             "fresh tables",
@@ -127,6 +145,6 @@ class InspectionTest {
   }
 
   private static ModelSummary inspect(Path model) {
-    return Inspection.of(model, Optional.empty());
+    return Inspection.open(model, Optional.empty(), Extents.USUAL).summary();
   }
 }
