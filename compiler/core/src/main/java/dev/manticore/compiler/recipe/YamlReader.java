@@ -116,7 +116,8 @@ final class YamlReader {
           CODE,
           String.format("%s:%d: not valid YAML: %s%s", origin, line, context, e.getProblem()),
           e);
-    } catch (YAMLException e) {
+    } catch (YAMLException | IllegalArgumentException | IndexOutOfBoundsException e) {
+      // The latter two, since the library does not expect an escape at the end of the text.
       throw new ManticoreException(
           CODE, String.format("%s: not valid YAML: %s", origin, e.getMessage()), e);
     }
@@ -191,16 +192,21 @@ final class YamlReader {
       throw failure(scalar, "a number longer than " + MAX_NUMBER_LENGTH + " characters");
     }
     if (integer) {
-      return integerNode(new BigInteger(text.startsWith("+") ? text.substring(1) : text));
+      return integerNode(scalar, new BigInteger(text.startsWith("+") ? text.substring(1) : text));
     }
     if (hexadecimal) {
-      return integerNode(new BigInteger(text.substring(2), 16));
+      return integerNode(scalar, new BigInteger(text.substring(2), 16));
     }
     if (octal) {
-      return integerNode(new BigInteger(text.substring(2), 8));
+      return integerNode(scalar, new BigInteger(text.substring(2), 8));
     }
     if (decimal) {
-      return nodes.numberNode(Double.parseDouble(text));
+      double number = Double.parseDouble(text);
+      // Also a number with a point or an exponent may be looked at as an integer.
+      if (Math.abs(number) >= 0x1p63) {
+        throw tooLarge(scalar);
+      }
+      return nodes.numberNode(number);
     }
     if (INFINITY.matcher(text).matches()) {
       return nodes.numberNode(
@@ -212,14 +218,19 @@ final class YamlReader {
     return nodes.textNode(text);
   }
 
-  private static JsonNode integerNode(BigInteger value) {
+  private JsonNode integerNode(ScalarNode scalar, BigInteger value) {
     JsonNodeFactory nodes = JsonNodeFactory.instance;
     if (value.bitLength() < Integer.SIZE) {
       return nodes.numberNode(value.intValue());
     }
-    return value.bitLength() < Long.SIZE
-        ? nodes.numberNode(value.longValue())
-        : nodes.numberNode(value);
+    if (value.bitLength() >= Long.SIZE) {
+      throw tooLarge(scalar);
+    }
+    return nodes.numberNode(value.longValue());
+  }
+
+  private ManticoreException tooLarge(ScalarNode scalar) {
+    return failure(scalar, "the number " + scalar.getValue() + " is beyond 2^63");
   }
 
   private void requireTag(Node node, Tag expected) {
