@@ -33,6 +33,8 @@ final class ExtentTracking {
       Node node, Function<Value, Optional<ImmutableList<Extent>>> extentsOf) {
     if (!node.op().domain().equals(OpId.ONNX)
         || node.outputs().size() != 1
+        || !node.presentInputs().stream().allMatch(Value::isTensor)
+        || !node.output().isTensor()
         || !isTracked(node.output().type())) {
       return Optional.empty();
     }

@@ -49,6 +49,12 @@ final class AttentionRules {
             "the scores are masked by positions alone",
             match -> Masked.of(match, match.value("masked")).isPresent())
         .provided(
+            "the masks add nothing to the shape",
+            match ->
+                fits(
+                    Masked.of(match, match.value("masked")).orElseThrow().scores().shape(),
+                    match.value("masked").shape()))
+        .provided(
             "queries and keys are as many",
             match -> isSquare(Masked.of(match, match.value("masked")).orElseThrow().scores()))
         .provided(
@@ -115,8 +121,7 @@ final class AttentionRules {
     }
 
     private Optional<Masked> under(Value inner, Truth shown) {
-      boolean whole = inner.shape().equals(scores.shape());
-      return whole ? Optional.of(new Masked(inner, visible.and(shown))) : Optional.empty();
+      return Optional.of(new Masked(inner, visible.and(shown)));
     }
 
     private static Optional<Truth> truth(Match match, Value value) {
@@ -152,6 +157,22 @@ final class AttentionRules {
     }
   }
 
+  /**
+   * Whether masks add nothing to the shape; of one that is cut to a length its own is not known.
+   */
+  private static boolean fits(Shape inner, Shape masked) {
+    if (!ShapeBuilder.isKnown(inner) || !masked.isRanked() || masked.rank() != inner.rank()) {
+      return false;
+    }
+    for (int axis = 0; axis < inner.rank(); axis++) {
+      Dim dim = masked.dim(axis);
+      if (!dim.equals(inner.dim(axis)) && !dim.equals(Dim.UNKNOWN)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   private static boolean isSquare(Value scores) {
     Shape shape = scores.shape();
     return shape.isRanked()
@@ -175,11 +196,10 @@ final class AttentionRules {
     Value keys =
         ops.onnx(
             "Range", ops.scalar(ElementType.INT64, 0), length, ops.scalar(ElementType.INT64, 1));
-    Value queries = ops.unsqueeze(keys, 1);
     List<Value> bounds =
         visible.atLeastZero().stream()
             .sorted(Comparator.comparingLong(bound -> bound.factors().get(1)))
-            .map(bound -> bound(ops, bound, keys, queries))
+            .map(bound -> bound(ops, bound, keys))
             .toList();
     Value shown = bounds.get(0);
     for (Value bound : bounds.subList(1, bounds.size())) {
@@ -189,13 +209,15 @@ final class AttentionRules {
   }
 
   /** Keys up to so many positions after their query, or from so many before it. */
-  private static Value bound(Ops ops, Linear bound, Value keys, Value queries) {
+  private static Value bound(Ops ops, Linear bound, Value keys) {
     long reach = bound.constant().constant().orElseThrow();
+    Value number = ops.scalar(ElementType.INT64, reach);
     if (bound.factors().get(1) < 0) {
-      return ops.onnx("LessOrEqual", keys, reach == 0 ? queries : ops.add(queries, reach));
+      Value last = reach == 0 ? keys : ops.add(keys, number);
+      return ops.onnx("LessOrEqual", keys, ops.unsqueeze(last, 1));
     }
-    Value first = reach == 0 ? queries : ops.sub(queries, ops.scalar(ElementType.INT64, reach));
-    return ops.onnx("LessOrEqual", first, keys);
+    Value first = reach == 0 ? keys : ops.sub(keys, number);
+    return ops.onnx("LessOrEqual", ops.unsqueeze(first, 1), keys);
   }
 
   /**

@@ -50,7 +50,6 @@ final class CleanUpRules {
                   "axis", Attribute.of(-1),
                   "epsilon", Attribute.of(1e-5f),
                   "stash_type", Attribute.of(1)))
-          .put("Shape", ImmutableMap.of("start", Attribute.of(0)))
           .put("Softmax", ImmutableMap.of("axis", Attribute.of(-1)))
           .put("Split", ImmutableMap.of("axis", Attribute.of(0)))
           .put("Trilu", ImmutableMap.of("upper", Attribute.of(1)))

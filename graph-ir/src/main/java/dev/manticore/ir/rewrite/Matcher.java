@@ -33,6 +33,9 @@ final class Matcher {
   }
 
   private boolean value(Pattern pattern, Value value, BooleanSupplier rest) {
+    if (!value.isTensor()) {
+      return fail(() -> describe(value) + " is not a tensor");
+    }
     if (pattern instanceof Pattern.Any any) {
       return bound(any.name(), value, Optional.empty(), rest);
     }

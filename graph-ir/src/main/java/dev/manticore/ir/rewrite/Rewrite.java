@@ -97,7 +97,14 @@ public final class Rewrite implements Pass {
           explanation.fired(fired.get());
           if (--allowed < 0) {
             throw new IllegalStateException(
-                "the rules of '" + name + "' do not come to an end; the last was " + fired.get());
+                "the rules of '"
+                    + name
+                    + "' do not come to an end; the last was '"
+                    + fired.get()
+                    + "' at "
+                    + next.get().node()
+                    + ", after "
+                    + explanation.fired());
           }
         }
       }
@@ -108,7 +115,13 @@ public final class Rewrite implements Pass {
 
   /** The rule that has changed something at a node, if any did. */
   private Optional<String> visit(Workspace workspace, Node node, Explanation explanation) {
-    if (node.hasOutput(0) && fold(workspace, node)) {
+    boolean tensors =
+        node.presentInputs().stream().allMatch(Value::isTensor)
+            && node.presentOutputs().stream().allMatch(Value::isTensor);
+    if (!tensors || !node.hasOutput(0)) {
+      return Optional.empty();
+    }
+    if (fold(workspace, node)) {
       return Optional.of(FOLD);
     }
     Operator operator = new Operator(node.op().domain(), node.op().name());
@@ -135,9 +148,6 @@ public final class Rewrite implements Pass {
   }
 
   private static boolean apply(Workspace workspace, Rule rule, Node node, Explanation explanation) {
-    if (!node.hasOutput(0)) {
-      return false;
-    }
     Match match = new Match(workspace);
     match.root(node);
     NearMiss miss = new NearMiss();

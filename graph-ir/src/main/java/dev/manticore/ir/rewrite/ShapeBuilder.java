@@ -144,8 +144,8 @@ final class ShapeBuilder {
 
   /**
    * A value in another shape of as many elements: as it is, with axes of one element added or taken
-   * away, or reshaped to constant extents where 0 copies one and -1 is what remains. Empty if the
-   * shapes are not known well enough for that.
+   * away, or reshaped: to constant extents where 0 copies one and -1 is what remains, or else to
+   * extents read from the inputs. Empty if the shapes are not known well enough for that.
    */
   Optional<Value> reshape(Value value, Shape target) {
     Shape shape = value.shape();
@@ -178,10 +178,19 @@ final class ShapeBuilder {
         extents[axis] = -1;
         open = true;
       } else {
-        return Optional.empty();
+        return reshapeToExtents(value, target);
       }
     }
     return Optional.of(ops.reshape(value, extents));
+  }
+
+  /** Where constants do not say it, every extent is written out. */
+  private Optional<Value> reshapeToExtents(Value value, Shape target) {
+    ImmutableList<Extent> extents =
+        target.dims().stream()
+            .flatMap(dim -> Extent.of(dim).stream())
+            .collect(ImmutableList.toImmutableList());
+    return vector(extents).map(shape -> ops.onnx("Reshape", value, shape));
   }
 
   static boolean isKnown(Shape shape) {

@@ -94,7 +94,7 @@ final class ShapeRules {
         binaryBeforeReshape("binary-before-reshape", 0),
         binaryBeforeReshape("binary-before-reshape-of-right", 1),
         binaryOfEqualReshapes(),
-        leadingOnesOfConstant(),
+        leadingOnes(),
         gatherBeforeUnsqueeze(),
         matMulBeforeReshape(),
         matMulOfReshaped(),
@@ -137,9 +137,15 @@ final class ShapeRules {
     return ShapeBuilder.isKnown(match.root().output().shape());
   }
 
+  /** Whether the root is no arithmetic with extents, which has a form of its own. */
+  private static boolean isData(Match match) {
+    return match.extentsOf(match.root().output()).isEmpty();
+  }
+
   private static Rule reshapeOfReshape() {
     return Rule.named("reshape-of-reshape")
         .matching(opOf(RESHAPES, opOf(RESHAPES, any("x")).andMore()).andMore())
+        .provided("it is no arithmetic with extents", ShapeRules::isData)
         .provided("the shape is known up to symbols", ShapeRules::rootIsKnown)
         .replacedIfPossible((match, ops) -> inRootShape(match, ops, match.value("x")));
   }
@@ -147,6 +153,7 @@ final class ShapeRules {
   private static Rule reshapeForm() {
     return Rule.named("reshape")
         .matching(opOf(RESHAPES, any("x")).andMore())
+        .provided("it is no arithmetic with extents", ShapeRules::isData)
         .provided("the shape is known up to symbols", ShapeRules::rootIsKnown)
         .replacedIfPossible((match, ops) -> inRootShape(match, ops, match.value("x")));
   }
@@ -420,6 +427,7 @@ final class ShapeRules {
   private static Rule elementwiseBeforeReshape() {
     return Rule.named("elementwise-before-reshape")
         .matching(opOf(ELEMENTWISE, opOf(RESHAPES, any("x")).andMore()).as("node"))
+        .provided("it is no arithmetic with extents", ShapeRules::isData)
         .provided("the shape is known up to symbols", ShapeRules::rootIsKnown)
         .replacedIfPossible(
             (match, ops) -> {
@@ -479,6 +487,7 @@ final class ShapeRules {
                     "the operands are in this order",
                     (match, node) -> node.input(reshaped) == match.value("reshaped")))
         .provided("the other operand reads alike before", ShapeRules::readsAlike)
+        .provided("it is no arithmetic with extents", ShapeRules::isData)
         .provided("the shape is known up to symbols", ShapeRules::rootIsKnown)
         .replacedIfPossible(
             (match, ops) -> {
@@ -546,46 +555,61 @@ final class ShapeRules {
                             match.value("b"))));
   }
 
-  /** First axes of one element in a constant are as good as none where others have them. */
-  private static Rule leadingOnesOfConstant() {
-    return Rule.named("leading-ones-of-constant")
+  /** First axes of one element are as good as none where the other operand has as many axes. */
+  private static Rule leadingOnes() {
+    return Rule.named("leading-ones")
         .matching(
             opOf(BINARY, any("a"), any("b"))
                 .as("node")
                 .where(
-                    "an operand is a constant with first axes of one element",
+                    "an operand has first axes of one element that it need not have",
                     (match, node) ->
-                        node.presentInputs().stream()
-                            .anyMatch(operand -> hasLeadingOnes(match, operand))))
+                        hasLeadingOnes(match, node.input(0), node.input(1))
+                            || hasLeadingOnes(match, node.input(1), node.input(0))))
+        .provided("it is no arithmetic with extents", ShapeRules::isData)
         .provided("the shape is known up to symbols", ShapeRules::rootIsKnown)
         .replacedIfPossible(
             (match, ops) -> {
               Node node = match.node("node");
-              Value a = withoutLeadingOnes(match, ops, node.input(0));
-              Value b = withoutLeadingOnes(match, ops, node.input(1));
-              return inRootShape(match, ops, ops.editor().add(node.op(), node.attributes(), a, b));
+              Optional<Value> a = trimmed(match, ops, node.input(0), node.input(1));
+              Optional<Value> b = trimmed(match, ops, node.input(1), node.input(0));
+              return a.isPresent() && b.isPresent()
+                  ? inRootShape(
+                      match, ops, ops.editor().add(node.op(), node.attributes(), a.get(), b.get()))
+                  : Optional.empty();
             });
   }
 
-  private static boolean hasLeadingOnes(Match match, Value value) {
-    return match.constantOf(value).isPresent()
-        && value.shape().isRanked()
-        && value.shape().rank() > 0
-        && value.shape().dim(0).equals(Dim.of(1));
+  /** Whether a constant, or what has axes added, is better off without its first ones. */
+  private static boolean hasLeadingOnes(Match match, Value value, Value other) {
+    boolean known =
+        ShapeBuilder.isKnown(value.shape())
+            && other.shape().isRanked()
+            && value.shape().rank() > 0
+            && value.shape().dim(0).equals(Dim.of(1));
+    return known
+        && (match.constantOf(value).isPresent()
+            || match.producer(value, "Unsqueeze").isPresent()
+                && other.shape().rank() >= value.shape().rank());
   }
 
-  private static Value withoutLeadingOnes(Match match, Ops ops, Value value) {
-    if (!hasLeadingOnes(match, value)) {
-      return value;
+  private static Optional<Value> trimmed(Match match, Ops ops, Value value, Value other) {
+    if (!hasLeadingOnes(match, value, other)) {
+      return Optional.of(value);
     }
     List<Dim> dims = value.shape().dims();
     int ones = 0;
     while (ones < dims.size() && dims.get(ones).equals(Dim.of(1))) {
       ones++;
     }
-    Tensor tensor = match.constantOf(value).orElseThrow();
     Shape shape = Shape.of(dims.subList(ones, dims.size()));
-    return ops.editor().constant(new Tensor(tensor.type().withShape(shape), tensor.data()));
+    Optional<Tensor> constant = match.constantOf(value);
+    return constant.isPresent()
+        ? Optional.of(
+            ops.editor()
+                .constant(
+                    new Tensor(constant.get().type().withShape(shape), constant.get().data())))
+        : shapes(match, ops).reshape(value, shape);
   }
 
   private static Rule gatherBeforeUnsqueeze() {

@@ -198,7 +198,12 @@ final class Workspace implements Match.Knowledge {
 
   private void infer(Place place) {
     Node node = place.node;
-    if (Catalogue.standard().find(node.op()).isEmpty() || !node.attributes().graphs().isEmpty()) {
+    boolean plain =
+        Catalogue.standard().find(node.op()).isPresent()
+            && node.attributes().graphs().isEmpty()
+            && node.presentInputs().stream().allMatch(Value::isTensor)
+            && node.presentOutputs().stream().allMatch(Value::isTensor);
+    if (!plain) {
       return;
     }
     List<TensorType> types =
@@ -212,12 +217,13 @@ final class Workspace implements Match.Knowledge {
         Value old = result.get();
         TensorType type = types.get(i).completedBy(old.type());
         if (!type.equals(old.type())) {
-          result = Optional.of(new Value(old.name(), type));
+          result = Optional.of(new Value(old.name(), type, old.annotations()));
           retyped.put(old, result.get());
         }
       }
       results.add(result);
     }
+    boolean unknown = node.presentOutputs().stream().noneMatch(this::isFollowed);
     Node current =
         new Node(
             node.op(),
@@ -228,6 +234,19 @@ final class Workspace implements Match.Knowledge {
             node.origin());
     setNode(place, current);
     retyped.forEach(this::substitute);
+    if (unknown && current.presentOutputs().stream().anyMatch(this::isFollowed)) {
+      for (Value output : current.presentOutputs()) {
+        for (Place reader : readers.getOrDefault(output, Set.of())) {
+          reader.stale = true;
+          open(reader);
+        }
+      }
+    }
+  }
+
+  /** Whether the elements of a value are known, so that its readers may have other types. */
+  private boolean isFollowed(Value value) {
+    return editor.constantOf(value).isPresent() || editor.extentsOf(value).isPresent();
   }
 
   /** Puts another node into a place and lets the editor track what it computes. */
@@ -376,7 +395,7 @@ final class Workspace implements Match.Knowledge {
     }
     Value target = value;
     if (maker != null && (named || isNew)) {
-      target = new Value(old.name(), value.type().completedBy(old.type()));
+      target = new Value(old.name(), value.type().completedBy(old.type()), old.annotations());
       rename(maker, value, target);
     }
     substitute(old, target);
@@ -385,7 +404,7 @@ final class Workspace implements Match.Knowledge {
 
   /** An output of the graph keeps its name though its value has another. */
   private void nameByIdentity(Value old, Value value) {
-    Value named = new Value(old.name(), value.type().completedBy(old.type()));
+    Value named = new Value(old.name(), value.type().completedBy(old.type()), old.annotations());
     Node identity =
         Node.of(OpId.onnx("Identity"), old.name(), Attributes.NONE, List.of(value), List.of(named));
     track(identity);
@@ -408,7 +427,8 @@ final class Workspace implements Match.Knowledge {
             node.outputs().stream()
                 .map(output -> output.map(value -> value == old ? renamed : value))
                 .collect(ImmutableList.toImmutableList()),
-            node.origin()));
+            node.origin(),
+            node.annotations()));
     open(place);
     substitute(old, renamed);
   }
@@ -461,6 +481,8 @@ final class Workspace implements Match.Knowledge {
     graph.opsets().forEach(finished::opset);
     graph.metadata().forEach(finished::metadata);
     graph.functions().forEach(finished::function);
+    finished.model(graph.model());
+    finished.annotations(graph.annotations());
     return finished.freezeLive();
   }
 
