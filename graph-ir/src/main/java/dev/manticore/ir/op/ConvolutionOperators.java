@@ -31,7 +31,7 @@ final class ConvolutionOperators {
     return Math.toIntExact(attributes.intValue("group", 1));
   }
 
-  private static TensorType convType(Call call) {
+  static TensorType convType(Call call) {
     Shape input = call.shape(0);
     Shape weight = call.shape(1);
     TensorType unknown = new TensorType(Inference.elementType(call), Shape.unranked());
@@ -60,7 +60,7 @@ final class ConvolutionOperators {
     return unknown.withShape(Shape.of(dims));
   }
 
-  private static NdArray conv(Evaluation evaluation) {
+  static NdArray conv(Evaluation evaluation) {
     NdArray input = evaluation.input(0);
     NdArray weight = evaluation.input(1);
     int[] spatial = Arrays.copyOfRange(input.shape(), 2, input.rank());

@@ -3,11 +3,15 @@ package dev.manticore.ir.op;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Graph;
+import dev.manticore.ir.NotCoveredException;
 import dev.manticore.ir.TensorType;
 import java.util.List;
 import java.util.Optional;
 
-/** An operator that is evaluated by its own definition and has a body of simpler ones besides. */
+/**
+ * An operator that is evaluated by its own definition and has a body of simpler ones besides, save
+ * for uses that the body does not cover.
+ */
 record Decomposed(Operator operator, BodyOperator simpler) implements Operator {
 
   /**
@@ -39,6 +43,10 @@ record Decomposed(Operator operator, BodyOperator simpler) implements Operator {
 
   @Override
   public Optional<Graph> body(Call call) {
-    return simpler.body(call);
+    try {
+      return simpler.body(call);
+    } catch (NotCoveredException e) {
+      return Optional.empty();
+    }
   }
 }

@@ -6,7 +6,7 @@ import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
-import dev.manticore.ir.IrException;
+import dev.manticore.ir.NotCoveredException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Value;
@@ -33,6 +33,10 @@ final class Decompositions {
           .put(OpId.onnx("GroupNormalization"), body(Decompositions::groupNormalization))
           .put(OpId.onnx("LpNormalization"), body(Decompositions::lpNormalization))
           .put(OpId.onnx("MeanVarianceNormalization"), body(Decompositions::meanVariance))
+          .put(OpId.onnx("LRN"), body(Decompositions::localResponse))
+          .put(OpId.onnx("LpPool"), body(Decompositions::normPool))
+          .put(OpId.onnx("GlobalLpPool"), body(Decompositions::globalNorm))
+          .put(OpId.onnx("DequantizeLinear"), body(Decompositions::dequantized, 0, 1))
           .put(
               OpId.onnx("NegativeLogLikelihoodLoss"),
               body((o, call, in) -> List.of(negativeLogLikelihood(o, call, in.get(0), in))))
@@ -59,7 +63,7 @@ final class Decompositions {
   private static int rank(Call call, int index) {
     Shape shape = call.shape(index);
     if (!shape.isRanked()) {
-      throw new IrException("the rank of input " + index + " must be known");
+      throw new NotCoveredException("the rank of input " + index + " must be known");
     }
     return shape.rank();
   }
@@ -171,6 +175,62 @@ final class Decompositions {
     return List.of(o.div(centred, o.add(deviation, 1e-9)));
   }
 
+  /** The squares about each channel are an average pool along the channels. */
+  private static List<Value> localResponse(Ops o, Call call, List<Value> in) {
+    Attributes attributes = call.attributes();
+    long size = attributes.intValue("size", 1);
+    Value x = in.get(0);
+    Value squares = o.unsqueeze(o.reshape(o.mul(x, x), 0, 0, -1), 1);
+    Attributes window =
+        Attributes.of("kernel_shape", Attribute.ofInts(size, 1))
+            .with("pads", Attribute.ofInts((size - 1) / 2, 0, size / 2, 0))
+            .with("count_include_pad", 1);
+    Value mean = o.reshapeLike(o.squeeze(o.onnx("AveragePool", window, squares), 1), x);
+    Value base =
+        o.add(o.mul(mean, attributes.floatValue("alpha", 1e-4f)), attributes.floatValue("bias", 1));
+    Value power = o.scalar(x.elementType(), attributes.floatValue("beta", 0.75f));
+    return List.of(o.div(x, o.onnx("Pow", base, power)));
+  }
+
+  private static Value powered(Ops o, Value x, double exponent) {
+    return o.onnx("Pow", x, o.scalar(x.elementType(), exponent));
+  }
+
+  private static List<Value> normPool(Ops o, Call call, List<Value> in) {
+    double p = call.attributes().intValue("p", 2);
+    long places = 1;
+    for (long extent : call.attributes().intValues("kernel_shape")) {
+      places *= extent;
+    }
+    Attributes window = call.attributes().without("p").with("count_include_pad", 1);
+    Value powers = powered(o, o.onnx("Abs", in.get(0)), p);
+    return List.of(powered(o, o.mul(o.onnx("AveragePool", window, powers), places), 1 / p));
+  }
+
+  private static List<Value> globalNorm(Ops o, Call call, List<Value> in) {
+    double p = call.attributes().intValue("p", 2);
+    Value powers = powered(o, o.onnx("Abs", in.get(0)), p);
+    return List.of(powered(o, o.reduceSumKeep(powers, range(2, rank(call, 0))), 1 / p));
+  }
+
+  private static List<Value> dequantized(Ops o, Call call, List<Value> in) {
+    Value scale = in.get(1);
+    ElementType type = scale.elementType();
+    int rank = rank(call, 0);
+    if (!scale.shape().isStatic() || rank(call, 1) > 1) {
+      throw new NotCoveredException("DequantizeLinear by blocks has no body");
+    }
+    int axis = Inference.axis(call.attributes().intValue("axis", 1), Math.max(2, rank));
+    long[] after = range(1, rank - axis);
+    boolean aligned = scale.shape().elementCount() == 1 || after.length == 0;
+    Value shifted = o.cast(in.get(0), type);
+    if (in.size() > 2) {
+      Value zero = o.cast(in.get(2), type);
+      shifted = o.sub(shifted, aligned ? zero : o.unsqueeze(zero, after));
+    }
+    return List.of(o.mul(shifted, aligned ? scale : o.unsqueeze(scale, after)));
+  }
+
   // ---- Losses
 
   private static List<Value> softmaxCrossEntropy(Ops o, Call call, List<Value> in) {
@@ -231,7 +291,7 @@ final class Decompositions {
     }
     Dim heads = call.shape(index).dim(1);
     if (!heads.isKnown()) {
-      throw new IrException("the number of heads of input " + index + " must be known");
+      throw new NotCoveredException("the number of heads of input " + index + " must be known");
     }
     return heads.extent();
   }
@@ -239,7 +299,7 @@ final class Decompositions {
   private static List<Value> attention(Ops o, Call call, List<Value> in) {
     Attributes attributes = call.attributes();
     if (call.hasInput(6)) {
-      throw new IrException("input 'nonpad_kv_seqlen' of Attention has no body");
+      throw new NotCoveredException("input 'nonpad_kv_seqlen' of Attention has no body");
     }
     List<Optional<Value>> operands = new ArrayList<>();
     int next = 0;

@@ -105,7 +105,8 @@ final class ElementwiseOperators {
             evaluation -> Elements.convert(evaluation.input(0), evaluation.input(1).elementType()))
         .onnx(
             "Dropout",
-            new Definition(ElementwiseOperators::dropoutTypes, ElementwiseOperators::dropout))
+            new RandomOperators.Random(
+                new Definition(ElementwiseOperators::dropoutTypes, ElementwiseOperators::dropout)))
         .build();
   }
 

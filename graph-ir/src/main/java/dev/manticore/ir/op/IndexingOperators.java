@@ -1,6 +1,10 @@
 package dev.manticore.ir.op;
 
+import com.google.common.collect.Comparators;
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Iterables;
+import com.google.common.primitives.Doubles;
 import com.google.common.primitives.Ints;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
@@ -11,6 +15,7 @@ import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.DoubleBinaryOperator;
 import java.util.stream.IntStream;
@@ -36,6 +41,8 @@ final class IndexingOperators {
         .onnx("OneHot", IndexingOperators::oneHotType, IndexingOperators::oneHot)
         .onnx("NonZero", IndexingOperators::nonZeroType, IndexingOperators::nonZero)
         .onnx("Compress", IndexingOperators::compressType, IndexingOperators::compress)
+        .onnx("Unique", new Definition(IndexingOperators::uniqueTypes, IndexingOperators::unique))
+        .onnx("Resize", ResizeOperator::type, ResizeOperator::evaluate)
         .build();
   }
 
@@ -327,5 +334,48 @@ final class IndexingOperators {
             .filter(i -> condition[i] != 0)
             .toArray();
     return Views.take(source, axis, kept, 0);
+  }
+
+  private static ImmutableList<TensorType> uniqueTypes(Call call) {
+    TensorType indices = new TensorType(ElementType.INT64, Shape.of(Dim.UNKNOWN));
+    return ImmutableList.of(compressType(call), indices, indices, indices);
+  }
+
+  /** The different slices along an axis, or elements, with where they are and how often. */
+  private static List<NdArray> unique(Evaluation evaluation) {
+    NdArray input = evaluation.input(0);
+    boolean flat = !evaluation.attributes().has("axis");
+    NdArray source = flat ? input.reshape(input.size()) : input;
+    int axis = flat ? 0 : Inference.axis(evaluation.attributes().intValue("axis", 0), input.rank());
+    int count = source.dim(axis);
+    List<List<Double>> slices = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      slices.add(Doubles.asList(Views.range(source, axis, i, 1).data()));
+    }
+    List<Integer> firsts = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      if (slices.indexOf(slices.get(i)) == i) {
+        firsts.add(i);
+      }
+    }
+    if (evaluation.attributes().intValue("sorted", 1) == 1) {
+      firsts.sort(Comparator.comparing(slices::get, Comparators.lexicographical(Double::compare)));
+    }
+    double[] inverse = new double[count];
+    double[] counts = new double[firsts.size()];
+    for (int i = 0; i < count; i++) {
+      List<Double> slice = slices.get(i);
+      inverse[i] = Iterables.indexOf(firsts, first -> slices.get(first).equals(slice));
+      counts[(int) inverse[i]]++;
+    }
+    return List.of(
+        Views.take(source, axis, Ints.toArray(firsts), 0),
+        indices(firsts.stream().mapToDouble(Integer::doubleValue).toArray()),
+        indices(inverse),
+        indices(counts));
+  }
+
+  private static NdArray indices(double[] values) {
+    return NdArray.of(ElementType.INT64, new int[] {values.length}, values);
   }
 }

@@ -51,6 +51,11 @@ final class NormalizationOperators {
             NormalizationOperators::channelType,
             NormalizationOperators::instanceNormalization)
         .onnx(
+            "MeanVarianceNormalization",
+            Inference::sameAsInput,
+            NormalizationOperators::meanVarianceNormalization)
+        .onnx("LRN", Inference::sameAsInput, NormalizationOperators::localResponse)
+        .onnx(
             "GroupNormalization",
             NormalizationOperators::channelType,
             NormalizationOperators::groupNormalization)
@@ -355,6 +360,52 @@ final class NormalizationOperators {
         int place = at / spatial % channels / (channels / scale.length);
         values[at] = (values[at] - moments.mean()) * inverse * scale[place] + bias[place];
       }
+    }
+    return NdArray.of(input.elementType(), input.shape(), values);
+  }
+
+  private static NdArray meanVarianceNormalization(Evaluation evaluation) {
+    NdArray input = evaluation.input(0);
+    int[] axes = Inference.axes(evaluation.attributes().intValues("axes", 0, 2, 3), input.rank());
+    int[] order = Views.axesLast(axes, input.rank());
+    NdArray rows = Views.permute(input, order);
+    int row = 1;
+    for (int axis : axes) {
+      row *= input.dim(axis);
+    }
+    double[] values = rows.data().clone();
+    for (int from = 0; from < values.length; from += row) {
+      Moments moments = Moments.of(values, from, row);
+      double deviation = Math.sqrt(moments.variance()) + 1e-9;
+      for (int at = from; at < from + row; at++) {
+        values[at] = (values[at] - moments.mean()) / deviation;
+      }
+    }
+    return Views.permute(
+        NdArray.of(input.elementType(), rows.shape(), values), Views.inverse(order));
+  }
+
+  /** Each channel over a power of the squares of the channels about it. */
+  private static NdArray localResponse(Evaluation evaluation) {
+    NdArray input = evaluation.input(0);
+    Attributes attributes = evaluation.attributes();
+    int size = Math.toIntExact(attributes.intValue("size", 1));
+    double alpha = attributes.floatValue("alpha", 1e-4f);
+    double beta = attributes.floatValue("beta", 0.75f);
+    double bias = attributes.floatValue("bias", 1);
+    int channels = input.dim(1);
+    int stride = input.strides()[1];
+    double[] values = new double[input.size()];
+    for (int at = 0; at < values.length; at++) {
+      int channel = at / stride % channels;
+      double squares = 0;
+      for (int other = Math.max(0, channel - (size - 1) / 2);
+          other <= Math.min(channels - 1, channel + size / 2);
+          other++) {
+        double value = input.data()[at + (other - channel) * stride];
+        squares += value * value;
+      }
+      values[at] = input.data()[at] / Math.pow(bias + alpha / size * squares, beta);
     }
     return NdArray.of(input.elementType(), input.shape(), values);
   }

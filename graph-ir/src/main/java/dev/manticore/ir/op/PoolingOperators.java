@@ -23,6 +23,8 @@ final class PoolingOperators {
     return new Family()
         .onnx("MaxPool", new Definition(PoolingOperators::maxPoolTypes, PoolingOperators::maxPool))
         .onnx("AveragePool", PoolingOperators::poolType, PoolingOperators::averagePool)
+        .onnx("LpPool", PoolingOperators::poolType, PoolingOperators::normPool)
+        .onnx("GlobalLpPool", PoolingOperators::globalType, PoolingOperators::globalNorm)
         .onnx("GlobalMaxPool", PoolingOperators::globalType, PoolingOperators::globalMax)
         .onnx("GlobalAveragePool", PoolingOperators::globalType, PoolingOperators::globalAverage)
         .build();
@@ -159,5 +161,44 @@ final class PoolingOperators {
       result.data()[at / image] += input.data()[at] / image;
     }
     return result;
+  }
+
+  private static double power(Evaluation evaluation) {
+    return evaluation.attributes().intValue("p", 2);
+  }
+
+  private static NdArray normPool(Evaluation evaluation) {
+    NdArray input = evaluation.input(0);
+    double power = power(evaluation);
+    int[] spatial = Arrays.copyOfRange(input.shape(), 2, input.rank());
+    Windows windows = windows(evaluation.attributes(), spatial.length);
+    int[] offsets = windows.offsets(spatial);
+    int[] shape = Ints.concat(Arrays.copyOf(input.shape(), 2), windows.counts(spatial));
+    int image = NdArray.count(spatial);
+    int places = NdArray.count(windows.kernel());
+    int positions = offsets.length / places;
+    NdArray result = NdArray.zeros(input.elementType(), shape);
+    for (int at = 0; at < result.size(); at++) {
+      double sum = 0;
+      for (int i = 0; i < places; i++) {
+        int offset = offsets[at % positions * places + i];
+        if (offset >= 0) {
+          sum += Math.pow(Math.abs(input.data()[at / positions * image + offset]), power);
+        }
+      }
+      result.data()[at] = Math.pow(sum, 1 / power);
+    }
+    return result;
+  }
+
+  private static NdArray globalNorm(Evaluation evaluation) {
+    NdArray input = evaluation.input(0);
+    double power = power(evaluation);
+    NdArray result = global(input);
+    int image = input.size() / Math.max(1, result.size());
+    for (int at = 0; at < input.size(); at++) {
+      result.data()[at / image] += Math.pow(Math.abs(input.data()[at]), power);
+    }
+    return ElementwiseOperators.map(result, input.elementType(), sum -> Math.pow(sum, 1 / power));
   }
 }

@@ -23,6 +23,10 @@ final class StandardOperators {
     operators.putAll(PoolingOperators.all());
     operators.putAll(AttentionOperators.all());
     operators.putAll(LossOperators.all());
+    operators.putAll(RecurrentOperators.all());
+    operators.putAll(QuantizationOperators.all());
+    operators.putAll(RandomOperators.all());
+    operators.putAll(SignalOperators.all());
     operators.putAll(ControlOperators.all());
     operators.putAll(ManticoreOperators.all());
     return ImmutableMap.copyOf(

@@ -394,6 +394,20 @@ final class StandardOperatorCases {
         simple("RMSNormalization", Attributes.of("axis", 1), A, Shape.of(3, 4)),
         simple("LpNormalization", Attributes.of("axis", 1).with("p", 1), A),
         simple("LpNormalization", Attributes.of("axis", -1), A),
+        simple("MeanVarianceNormalization", Attributes.NONE, IMAGE),
+        simple("LRN", Attributes.of("size", 3).with("alpha", Attribute.of(0.3f)), IMAGE),
+        simple("LpPool", ints("kernel_shape", 2, 2).with("p", 2), IMAGE),
+        simple("GlobalLpPool", Attributes.of("p", 3), IMAGE),
+        of(
+            "DequantizeLinear",
+            (o, v) ->
+                o.onnx(
+                    "DequantizeLinear",
+                    o.cast(
+                        o.editor().constant(Tensor.ofLongs(Shape.of(2, 3), 1, -2, 3, 4, 5, -6)),
+                        ElementType.INT8),
+                    v.get(0)),
+            Shape.of(3)),
         simple("InstanceNormalization", Attributes.NONE, IMAGE, Shape.of(4), Shape.of(4)),
         simple(
             "GroupNormalization", Attributes.of("num_groups", 2), IMAGE, Shape.of(4), Shape.of(4)),

@@ -102,6 +102,24 @@ class DecompositionsTest {
         output %z
         """,
         """
+        input %x: f32[2,5,3,4]
+        %y: f32[2,5,3,4] = MeanVarianceNormalization(%x)
+        %z: f32[2,5,3,4] = LRN(%x) {size = 4, alpha = 0.3, beta = 0.6, bias = 1.5}
+        %p: f32[2,5,2,3] = LpPool(%x) {kernel_shape = [2, 2], p = 4}
+        %q: f32[2,5,1,1] = GlobalLpPool(%x) {p = 2}
+        output %y
+        output %z
+        output %p
+        output %q
+        """,
+        """
+        input %x: f32[2,3,4]
+        input %s: f32[3]
+        %i: i8[2,3,4] = Cast(%x) {to = 3}
+        %y: f32[2,3,4] = DequantizeLinear(%i, %s)
+        output %y
+        """,
+        """
         opset "com.microsoft" 1
         input %x: f32[2,4,3]
         input %b: f32[3]
@@ -124,7 +142,7 @@ class DecompositionsTest {
       for (int i = 0; i < shape.length; i++) {
         shape[i] = (int) input.shape().dim(i).extent();
       }
-      double[] values = random.doubles(NdArray.count(shape), -1, 1).toArray();
+      double[] values = random.doubles(NdArray.count(shape), -3, 3).toArray();
       inputs.put(input.name(), NdArray.of(ElementType.FLOAT32, shape, values));
     }
 
