@@ -5,6 +5,7 @@ import dev.manticore.compiler.pipeline.Pipeline;
 import dev.manticore.compiler.stages.CompilePipeline;
 import dev.manticore.runtime.Devices;
 import java.time.Duration;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -21,27 +22,30 @@ public final class Main {
     Terminal terminal = Terminal.system();
     CountDownLatch ended = new CountDownLatch(1);
     Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(terminal, ended), "manticore-stop"));
-    int status = verbs(terminal).run(args);
+    int status = new Application(terminal, verbs(terminal, pipelines())).run(args);
     ended.countDown();
     System.exit(status);
   }
 
-  private static Application verbs(Terminal terminal) {
-    Pipeline.Factory pipelines = recipe -> CompilePipeline.of(recipe, Devices.byName("cpu"));
-    return new Application(
-        terminal,
-        ImmutableList.of(
-            new CompileCommand(terminal, pipelines),
-            new CleanCommand(terminal, pipelines),
-            new PretrainCommand(terminal),
-            new InspectCommand(terminal),
-            new VerifyCommand(terminal),
-            new ConformanceCommand(terminal),
-            new SpliceCommand(terminal),
-            new GenerateCommand(terminal),
-            new BenchCommand(terminal),
-            new DoctorCommand(terminal),
-            new VersionCommand(terminal)));
+  /** All verbs of the command. */
+  static ImmutableList<Callable<Integer>> verbs(Terminal terminal, Pipeline.Factory pipelines) {
+    return ImmutableList.of(
+        new CompileCommand(terminal, pipelines),
+        new CleanCommand(terminal, pipelines),
+        new PretrainCommand(terminal),
+        new SpliceCommand(terminal),
+        new InspectCommand(terminal),
+        new VerifyCommand(terminal),
+        new ConformanceCommand(terminal),
+        new GenerateCommand(terminal),
+        new BenchCommand(terminal),
+        new DoctorCommand(terminal),
+        new VersionCommand(terminal));
+  }
+
+  /** What compiles a recipe here. */
+  static Pipeline.Factory pipelines() {
+    return recipe -> CompilePipeline.of(recipe, Devices.byName("cpu"));
   }
 
   /**

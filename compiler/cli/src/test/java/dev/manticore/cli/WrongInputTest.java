@@ -9,7 +9,6 @@ import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.progress.Cancellation;
-import dev.manticore.compiler.stages.CompilePipeline;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
@@ -18,7 +17,6 @@ import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.onnx.safetensors.SafetensorsWriter;
 import dev.manticore.onnx.tokenizer.BpeTrainer;
-import dev.manticore.runtime.Devices;
 import java.io.ByteArrayOutputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -81,16 +79,7 @@ class WrongInputTest {
             Clock.systemUTC(),
             Ticker.systemTicker(),
             new Cancellation());
-    return new Application(
-            terminal,
-            ImmutableList.of(
-                new CompileCommand(
-                    terminal, recipe -> CompilePipeline.of(recipe, Devices.byName("cpu"))),
-                new PretrainCommand(terminal),
-                new InspectCommand(terminal),
-                new GenerateCommand(terminal),
-                new VersionCommand(terminal)))
-        .run(args);
+    return new Application(terminal, Main.verbs(terminal, Main.pipelines())).run(args);
   }
 
   private int run(String... args) {
