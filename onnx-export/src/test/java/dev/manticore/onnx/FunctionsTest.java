@@ -51,8 +51,22 @@ class FunctionsTest {
     Value convolved = editor.add(OpId.manticore("CausalConv"), x, kernel);
     Value wider = editor.add(OpId.manticore("CausalConv"), convolved, wide);
     Value scanned = editor.add(OpId.manticore("SelectiveScan"), wider, x, a, b, b);
+    Value steps = editor.input("steps", batched(2));
+    Value decays = editor.parameter("decays", random(2));
+    Attributes dual = Attributes.of("heads", 2).with("groups", 2).with("chunk_size", 3);
+    Value first = editor.add(OpId.manticore("StateSpaceDual"), dual, x, steps, decays, b, b);
+    Value second =
+        editor.add(
+            OpId.manticore("StateSpaceDual"),
+            dual.with("chunk_size", 4),
+            first,
+            steps,
+            decays,
+            b,
+            b);
     editor.output(three);
     editor.output(scanned);
+    editor.output(second);
     Value labels =
         editor.input(
             "labels",
@@ -95,6 +109,8 @@ class FunctionsTest {
             "CausalConv",
             "CausalConv_2",
             "SelectiveScan",
+            "StateSpaceDual",
+            "StateSpaceDual_2",
             "CrossEntropy");
     assertThat(exported.nodes().stream().map(node -> node.op().name()))
         .containsExactly(
@@ -105,6 +121,8 @@ class FunctionsTest {
             "CausalConv",
             "CausalConv_2",
             "SelectiveScan",
+            "StateSpaceDual",
+            "StateSpaceDual_2",
             "CrossEntropy");
   }
 

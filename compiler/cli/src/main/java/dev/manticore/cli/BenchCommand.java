@@ -57,7 +57,7 @@ final class BenchCommand implements Callable<Integer> {
               names = "--model",
               defaultValue = "hybrid",
               paramLabel = "NAME",
-              description = "gpt-neo, mamba or hybrid (default: ${DEFAULT-VALUE}).")
+              description = "gpt-neo, mamba, mamba2 or hybrid (default: ${DEFAULT-VALUE}).")
           String model,
       @Option(
               names = "--width",

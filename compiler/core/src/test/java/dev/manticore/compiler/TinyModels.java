@@ -67,6 +67,22 @@ public final class TinyModels {
         VOCABULARY, width, layers);
   }
 
+  /** Two groups, a head of its own, and chunks shorter than most sequences. */
+  public static ModelConfig mamba2(int layers, int width) {
+    return config(
+        "{'model_type': 'mamba2', 'vocab_size': %d, 'hidden_size': %d, 'num_hidden_layers': %d,"
+            + " 'head_dim': 4, 'n_groups': 2, 'state_size': 3, 'chunk_size': 4}",
+        VOCABULARY, width, layers);
+  }
+
+  /** Mamba-2 in the state-spaces layout: a tied head, and a table padded to so many rows. */
+  public static ModelConfig stateSpaces2(int layers, int width) {
+    return config(
+        "{'d_model': %2$d, 'n_layer': %3$d, 'vocab_size': %1$d,"
+            + " 'ssm_cfg': {'layer': 'Mamba2', 'headdim': 5, 'd_state': 4, 'chunk_size': 16}}",
+        VOCABULARY, width, layers);
+  }
+
   /** A model with fresh parameters, each of which is moved by noise, zeros and ones too. */
   public static Graph build(String name, ModelConfig config, long seed) {
     Graph graph = Models.fresh(name, config, seed);

@@ -39,6 +39,7 @@ public final class StepBenchmark {
 
   private static final int WINDOW = 256;
   private static final int STATES = 16;
+  private static final int DUAL_STATES = 64;
   private static final int CONVOLUTION = 4;
   private static final long SEED = 0;
   private static final float CLIP = 1;
@@ -141,6 +142,7 @@ public final class StepBenchmark {
     return switch (request.model()) {
       case GPT_NEO -> gptNeo(request);
       case MAMBA -> mamba(request);
+      case MAMBA2 -> mamba2(request);
       case HYBRID -> {
         Component mamba = ComponentFinder.find("mamba", mamba(request));
         Component gptNeo = ComponentFinder.find("gpt-neo", gptNeo(request));
@@ -188,6 +190,23 @@ public final class StepBenchmark {
                 CONVOLUTION,
                 request.width() / 16);
     return Models.fresh("mamba", ModelConfig.parse("the benchmark's Mamba", config), SEED);
+  }
+
+  private static Graph mamba2(StepRequest request) {
+    String config =
+        """
+        {"model_type": "mamba2", "vocab_size": %d, "hidden_size": %d, "num_hidden_layers": %d,
+         "state_size": %d, "conv_kernel": %d, "expand": 2, "head_dim": %d, "n_groups": 1,
+         "tie_word_embeddings": true}
+        """
+            .formatted(
+                request.vocabulary(),
+                request.width(),
+                request.layers(),
+                DUAL_STATES,
+                CONVOLUTION,
+                2 * HEAD_WIDTH);
+    return Models.fresh("mamba2", ModelConfig.parse("the benchmark's Mamba-2", config), SEED);
   }
 
   /** Mixture weights apart from all else; decay for matrices, tables and convolutions. */

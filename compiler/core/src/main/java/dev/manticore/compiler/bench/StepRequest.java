@@ -33,7 +33,8 @@ public record StepRequest(
   public enum Model {
     GPT_NEO,
     MAMBA,
-    /** Both, spliced as one block with fresh tables and tied gates. */
+    MAMBA2,
+    /** GPT-Neo and Mamba, spliced as one block with fresh tables and tied gates. */
     HYBRID;
 
     /**
@@ -58,7 +59,8 @@ public record StepRequest(
     }
 
     /**
-     * The name on the command line and in results: {@code gpt-neo}, {@code mamba}, {@code hybrid}.
+     * The name on the command line and in results: {@code gpt-neo}, {@code mamba}, {@code mamba2},
+     * {@code hybrid}.
      */
     @Override
     public String toString() {

@@ -28,7 +28,7 @@ final class StepBenchmarkTest {
     assertThat(Model.of("gpt-neo")).isEqualTo(Model.GPT_NEO);
     assertThatThrownBy(() -> Model.of("gpt"))
         .isInstanceOf(ManticoreException.class)
-        .hasMessageContaining("gpt-neo, mamba, hybrid");
+        .hasMessageContaining("gpt-neo, mamba, mamba2, hybrid");
   }
 
   @Test

@@ -41,7 +41,9 @@ class HybridFilesTest {
           "neo", TinyModels.gptNeo(2, 16, 40),
           "state-spaces", TinyModels.stateSpaces(2, 20),
           "gpt2", TinyModels.gpt2(2, 16),
-          "neox", TinyModels.gptNeoX(2, 16, true));
+          "neox", TinyModels.gptNeoX(2, 16, true),
+          "mamba2", TinyModels.mamba2(2, 16),
+          "state-spaces2", TinyModels.stateSpaces2(2, 20));
 
   @TempDir private Path directory;
 
@@ -171,6 +173,8 @@ class HybridFilesTest {
             embeddings,
             ImmutableList.of(
                 ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 3)),
+                ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2)),
+                ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2)),
                 ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2)),
                 ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2)),
                 ImmutableList.of(new LayerRange(0, 1), new LayerRange(1, 2)),

@@ -48,6 +48,8 @@ class OneHotTest {
       component("mamba", TinyModels.build("m", TinyModels.mamba(3, 24), 2));
   private final Component padded =
       component("padded", TinyModels.build("s", TinyModels.stateSpaces(4, 20), 3));
+  private final Component mamba2 =
+      component("mamba2", TinyModels.build("d", TinyModels.mamba2(3, 16), 8));
   private final Component paddedNeo =
       component("neo", TinyModels.build("p", TinyModels.gptNeo(3, 16, 32), 4));
 
@@ -102,7 +104,7 @@ class OneHotTest {
 
   @ParameterizedTest
   @EnumSource(Embeddings.class)
-  void fourFamiliesGiveEachComponent(Embeddings embeddings) {
+  void allFamiliesGiveEachComponent(Embeddings embeddings) {
     Component gpt2 = component("gpt2", TinyModels.build("n", TinyModels.gpt2(2, 16), 5));
     Component parallel =
         component("parallel", TinyModels.build("n", TinyModels.gptNeoX(3, 24, true), 6));
@@ -110,7 +112,7 @@ class OneHotTest {
         component("serial", TinyModels.build("n", TinyModels.gptNeoX(2, 32, false), 7));
 
     assertOneHotGivesEach(
-        List.of(gpt2, parallel, mamba, serial, gptNeo), embeddings, ImmutableList.of());
+        List.of(gpt2, parallel, mamba, serial, gptNeo, mamba2), embeddings, ImmutableList.of());
   }
 
   private static void assertOneHotGivesEach(
@@ -132,7 +134,7 @@ class OneHotTest {
   @ParameterizedTest
   @EnumSource(Embeddings.class)
   void exportedFilesOfOneHotHybridsGiveTheComponent(Embeddings embeddings) {
-    List<Component> components = List.of(gptNeo, mamba);
+    List<Component> components = List.of(gptNeo, mamba, mamba2);
     Hybrid hybrid =
         splice(
             components,
@@ -142,7 +144,7 @@ class OneHotTest {
             ProjectorInitialisation.PAPER,
             ImmutableList.of());
 
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < components.size(); k++) {
       Path functions = directory.resolve("functions-" + k + ".onnx");
       Path plain = directory.resolve("plain-" + k + ".onnx");
       Graph graph = oneHot(hybrid, k).graph();

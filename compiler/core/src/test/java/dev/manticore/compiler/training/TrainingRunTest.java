@@ -7,10 +7,14 @@ import static org.assertj.core.api.Assertions.within;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.TinyModels;
+import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.CorpusGenerator;
 import dev.manticore.compiler.data.DatasetSplit;
 import dev.manticore.compiler.data.GeneratedText;
+import dev.manticore.compiler.hybrid.SpliceOptions;
+import dev.manticore.compiler.hybrid.Splicer;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.Recipe;
@@ -65,6 +69,7 @@ class TrainingRunTest {
           case "gpt2" -> TinyModels.gpt2(2, 8);
           case "gpt-neox" -> TinyModels.gptNeoX(2, 8, true);
           case "mamba" -> TinyModels.mamba(2, 8);
+          case "mamba2" -> TinyModels.mamba2(2, 8);
           default -> TinyModels.gptNeo(2, 8);
         };
     return TinyModels.build(family, config, 3);
@@ -90,7 +95,7 @@ class TrainingRunTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"mamba", "gpt-neo", "gpt2", "gpt-neox"})
+  @ValueSource(strings = {"mamba", "mamba2", "gpt-neo", "gpt2", "gpt-neox"})
   void twoBatchesOfFourAreOneOfEight(String family) {
     Graph model = model(family);
     Tensor ids = TinyModels.ids(8, LENGTH, 5);
@@ -115,6 +120,45 @@ class TrainingRunTest {
             assertThat(actual.get(name)).as(name).containsExactly(tensor, within(2e-6f));
             assertThat(tensor).as(name).isNotEqualTo(before.get(name));
           });
+    }
+  }
+
+  @Test
+  void aHybridOfMamba2AndGptNeoLearns() {
+    List<Component> components =
+        List.of(
+            ComponentFinder.find("mamba2", model("mamba2")),
+            ComponentFinder.find("gpt-neo", model("gpt-neo")));
+    SpliceOptions options =
+        new SpliceOptions(
+            2,
+            SpliceOptions.Gates.TIED,
+            SpliceOptions.ProjectorInitialisation.IDENTITY,
+            SpliceOptions.Embeddings.FRESH,
+            ImmutableList.of(),
+            TinyModels.VOCABULARY,
+            1);
+    Graph hybrid = Splicer.splice(components, options).graph();
+    TrainingPlan plan =
+        TrainingPlan.of(hybrid, schedule(40, 4, 1, 0.01, 1e-8), LENGTH, parameter -> true);
+    Batch batch = rows(TinyModels.ids(4, LENGTH, 5), 0, 4);
+
+    try (TrainingSession session = TrainingSession.open(CPU, hybrid, plan, 2)) {
+      double first = session.step(0, List.of(batch));
+      double last = first;
+      for (int step = 1; step < 40; step++) {
+        last = session.step(step, List.of(batch));
+      }
+
+      assertThat(last).isLessThan(first / 2);
+      Map<String, float[]> tuned = values(session);
+      hybrid
+          .parameters()
+          .forEach(
+              (value, tensor) ->
+                  assertThat(tuned.get(value.name()))
+                      .as(value.name())
+                      .isNotEqualTo(tensor.toFloats()));
     }
   }
 
