@@ -35,20 +35,23 @@ class OnnxRuntimeTest {
         OnnxExporter.Options.DEFAULT.withPlacement(OnnxExporter.Placement.EXTERNAL));
     NdArray x = random(2, 5, 4);
     NdArray b = random(2, 5, 2);
+    NdArray steps = random(2, 5, 2);
     NdArray labels = NdArray.of(ElementType.INT64, new int[] {1, 10}, new double[10]);
     labels = labels.reshape(2, 5);
 
     Map<String, NdArray> expected =
-        new Interpreter().run(graph, Map.of("x", x, "b", b, "labels", labels));
+        new Interpreter().run(graph, Map.of("x", x, "b", b, "steps", steps, "labels", labels));
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try (OrtSession session = environment.createSession(file.toString());
         OnnxTensor xTensor = tensor(environment, x);
         OnnxTensor bTensor = tensor(environment, b);
+        OnnxTensor stepsTensor = tensor(environment, steps);
         OnnxTensor labelTensor =
             OnnxTensor.createTensor(
                 environment, LongBuffer.wrap(labels.toLongs()), new long[] {2, 5});
         OrtSession.Result result =
-            session.run(Map.of("x", xTensor, "b", bTensor, "labels", labelTensor))) {
+            session.run(
+                Map.of("x", xTensor, "b", bTensor, "steps", stepsTensor, "labels", labelTensor))) {
       for (Value output : graph.outputs()) {
         OnnxTensor actual = (OnnxTensor) result.get(output.name()).orElseThrow();
         double[] wanted = expected.get(output.name()).data();

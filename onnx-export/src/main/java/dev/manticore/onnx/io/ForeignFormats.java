@@ -36,7 +36,9 @@ public final class ForeignFormats {
     String start = new String(bytes, StandardCharsets.ISO_8859_1);
     // PyTorch's own archives hold the pickle data.pkl, the first of their entries.
     boolean pickled = start.startsWith("PK\3\4") && start.contains("data.pkl");
-    if (pickled || start.matches("(?s)\u0080[\2-\5].*")) {
+    // A safetensors file may begin so too, with the size of its header, but then goes on in JSON.
+    boolean header = start.startsWith("{", Long.BYTES);
+    if (pickled || (start.matches("(?s)\u0080[\2-\5].*") && !header)) {
       return Optional.of(pickle(file));
     }
     boolean archive =
