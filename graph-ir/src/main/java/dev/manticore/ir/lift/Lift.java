@@ -1,6 +1,7 @@
 package dev.manticore.ir.lift;
 
 import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.ImmutableSortedSet;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -45,6 +46,16 @@ public final class Lift implements Pass {
   @Override
   public ImmutableSet<GraphProperty> preserves() {
     return ImmutableSet.of(GraphProperty.STANDARD_OPERATORS, GraphProperty.FLAT);
+  }
+
+  /** Whether an operator is one of the standard ones of version {@link OpId#OPSET}. */
+  public static boolean isStandard(OpId op) {
+    return op.domain().equals(OpId.ONNX) && VersionAdapters.isStandard(op);
+  }
+
+  /** The versions up to {@link OpId#OPSET} in which nodes of an operator are written anew. */
+  public static ImmutableSortedSet<Integer> changes(OpId op) {
+    return VersionAdapters.of(op).keySet();
   }
 
   /** The graph lifted, or as it is with the reason why it cannot be. */

@@ -51,6 +51,11 @@ record BodyOperator(
   }
 
   @Override
+  public boolean hasBody() {
+    return true;
+  }
+
+  @Override
   public Optional<Graph> body(Call call) {
     GraphEditor editor = new GraphEditor(name);
     Ops ops = new Ops(editor);

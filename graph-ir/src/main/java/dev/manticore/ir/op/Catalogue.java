@@ -1,6 +1,7 @@
 package dev.manticore.ir.op;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.OpId;
 import java.util.Optional;
 
@@ -14,15 +15,22 @@ public final class Catalogue {
   private record Key(String domain, String name) {}
 
   private final ImmutableMap<Key, Operator> operators;
+  private final ImmutableSet<OpId> ids;
 
   private Catalogue(ImmutableMap<OpId, Operator> operators) {
     ImmutableMap.Builder<Key, Operator> builder = ImmutableMap.builder();
     operators.forEach((op, operator) -> builder.put(new Key(op.domain(), op.name()), operator));
     this.operators = builder.buildOrThrow();
+    this.ids = operators.keySet();
   }
 
   public static Catalogue standard() {
     return Holder.STANDARD;
+  }
+
+  /** All operators, each under the version that its entry is of. */
+  public ImmutableSet<OpId> operators() {
+    return ids;
   }
 
   /** The entry of an operator; empty if it is outside the catalogue, as all overloads are. */

@@ -42,6 +42,11 @@ record Decomposed(Operator operator, BodyOperator simpler) implements Operator {
   }
 
   @Override
+  public boolean hasBody() {
+    return true;
+  }
+
+  @Override
   public Optional<Graph> body(Call call) {
     try {
       return simpler.body(call);

@@ -43,7 +43,8 @@ final class Decompositions {
           .put(OpId.onnx("SoftmaxCrossEntropyLoss"), body(Decompositions::softmaxCrossEntropy))
           .put(OpId.microsoft("Gelu"), body((o, call, in) -> List.of(o.onnx("Gelu", in.get(0)))))
           .put(OpId.microsoft("FastGelu"), body(Decompositions::fastGelu))
-          .put(OpId.microsoft("QuickGelu"), body(Decompositions::quickGelu))
+          .put(OpId.microsoft("QuickGelu"), body((o, call, in) -> swish(o, call, in, 1.702f)))
+          .put(OpId.onnx("Swish"), body((o, call, in) -> swish(o, call, in, 1)))
           .buildOrThrow();
 
   private Decompositions() {}
@@ -81,8 +82,8 @@ final class Decompositions {
     return List.of(o.onnx("Gelu", Attributes.of("approximate", Attribute.of("tanh")), x));
   }
 
-  private static List<Value> quickGelu(Ops o, Call call, List<Value> in) {
-    double alpha = call.attributes().floatValue("alpha", 1.702f);
+  private static List<Value> swish(Ops o, Call call, List<Value> in, float otherwise) {
+    double alpha = call.attributes().floatValue("alpha", otherwise);
     return List.of(o.mul(in.get(0), o.sigmoid(o.mul(in.get(0), alpha))));
   }
 

@@ -38,4 +38,9 @@ public interface Operator {
   default Optional<Graph> body(Call call) {
     return Optional.empty();
   }
+
+  /** Whether there are uses that {@link #body} gives a graph for. */
+  default boolean hasBody() {
+    return false;
+  }
 }

@@ -47,6 +47,11 @@ final class StateSpaceDual implements Operator {
   }
 
   @Override
+  public boolean hasBody() {
+    return true;
+  }
+
+  @Override
   public Optional<Graph> body(Call call) {
     return CHUNKED.body(call);
   }

@@ -39,7 +39,7 @@ public final class Lowering {
             new Lift(),
             new UseKernels(kernels),
             new UseTrainingKernels(),
-            InlineBodies.of(op -> op.domain().equals(OpId.MANTICORE)),
+            InlineBodies.of(Lowering::isUnknownToRuntimes),
             new ExpandSoftplus(),
             new FoldConstants(),
             new Simplify(),
@@ -48,12 +48,18 @@ public final class Lowering {
         .run(graph);
   }
 
+  /** Whether an operator is our own, or of a later operator set than graphs are lifted to. */
+  private static boolean isUnknownToRuntimes(OpId op) {
+    return op.domain().equals(OpId.MANTICORE)
+        || op.domain().equals(OpId.ONNX) && !Lift.isStandard(op);
+  }
+
   /** For any runtime: standard operators alone, and no other domain imported. */
   public static Graph portable(Graph graph) {
     Graph plain =
         PassPipeline.of(
                 new Lift(),
-                InlineBodies.of(op -> !op.domain().equals(OpId.ONNX)),
+                InlineBodies.of(op -> !Lift.isStandard(op)),
                 new FoldConstants(),
                 new Simplify(),
                 new CommonSubexpressions())
