@@ -37,6 +37,10 @@ public final class Differentiate {
   private static final ImmutableMap<String, Integer> OUTPUTS_READ =
       ImmutableMap.of("LayerNormalization", 3, "MaxPool", 2, "Dropout", 2, "TopK", 2);
 
+  /** Operators of floating results that read nothing but the shape and type of their operand. */
+  private static final ImmutableSet<String> READING_SHAPES =
+      ImmutableSet.of("EyeLike", "RandomNormalLike", "RandomUniformLike");
+
   private Differentiate() {}
 
   /** The operators that have a backward rule. */
@@ -140,7 +144,9 @@ public final class Differentiate {
   private static Set<Value> reachedFrom(List<Node> order, Collection<Value> wanted) {
     Set<Value> reached = new HashSet<>(wanted);
     for (Node node : order) {
-      if (node.reads().stream().anyMatch(reached::contains)) {
+      boolean shapes =
+          node.op().domain().equals(OpId.ONNX) && READING_SHAPES.contains(node.op().name());
+      if (!shapes && node.reads().stream().anyMatch(reached::contains)) {
         node.presentOutputs().stream()
             .filter(output -> output.elementType().isFloating())
             .forEach(reached::add);

@@ -41,6 +41,7 @@ final class Decompositions {
               OpId.onnx("NegativeLogLikelihoodLoss"),
               body((o, call, in) -> List.of(negativeLogLikelihood(o, call, in.get(0), in))))
           .put(OpId.onnx("SoftmaxCrossEntropyLoss"), body(Decompositions::softmaxCrossEntropy))
+          .put(OpId.microsoft("FusedMatMul"), body(Decompositions::fusedMatMul))
           .put(OpId.microsoft("Gelu"), body((o, call, in) -> List.of(o.onnx("Gelu", in.get(0)))))
           .put(OpId.microsoft("FastGelu"), body(Decompositions::fastGelu))
           .put(OpId.microsoft("QuickGelu"), body((o, call, in) -> swish(o, call, in, 1.702f)))
@@ -73,6 +74,17 @@ final class Decompositions {
     long[] values = new long[Math.max(0, end - from)];
     Arrays.setAll(values, i -> from + i);
     return values;
+  }
+
+  private static List<Value> fusedMatMul(Ops o, Call call, List<Value> in) {
+    List<Value> operands = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      boolean turned = call.attributes().intValue(i == 0 ? "transA" : "transB", 0) != 0;
+      operands.add(turned && rank(call, i) > 1 ? o.transposeLast(in.get(i)) : in.get(i));
+    }
+    Value product = o.matMul(operands.get(0), operands.get(1));
+    float alpha = call.attributes().floatValue("alpha", 1);
+    return List.of(alpha == 1 ? product : o.mul(product, alpha));
   }
 
   // ---- Activations

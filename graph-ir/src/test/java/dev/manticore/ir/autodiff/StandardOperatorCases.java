@@ -187,6 +187,17 @@ final class StandardOperatorCases {
             A.withDim(1, A.dim(2))),
         of("MatMul", "matrix, vector", (o, v) -> o.matMul(v.get(0), v.get(1)), A, Shape.of(4)),
         of("MatMul", "vectors", (o, v) -> o.matMul(v.get(0), v.get(1)), Shape.of(4), Shape.of(4)),
+        of(
+            "com.microsoft.FusedMatMul",
+            (o, v) ->
+                o.editor()
+                    .add(
+                        OpId.microsoft("FusedMatMul"),
+                        Attributes.of("transB", 1).with("alpha", Attribute.of(0.5f)),
+                        v.get(0),
+                        v.get(1)),
+            A,
+            Shape.of(2, 5, 4)),
         simple("Einsum", text("equation", "bij,bjk->bik"), A, Shape.of(2, 4, 5)),
         simple("Einsum", text("equation", "bij, j -> ib"), A, Shape.of(4)),
         simple("Einsum", text("equation", "bij->b"), A),

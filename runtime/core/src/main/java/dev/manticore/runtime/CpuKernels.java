@@ -60,6 +60,11 @@ final class CpuKernels {
             .collect(ImmutableList.toImmutableList());
   }
 
+  /** All of them, wherever they win. */
+  static ImmutableList<JavaKernel> withVectors() {
+    return ALL;
+  }
+
   /** The form of the kernels in use, {@code plain} or {@code vector}. */
   static String form() {
     return Forms.inUse();

@@ -1,5 +1,6 @@
 package dev.manticore.runtime;
 
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.ManticoreException;
 import java.util.Optional;
 import java.util.ServiceLoader;
@@ -27,5 +28,12 @@ public final class Devices {
     throw new ManticoreException(
         "MNT-RUNTIME-DEVICE",
         "there is no device '" + name + "' in this build on this machine: use 'cpu'");
+  }
+
+  /** The names of the kernels that the CPU has where the vector API is there. */
+  public static ImmutableSet<String> cpuKernels() {
+    return CpuKernels.withVectors().stream()
+        .map(JavaKernel::name)
+        .collect(ImmutableSet.toImmutableSet());
   }
 }
