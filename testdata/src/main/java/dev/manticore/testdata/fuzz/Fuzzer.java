@@ -37,6 +37,8 @@ public final class Fuzzer {
 
   private static final int SHORT_RUN = 3_000;
   private static final int LARGEST_POOL = 1_000;
+  private static final int LARGEST_SEED = 4 << 10;
+  private static final int TOLD = 50_000;
   private static final int FRAMES = 6;
 
   /** What reads an input; all that it throws but the typed error is a failure. */
@@ -108,8 +110,12 @@ public final class Fuzzer {
       if (input.length > LARGEST_INPUT) {
         input = Arrays.copyOf(input, LARGEST_INPUT);
       }
-      if (execute(reader, input) && pool.size() < LARGEST_POOL) {
+      boolean interesting = execute(reader, input);
+      if (interesting && input.length <= LARGEST_SEED && pool.size() < LARGEST_POOL) {
         pool.add(input);
+      }
+      if ((i + 1) % TOLD == 0) {
+        System.out.println(name + ": " + (i + 1) + " inputs, " + endings.size() + " endings");
       }
     }
     return executions + seeds.size() + regressions.size();

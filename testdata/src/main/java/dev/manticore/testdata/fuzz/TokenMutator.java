@@ -6,18 +6,12 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * Mutates text token by token: JSON, YAML, the textual form of graphs. Words come from the inputs
  * themselves and from a dictionary.
  */
 public final class TokenMutator implements Mutator {
-
-  private static final Pattern TOKEN =
-      Pattern.compile(
-          "\"(?:[^\"\\\\]++|\\\\.)*+\"|[-+]?[0-9][0-9a-zA-Z.+-]*|\\w+|\\s+|.", Pattern.DOTALL);
 
   private static final int DEEPEST = 2_000;
 
@@ -63,13 +57,42 @@ public final class TokenMutator implements Mutator {
     return String.join("", tokens).getBytes(UTF_8);
   }
 
+  /** Strings, words, numbers with sign and point, runs of blanks, and single characters. */
   private static List<String> tokens(byte[] input) {
-    List<String> tokens = new ArrayList<>();
-    Matcher matcher = TOKEN.matcher(new String(input, UTF_8));
-    while (matcher.find()) {
-      tokens.add(matcher.group());
+    String text = new String(input, UTF_8);
+    List<String> tokens = new ArrayList<>(text.length() / 4 + 4);
+    for (int start = 0, end; start < text.length(); start = end) {
+      end = end(text, start);
+      tokens.add(text.substring(start, end));
     }
     return tokens;
+  }
+
+  private static int end(String text, int start) {
+    char first = text.charAt(start);
+    int end = start + 1;
+    if (first == '"') {
+      while (end < text.length() && text.charAt(end) != '"') {
+        end += text.charAt(end) == '\\' ? 2 : 1;
+      }
+      return end < text.length() ? end + 1 : start + 1;
+    }
+    boolean number = first >= '0' && first <= '9' || first == '-' || first == '+';
+    if (number || isWord(first)) {
+      while (end < text.length()
+          && (isWord(text.charAt(end)) || number && ".+-".indexOf(text.charAt(end)) >= 0)) {
+        end++;
+      }
+    } else if (Character.isWhitespace(first)) {
+      while (end < text.length() && Character.isWhitespace(text.charAt(end))) {
+        end++;
+      }
+    }
+    return end;
+  }
+
+  private static boolean isWord(char c) {
+    return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_';
   }
 
   /** The place of the next number, to change numbers more often than their share. */
