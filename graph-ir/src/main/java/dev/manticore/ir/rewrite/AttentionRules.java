@@ -1,6 +1,7 @@
 package dev.manticore.ir.rewrite;
 
 import static dev.manticore.ir.rewrite.Pattern.any;
+import static dev.manticore.ir.rewrite.Pattern.oneOf;
 import static dev.manticore.ir.rewrite.Pattern.op;
 
 import com.google.common.collect.ImmutableList;
@@ -226,28 +227,23 @@ final class AttentionRules {
    * x₂·sin} and {@code x₂·cos + x₁·sin}.
    */
   private static Rule rotary() {
+    Pattern.Operation turned = op("Concat", op("Neg", any("second")), any("first")).as("turned");
     return Rule.named("rotary")
         .matching(
             op(
                 "Add",
                 op("Mul", any("x"), any("cos")),
-                op(
-                    "Mul",
-                    op("Concat", op("Neg", any("second")), any("first")).as("turned"),
-                    any("sin"))))
+                op("Mul", oneOf(op("Transpose", turned).as("moved"), turned), any("sin"))))
         .provided(
             "the halves of x are concatenated along the last axis",
-            match ->
-                match.value("x").shape().isRanked()
-                    && isLastAxis(match.node("turned"))
-                    && areHalves(match))
+            match -> match.value("x").shape().isRanked() && areHalves(match))
         .provided(
             "the tables broadcast to x",
             match -> isTable(match, match.value("cos")) && isTable(match, match.value("sin")))
         .replacedBy(
             (match, ops) -> {
-              Value first = match.value("first");
-              Value second = match.value("second");
+              Value first = moved(match, ops, "first");
+              Value second = moved(match, ops, "second");
               Halves cos = halves(match, ops, match.value("cos"));
               Halves sin = halves(match, ops, match.value("sin"));
               return ops.concat(
@@ -255,6 +251,13 @@ final class AttentionRules {
                   ops.sub(ops.mul(first, cos.first()), ops.mul(second, sin.first())),
                   ops.add(ops.mul(second, cos.second()), ops.mul(first, sin.second())));
             });
+  }
+
+  /** A half of x, transposed if that was done after the halves were joined. */
+  private static Value moved(Match match, Ops ops, String half) {
+    return match.has("moved")
+        ? ops.transpose(match.value(half), ShapeBuilder.permutation(match.node("moved")))
+        : match.value(half);
   }
 
   private static boolean isLastAxis(Node concat) {
@@ -268,49 +271,79 @@ final class AttentionRules {
   }
 
   private static boolean areHalves(Match match) {
-    Optional<Part> whole = Part.of(match, match.value("x"));
-    Optional<Part> first = Part.of(match, match.value("first"));
-    Optional<Part> second = Part.of(match, match.value("second"));
-    if (whole.isEmpty() || first.isEmpty() || second.isEmpty()) {
+    int rank = match.value("x").shape().rank();
+    Optional<Part> whole = Part.ofLastAxis(match, match.value("x"));
+    Node turned = match.node("turned");
+    if (whole.isEmpty()) {
       return false;
     }
-    long half = whole.get().start() + (whole.get().end() - whole.get().start()) / 2;
-    return (whole.get().end() - whole.get().start()) % 2 == 0
-        && first.get().equals(whole.get().from(whole.get().start(), half))
-        && second.get().equals(whole.get().from(half, whole.get().end()));
+    boolean asX = match.has("moved");
+    int axis = asX ? (int) ShapeBuilder.permutation(match.node("moved"))[rank - 1] : rank - 1;
+    long concatenated = turned.attributes().intValue("axis", 0);
+    Optional<Part> first =
+        asX
+            ? Part.of(match, match.value("first"), axis)
+            : Part.ofLastAxis(match, match.value("first"));
+    Optional<Part> second =
+        asX
+            ? Part.of(match, match.value("second"), axis)
+            : Part.ofLastAxis(match, match.value("second"));
+    if (first.isEmpty()
+        || second.isEmpty()
+        || (concatenated < 0 ? concatenated + rank : concatenated) != axis) {
+      return false;
+    }
+    Part expected =
+        asX ? whole.get().movedBy(ShapeBuilder.permutation(match.node("moved"))) : whole.get();
+    long half = expected.start() + (expected.end() - expected.start()) / 2;
+    return (expected.end() - expected.start()) % 2 == 0
+        && first.get().equals(expected.from(expected.start(), half))
+        && second.get().equals(expected.from(half, expected.end()));
   }
 
-  /** A stretch of the last axis of a value, or of one that it is the transpose of. */
+  /** A stretch of an axis of a value, or of one that it is the transpose of. */
   private record Part(Value base, List<Long> permutation, int axis, long start, long end) {
 
     Part from(long first, long last) {
       return new Part(base, permutation, axis, first, last);
     }
 
-    static Optional<Part> of(Match match, Value value) {
-      Shape shape = value.shape();
-      if (!shape.isRanked() || shape.rank() == 0) {
-        return Optional.empty();
-      }
-      Value source = value;
-      List<Long> permutation = List.of();
-      int axis = shape.rank() - 1;
+    /** The part before a transposition, if it was that one; nothing is like it otherwise. */
+    Part movedBy(long[] order) {
+      boolean same = permutation.equals(Arrays.stream(order).boxed().toList());
+      return same
+          ? new Part(base, List.of(), axis, start, end)
+          : new Part(base, List.of(), -1, 0, 0);
+    }
+
+    static Optional<Part> ofLastAxis(Match match, Value value) {
       Optional<Node> transpose = match.producer(value, "Transpose");
-      if (transpose.isPresent()) {
-        long[] order = ShapeBuilder.permutation(transpose.get());
-        source = transpose.get().input(0);
-        permutation = Arrays.stream(order).boxed().toList();
-        axis = (int) order[axis];
+      int last = value.shape().isRanked() ? value.shape().rank() - 1 : -1;
+      if (transpose.isEmpty() || last < 0) {
+        return last < 0 ? Optional.empty() : of(match, value, last);
       }
-      Optional<Node> slice = match.producer(source, "Slice");
+      long[] order = ShapeBuilder.permutation(transpose.get());
+      return of(match, transpose.get().input(0), (int) order[last])
+          .map(
+              part ->
+                  new Part(
+                      part.base(),
+                      Arrays.stream(order).boxed().toList(),
+                      part.axis(),
+                      part.start(),
+                      part.end()));
+    }
+
+    static Optional<Part> of(Match match, Value value, int axis) {
+      Optional<Node> slice = match.producer(value, "Slice");
       Optional<ShapeRules.Cut> cut = slice.flatMap(node -> ShapeRules.Cut.of(match, node));
       if (cut.isPresent() && cut.get().axis() == axis) {
         return Optional.of(
-            new Part(slice.get().input(0), permutation, axis, cut.get().start(), cut.get().end()));
+            new Part(slice.get().input(0), List.of(), axis, cut.get().start(), cut.get().end()));
       }
-      Dim dim = source.shape().dim(axis);
+      Dim dim = value.shape().isRanked() ? value.shape().dim(axis) : Dim.UNKNOWN;
       return dim.isKnown()
-          ? Optional.of(new Part(source, permutation, axis, 0, dim.extent()))
+          ? Optional.of(new Part(value, List.of(), axis, 0, dim.extent()))
           : Optional.empty();
     }
   }

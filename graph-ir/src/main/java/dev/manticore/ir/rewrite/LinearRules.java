@@ -26,15 +26,17 @@ final class LinearRules {
   private LinearRules() {}
 
   static ImmutableList<Rule> all() {
+    Pattern scaled = op("Mul", any("a"), constant("c")).as("scaled");
     return ImmutableList.of(
         gemm(),
         fusedMatMul(),
         matMulOfOneColumn(),
         dividedByConstant(),
         scaledTwice(),
-        scaledLeft(),
-        scaledRight(),
-        scaledTransposed(),
+        scaledOperand("scaled-left-operand", scaled, any("b")),
+        scaledOperand("scaled-right-operand", any("b"), scaled),
+        scaledOperand("scaled-transposed-left-operand", op("Transpose", scaled), any("b")),
+        scaledOperand("scaled-transposed-right-operand", any("b"), op("Transpose", scaled)),
         parameterLast());
   }
 
@@ -125,33 +127,32 @@ final class LinearRules {
             (match, ops) -> ops.mul(match.value("x"), match.number("a") * match.number("b")));
   }
 
-  private static Rule scaledLeft() {
-    return Rule.named("scaled-left-operand")
-        .matching(op("MatMul", op("Mul", any("a"), constant("c")).as("scaled"), any("b")))
+  /** Scaling an operand scales the product. */
+  private static Rule scaledOperand(String name, Pattern left, Pattern right) {
+    return Rule.named(name)
+        .matching(op("MatMul", left, right))
         .provided("it is a scaling", LinearRules::isScaling)
         .replacedBy(
-            (match, ops) ->
-                ops.mul(ops.matMul(match.value("a"), match.value("b")), match.number("c")));
+            (match, ops) -> {
+              Node product = match.root();
+              return ops.mul(
+                  ops.matMul(
+                      unscaled(match, ops, product.input(0)),
+                      unscaled(match, ops, product.input(1))),
+                  match.number("c"));
+            });
   }
 
-  private static Rule scaledRight() {
-    return Rule.named("scaled-right-operand")
-        .matching(op("MatMul", any("b"), op("Mul", any("a"), constant("c")).as("scaled")))
-        .provided("it is a scaling", LinearRules::isScaling)
-        .replacedBy(
-            (match, ops) ->
-                ops.mul(ops.matMul(match.value("b"), match.value("a")), match.number("c")));
-  }
-
-  private static Rule scaledTransposed() {
-    return Rule.named("scaled-then-transposed")
-        .matching(op("Transpose", op("Mul", any("a"), constant("c")).as("scaled")).as("transpose"))
-        .provided("it is a scaling", LinearRules::isScaling)
-        .replacedBy(
-            (match, ops) ->
-                ops.mul(
-                    ops.onnx("Transpose", match.node("transpose").attributes(), match.value("a")),
-                    match.number("c")));
+  /** An operand, without the scaling that was found in one of them. */
+  private static Value unscaled(Match match, Ops ops, Value operand) {
+    if (operand == match.value("scaled")) {
+      return match.value("a");
+    }
+    return match
+        .producer(operand, "Transpose")
+        .filter(node -> node.input(0) == match.value("scaled"))
+        .map(node -> ops.onnx("Transpose", node.attributes(), match.value("a")))
+        .orElse(operand);
   }
 
   private static boolean isScaling(Match match) {

@@ -99,6 +99,11 @@ final class ShapeRules {
         matMulBeforeReshape(),
         matMulOfReshaped(),
         transposeBeforeReshape(),
+        elementwiseBeforeTranspose(),
+        binaryBeforeTranspose(),
+        lineBeforeTranspose("line-before-transpose", 0),
+        lineBeforeTranspose("line-before-transpose-of-right", 1),
+        concatBeforeTranspose(),
         transposedOuterProduct());
   }
 
@@ -636,15 +641,33 @@ final class ShapeRules {
             match ->
                 match.value("weight").shape().isRanked()
                     && match.value("weight").shape().rank() == 2)
-        .provided(
-            "the last axis is kept",
-            match ->
-                Conditions.sameLast(match.value("x").shape(), match.value("reshaped").shape(), 1)
-                    && match.value("x").shape().rank() >= 2)
+        .provided("axes before the last one are merged", match -> unmerged(match).isPresent())
         .provided("the shape is known up to symbols", ShapeRules::rootIsKnown)
         .replacedIfPossible(
             (match, ops) ->
-                inRootShape(match, ops, ops.matMul(match.value("x"), match.value("weight"))));
+                shapes(match, ops)
+                    .reshape(match.value("x"), unmerged(match).orElseThrow())
+                    .flatMap(x -> inRootShape(match, ops, ops.matMul(x, match.value("weight")))));
+  }
+
+  /** The shape before axes but the last were merged, those that make up the last one together. */
+  private static Optional<Shape> unmerged(Match match) {
+    Shape from = match.value("x").shape();
+    Shape to = match.value("reshaped").shape();
+    if (!ShapeBuilder.isKnown(from) || !ShapeBuilder.isKnown(to) || to.rank() < 2) {
+      return Optional.empty();
+    }
+    Extent last = Extent.of(to.dim(-1)).orElseThrow();
+    Extent product = Extent.of(1);
+    for (int axis = from.rank() - 1; axis >= 1; axis--) {
+      product = product.times(Extent.of(from.dim(axis)).orElseThrow());
+      if (product.equals(last)) {
+        List<Dim> dims = new ArrayList<>(from.dims().subList(0, axis));
+        dims.add(to.dim(-1));
+        return Optional.of(Shape.of(dims)).filter(shape -> !shape.equals(to));
+      }
+    }
+    return Optional.empty();
   }
 
   /** Batch axes of both operands merged alike. */
@@ -703,6 +726,120 @@ final class ShapeRules {
     return rank >= 2 && permutation[rank - 1] == rank - 2;
   }
 
+  private static Rule elementwiseBeforeTranspose() {
+    return Rule.named("elementwise-before-transpose")
+        .matching(opOf(ELEMENTWISE, op("Transpose", any("x")).as("transpose")).as("node"))
+        .replacedBy(
+            (match, ops) -> {
+              Node node = match.node("node");
+              return ops.transpose(
+                  ops.editor().add(node.op(), node.attributes(), match.value("x")),
+                  ShapeBuilder.permutation(match.node("transpose")));
+            });
+  }
+
+  /** Two operands transposed alike. */
+  private static Rule binaryBeforeTranspose() {
+    return Rule.named("binary-before-transpose")
+        .matching(
+            opOf(
+                    BINARY,
+                    op("Transpose", any("a")).as("left"),
+                    op("Transpose", any("b")).as("right"))
+                .as("node")
+                .where(
+                    "the operands are in this order",
+                    (match, node) -> node.input(0) == match.value("left")))
+        .provided(
+            "both are transposed alike",
+            match ->
+                match.value("a").shape().isRanked()
+                    && match.value("b").shape().isRanked()
+                    && Arrays.equals(
+                        ShapeBuilder.permutation(match.node("left")),
+                        ShapeBuilder.permutation(match.node("right"))))
+        .replacedBy(
+            (match, ops) -> {
+              Node node = match.node("node");
+              return ops.transpose(
+                  ops.editor()
+                      .add(node.op(), node.attributes(), match.value("a"), match.value("b")),
+                  ShapeBuilder.permutation(match.node("left")));
+            });
+  }
+
+  /**
+   * A transposed operand and a line, which has at most one axis of more than one element: the line
+   * is laid along the axis that it meets before the transposition.
+   */
+  private static Rule lineBeforeTranspose(String name, int transposed) {
+    Pattern moved = op("Transpose", any("x")).as("transpose");
+    return Rule.named(name)
+        .matching(
+            (transposed == 0 ? opOf(BINARY, moved, any("line")) : opOf(BINARY, any("line"), moved))
+                .as("node")
+                .where(
+                    "the operands are in this order",
+                    (match, node) -> node.input(transposed) == match.value("transpose")))
+        .provided(
+            "the other operand is a line",
+            match ->
+                isLine(match.value("line").shape())
+                    && match.value("x").shape().isRanked()
+                    && match.value("line").shape().rank() <= match.value("x").shape().rank())
+        .replacedIfPossible(
+            (match, ops) -> {
+              Node node = match.node("node");
+              long[] permutation = ShapeBuilder.permutation(match.node("transpose"));
+              long[] inverse = new long[permutation.length];
+              for (int axis = 0; axis < inverse.length; axis++) {
+                inverse[(int) permutation[axis]] = axis;
+              }
+              return laid(match, ops, match.value("line"), inverse)
+                  .map(
+                      line ->
+                          transposed == 0
+                              ? ops.editor()
+                                  .add(node.op(), node.attributes(), match.value("x"), line)
+                              : ops.editor()
+                                  .add(node.op(), node.attributes(), line, match.value("x")))
+                  .map(result -> List.of(ops.transpose(result, permutation)));
+            });
+  }
+
+  private static Rule concatBeforeTranspose() {
+    return Rule.named("concat-before-transpose")
+        .matching(
+            op("Concat", op("Transpose", any("")).as("first"))
+                .andMore()
+                .as("concat")
+                .where(
+                    "all operands are transposed alike",
+                    (match, node) ->
+                        node.presentInputs().stream()
+                            .allMatch(part -> isTransposedLike(match, part, match.node("first")))))
+        .replacedBy(
+            (match, ops) -> {
+              Node node = match.node("concat");
+              long[] permutation = ShapeBuilder.permutation(match.node("first"));
+              Value[] parts =
+                  node.presentInputs().stream()
+                      .map(part -> match.producer(part, "Transpose").orElseThrow().input(0))
+                      .toArray(Value[]::new);
+              return ops.transpose(
+                  ops.concat((int) permutation[(int) axis(node, permutation.length)], parts),
+                  permutation);
+            });
+  }
+
+  private static boolean isTransposedLike(Match match, Value part, Node first) {
+    return match
+        .producer(part, "Transpose")
+        .filter(
+            node -> Arrays.equals(ShapeBuilder.permutation(node), ShapeBuilder.permutation(first)))
+        .isPresent();
+  }
+
   /** A transposed product of a row and a column is one of a column and a row. */
   private static Rule transposedOuterProduct() {
     return Rule.named("transposed-outer-product")
@@ -714,8 +851,10 @@ final class ShapeRules {
         .replacedIfPossible(
             (match, ops) -> {
               Node product = match.node("product");
-              Optional<Value> a = transposedLine(match, ops, product.input(0));
-              Optional<Value> b = transposedLine(match, ops, product.input(1));
+              Optional<Value> a =
+                  laid(match, ops, product.input(0), ShapeBuilder.permutation(match.root()));
+              Optional<Value> b =
+                  laid(match, ops, product.input(1), ShapeBuilder.permutation(match.root()));
               return a.isPresent() && b.isPresent()
                   ? inRootShape(match, ops, ops.mul(a.get(), b.get()))
                   : Optional.empty();
@@ -727,22 +866,18 @@ final class ShapeRules {
         && shape.dims().stream().filter(dim -> !dim.equals(Dim.of(1))).count() <= 1;
   }
 
-  /** A factor with its one larger axis where the transposition puts it. */
-  private static Optional<Value> transposedLine(Match match, Ops ops, Value factor) {
-    int rank = match.root().output().shape().rank();
+  /** A line with its one larger axis where a permutation puts it, its first axes left out. */
+  private static Optional<Value> laid(Match match, Ops ops, Value line, long[] permutation) {
     List<Dim> dims = new ArrayList<>();
-    for (int i = factor.shape().rank(); i < rank; i++) {
+    for (int i = line.shape().rank(); i < permutation.length; i++) {
       dims.add(Dim.of(1));
     }
-    dims.addAll(factor.shape().dims());
-    List<Dim> moved =
-        Arrays.stream(ShapeBuilder.permutation(match.root()))
-            .mapToObj(axis -> dims.get((int) axis))
-            .toList();
+    dims.addAll(line.shape().dims());
+    List<Dim> moved = Arrays.stream(permutation).mapToObj(axis -> dims.get((int) axis)).toList();
     int ones = 0;
     while (ones < moved.size() && moved.get(ones).equals(Dim.of(1))) {
       ones++;
     }
-    return shapes(match, ops).reshape(factor, Shape.of(moved.subList(ones, moved.size())));
+    return shapes(match, ops).reshape(line, Shape.of(moved.subList(ones, moved.size())));
   }
 }
