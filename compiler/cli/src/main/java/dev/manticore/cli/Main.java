@@ -36,6 +36,8 @@ public final class Main {
         new SpliceCommand(terminal),
         new InspectCommand(terminal),
         new VerifyCommand(terminal),
+        new CanonicaliseCommand(terminal),
+        new DiffCommand(terminal),
         new ConformanceCommand(terminal),
         new GenerateCommand(terminal),
         new BenchCommand(terminal),
