@@ -3,6 +3,7 @@ package dev.manticore.onnx.tokenizer;
 import ai.djl.engine.EngineException;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import com.google.common.base.Suppliers;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.hash.Hashing;
@@ -12,7 +13,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Supplier;
 
 /**
  * A tokenizer as a Hugging Face {@code tokenizer.json} with a BPE model defines it, run by the
@@ -45,11 +48,13 @@ public final class Tokenizer implements AutoCloseable {
   private final TokenizerFile file;
   private final int vocabularySize;
   private final HuggingFaceTokenizer library;
+  private final Supplier<TokenizerContent> content;
 
   private Tokenizer(TokenizerFile file, HuggingFaceTokenizer library) {
     this.file = file;
     this.vocabularySize = Collections.max(file.ids().values()) + 1;
     this.library = library;
+    this.content = Suppliers.memoize(() -> TokenizerContent.of(file));
   }
 
   /**
@@ -166,6 +171,24 @@ public final class Tokenizer implements AutoCloseable {
         .filter(OptionalInt::isPresent)
         .findFirst()
         .orElse(OptionalInt.empty());
+  }
+
+  /**
+   * In what another tokenizer gives other ids for a text, or may; empty if they are the same,
+   * however their files are written. Compared are tokens, merges, added tokens and all settings
+   * that encoding follows.
+   */
+  public Optional<String> differenceFrom(Tokenizer other) {
+    return content.get().differenceFrom(other.content.get());
+  }
+
+  TokenizerContent content() {
+    return content.get();
+  }
+
+  /** The file that it was read from. */
+  public Path path() {
+    return file.path();
   }
 
   /** The bytes of the file. */

@@ -21,12 +21,16 @@ import java.util.Map;
  * A {@code tokenizer.json} whose size, nesting, vocabulary and merges have been checked; only such
  * a file is given to native code.
  *
+ * @param path where it was
  * @param bytes the file
  * @param ids every token by its text, added tokens included
  * @param special the tokens marked special, in the file's order
  */
 record TokenizerFile(
-    byte[] bytes, ImmutableMap<String, Integer> ids, ImmutableMap<String, Integer> special) {
+    Path path,
+    byte[] bytes,
+    ImmutableMap<String, Integer> ids,
+    ImmutableMap<String, Integer> special) {
 
   /** The largest file read, in bytes: about twice the largest in use. */
   private static final int LARGEST_FILE = 64 << 20;
@@ -50,21 +54,7 @@ record TokenizerFile(
 
   static TokenizerFile read(Path file) {
     byte[] bytes = bytes(file);
-    JsonNode root;
-    try {
-      root = MAPPER.readTree(bytes);
-    } catch (JsonProcessingException e) {
-      String where =
-          e.getLocation() == null
-              ? ""
-              : " at line "
-                  + e.getLocation().getLineNr()
-                  + ", column "
-                  + e.getLocation().getColumnNr();
-      throw bad(file, "it is not valid JSON" + where + ": " + e.getOriginalMessage());
-    } catch (IOException e) {
-      throw bad(file, e.getMessage());
-    }
+    JsonNode root = parse(file, bytes);
     JsonNode model = root.path("model");
     if (!model.path("type").asText("BPE").equals("BPE") || !model.path("vocab").isObject()) {
       throw bad(file, "it has no BPE model with a vocabulary (\"model\": \"type\", \"vocab\")");
@@ -93,7 +83,29 @@ record TokenizerFile(
       throw bad(file, "its vocabulary is empty");
     }
     checkMerges(file, model, ids);
-    return new TokenizerFile(bytes, ImmutableMap.copyOf(ids), special.buildKeepingLast());
+    return new TokenizerFile(file, bytes, ImmutableMap.copyOf(ids), special.buildKeepingLast());
+  }
+
+  /** The whole file as a tree. */
+  JsonNode root() {
+    return parse(path, bytes);
+  }
+
+  private static JsonNode parse(Path file, byte[] bytes) {
+    try {
+      return MAPPER.readTree(bytes);
+    } catch (JsonProcessingException e) {
+      String where =
+          e.getLocation() == null
+              ? ""
+              : " at line "
+                  + e.getLocation().getLineNr()
+                  + ", column "
+                  + e.getLocation().getColumnNr();
+      throw bad(file, "it is not valid JSON" + where + ": " + e.getOriginalMessage());
+    } catch (IOException e) {
+      throw bad(file, e.getMessage());
+    }
   }
 
   private static byte[] bytes(Path file) {
@@ -142,10 +154,7 @@ record TokenizerFile(
     String prefix = model.path("continuing_subword_prefix").asText("");
     int index = 0;
     for (JsonNode merge : model.path("merges")) {
-      String[] parts =
-          merge.isArray()
-              ? new String[] {merge.path(0).asText(), merge.path(1).asText()}
-              : merge.asText().split(" ", 2);
+      String[] parts = parts(merge);
       if (parts.length != 2
           || !ids.containsKey(parts[0])
           || !ids.containsKey(parts[1])
@@ -156,6 +165,13 @@ record TokenizerFile(
       }
       index++;
     }
+  }
+
+  /** The tokens that a merge joins, in either form that files have; two if it is well formed. */
+  static String[] parts(JsonNode merge) {
+    return merge.isArray()
+        ? new String[] {merge.path(0).asText(), merge.path(1).asText()}
+        : merge.asText().split(" ", 2);
   }
 
   private static String joined(String left, String right, String prefix) {

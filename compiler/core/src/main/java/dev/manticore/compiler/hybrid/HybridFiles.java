@@ -208,7 +208,7 @@ public final class HybridFiles {
   }
 
   /** The graph with these parameters, whatever their extents; types are inferred anew. */
-  private static Graph withTensors(Graph graph, Map<String, Tensor> parameters) {
+  static Graph withTensors(Graph graph, Map<String, Tensor> parameters) {
     GraphEditor editor = new GraphEditor(graph.name());
     Map<Value, Value> values = new HashMap<>();
     graph.inputs().forEach(input -> values.put(input, editor.input(input.name(), input.type())));

@@ -42,7 +42,12 @@ public record SpliceOptions(
     /** New tables, normal with deviation 0.02, which are the heads too: the paper's. */
     FRESH,
     /** The components' own tables and heads; the components must share a tokenizer. */
-    PRETRAINED
+    PRETRAINED,
+    /**
+     * The components' own tables and heads, made anew by {@link Vocabularies#fit} where a component
+     * has another tokenizer.
+     */
+    MERGED
   }
 
   /** Layers {@code from} to {@code to}, exclusive. */

@@ -1,6 +1,7 @@
 package dev.manticore.compiler.stages;
 
 import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.hybrid.Vocabularies;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.onnx.huggingface.Models;
 import java.nio.file.Files;
@@ -39,6 +40,9 @@ sealed interface ComponentSource {
         // Its parameters may lie in other files.
         inputs.tensors(
             "component." + name + ".parameters", Models.parameters(ModelFiles.read(path)));
+        // A directory's is among its files.
+        Vocabularies.tokenizerOf(path)
+            .ifPresent(file -> inputs.file("component." + name + ".tokenizer", file));
       }
     }
 

@@ -12,6 +12,8 @@ import dev.manticore.compiler.artifact.ArtifactWriter;
 import dev.manticore.compiler.artifact.HeldOutInputs;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
+import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.hybrid.Vocabularies;
 import dev.manticore.compiler.pipeline.Pipeline;
 import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.pipeline.ToolVersion;
@@ -24,6 +26,7 @@ import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
+import dev.manticore.onnx.tokenizer.Retokenization;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -152,6 +155,15 @@ final class Publication {
           model.put("parameters", any.parameterCount());
           model.put("steps", any.steps());
         });
+    retokenizations(results)
+        .forEach(
+            (name, tokens) -> {
+              ObjectNode vocabulary = json.withObject("/vocabularies").putObject(name);
+              tokens
+                  .counts()
+                  .forEach(
+                      (kind, count) -> vocabulary.put(kind.name().toLowerCase(Locale.ROOT), count));
+            });
     ArrayNode searches = json.putArray("mixture_weights");
     for (CompilePipeline.Repetition repetition : repetitions) {
       ObjectNode search = searches.addObject();
@@ -202,6 +214,19 @@ final class Publication {
                   deviation(stats),
                   slices));
         });
+    retokenizations(results)
+        .forEach(
+            (name, tokens) ->
+                text.append(
+                    String.format(
+                        Locale.ROOT,
+                        "Vocabulary of %s merged: of %d tokens %d are its own too, %d are the mean of"
+                            + " several, %d are unknown to it.%n",
+                        name,
+                        tokens.size(),
+                        tokens.counts().get(Retokenization.Kind.SAME),
+                        tokens.counts().get(Retokenization.Kind.PIECES),
+                        tokens.counts().get(Retokenization.Kind.NONE))));
     text.append(String.format("Mixture weights of %s, by block:%n", names()));
     for (CompilePipeline.Repetition repetition : repetitions) {
       StringBuilder blocks = new StringBuilder();
@@ -217,6 +242,18 @@ final class Publication {
               repetition.seed(), blocks, repetition == shipped ? "  (shipped)" : ""));
     }
     return text.toString().stripTrailing();
+  }
+
+  /** How the tokenizer's tokens are made of a component's, by component of another tokenizer. */
+  private Map<String, Retokenization> retokenizations(StageRunner results) {
+    Map<String, Retokenization> all = new LinkedHashMap<>();
+    if (shop.recipe().splice().embeddings() == Embeddings.MERGED) {
+      for (ComponentSource component : components) {
+        Vocabularies.between(results.result(tokenizer), component.directory(results::result))
+            .ifPresent(tokens -> all.put(component.name(), tokens));
+      }
+    }
+    return all;
   }
 
   private List<String> names() {

@@ -2,9 +2,9 @@ package dev.manticore.compiler.stages;
 
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.Component;
-import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
+import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
@@ -72,6 +72,9 @@ final class TuneStage implements Stage<Tuned> {
       hybrid.components().forEach(component -> component.describe(builder));
     } else {
       ((Alone) subject).component().describe(builder);
+      if (shop.recipe().splice().embeddings() == Embeddings.MERGED) {
+        builder.value("embeddings", "merged");
+      }
     }
     this.inputs = builder.build();
   }
@@ -139,9 +142,9 @@ final class TuneStage implements Stage<Tuned> {
       model = hybrid.graph();
       alphas = SearchStage.alphas(hybrid);
     } else {
-      Component component = component((Alone) subject, context);
-      Stages.requireLength(component, shop.corpus().length());
-      Stages.requireVocabulary(component, shop.corpus().vocabulary(tokenizerFile));
+      Alone alone = (Alone) subject;
+      Component component =
+          shop.alone(alone.name(), alone.component().directory(context::result), tokenizerFile);
       model = component.graph();
     }
     TrainingRun.Request request =
@@ -164,10 +167,6 @@ final class TuneStage implements Stage<Tuned> {
     long count =
         model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
     Tuned.write(context.directory(), result, count, schedule.steps());
-  }
-
-  private static Component component(Alone alone, StageContext context) {
-    return ModelFiles.component(alone.name(), alone.component().directory(context::result));
   }
 
   private Hybrid hybrid(WholeHybrid whole, StageContext context, Path tokenizerFile) {

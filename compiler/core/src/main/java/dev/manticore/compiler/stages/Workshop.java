@@ -4,7 +4,9 @@ import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.SpliceOptions;
+import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.Splicer;
+import dev.manticore.compiler.hybrid.Vocabularies;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
@@ -52,15 +54,6 @@ final class Workshop {
     return trainer.describe(corpus.inputs());
   }
 
-  /** Reads components from their directories and cuts them. */
-  List<Component> components(List<Path> directories) {
-    List<Component> components = new ArrayList<>();
-    for (int k = 0; k < directories.size(); k++) {
-      components.add(ModelFiles.component(recipe().components().get(k).name(), directories.get(k)));
-    }
-    return components;
-  }
-
   /** Splices the components for one repetition. */
   Hybrid splice(List<Path> directories, Path tokenizer, int repetition) {
     Recipe.Splice splice = recipe().splice();
@@ -73,14 +66,46 @@ final class Workshop {
             splice.partition(),
             corpus.vocabulary(tokenizer),
             seed(repetition));
-    List<Component> components = components(directories);
-    for (Component component : components) {
+    List<Component> components = new ArrayList<>();
+    for (int k = 0; k < directories.size(); k++) {
+      String name = recipe().components().get(k).name();
+      Component component =
+          Vocabularies.fit(
+              ModelFiles.component(name, directories.get(k)),
+              directories.get(k),
+              tokenizer,
+              splice.embeddings());
       Stages.requireLength(component, corpus.length());
+      components.add(component);
     }
     Hybrid hybrid = Splicer.splice(components, options);
     if (recipe().compare().components()) {
-      components.forEach(component -> Stages.requireVocabulary(component, options.vocabulary()));
+      for (int k = 0; k < components.size(); k++) {
+        requireAlone(components.get(k), directories.get(k), tokenizer);
+      }
     }
     return hybrid;
+  }
+
+  /** A component as it is tuned alone: on the same text, so with the same tokenizer. */
+  Component alone(String name, Path place, Path tokenizer) {
+    Component component =
+        Vocabularies.fit(
+            ModelFiles.component(name, place), place, tokenizer, recipe().splice().embeddings());
+    Stages.requireLength(component, corpus.length());
+    requireAlone(component, place, tokenizer);
+    return component;
+  }
+
+  private void requireAlone(Component component, Path place, Path tokenizer) {
+    Stages.requireVocabulary(component, corpus.vocabulary(tokenizer));
+    if (recipe().splice().embeddings() == Embeddings.FRESH) {
+      Vocabularies.requireSame(
+          component,
+          place,
+          tokenizer,
+          "it is to be tuned alone too, with its own table: set compare.components=false, or"
+              + " splice.embeddings=merged");
+    }
   }
 }

@@ -272,7 +272,7 @@ class OneHotTest {
 
   /** The component by itself, with the table that the hybrid made for it where there is one. */
   private static Graph alone(Hybrid hybrid, Component component, int k, Embeddings embeddings) {
-    if (embeddings == Embeddings.PRETRAINED) {
+    if (embeddings != Embeddings.FRESH) {
       return component.graph();
     }
     Tensor table =
