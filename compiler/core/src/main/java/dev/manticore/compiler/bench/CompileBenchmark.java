@@ -3,9 +3,8 @@ package dev.manticore.compiler.bench;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Verifier;
 import dev.manticore.ir.lift.Lift;
-import dev.manticore.ir.pass.CommonSubexpressions;
-import dev.manticore.ir.pass.FoldConstants;
 import dev.manticore.ir.pass.PassPipeline;
+import dev.manticore.ir.rewrite.Canonicalise;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.ModelConfig;
@@ -65,10 +64,7 @@ public final class CompileBenchmark {
     Graph imported = timer.time(() -> OnnxImporter.read(model));
     double importing = timer.seconds;
     Graph canonical =
-        timer.time(
-            () ->
-                PassPipeline.of(new Lift(), new FoldConstants(), new CommonSubexpressions())
-                    .run(imported));
+        timer.time(() -> PassPipeline.of(new Lift(), new Canonicalise()).run(imported));
     double canonicalising = timer.seconds;
     timer.time(
         () -> {
