@@ -494,11 +494,20 @@ public final class GraphEditor {
 
   private void trackConstants(Node node) {
     Optional<Operator> operator = catalogue.find(node.op());
-    if (operator.isEmpty()) {
-      return;
+    if (operator.isPresent()) {
+      try {
+        trackConstants(node, operator.get());
+      } catch (RuntimeException e) {
+        // Attributes that are not the operator's, or of another version of it, or those of a
+        // function's call: then nothing is known of what the node makes.
+        node.presentOutputs().forEach(constants::remove);
+      }
     }
+  }
+
+  private void trackConstants(Node node, Operator operator) {
     Optional<Map<Value, Tensor>> known =
-        ConstantTracking.track(node, operator.get(), this::constantOf, TRACKED_ELEMENTS);
+        ConstantTracking.track(node, operator, this::constantOf, TRACKED_ELEMENTS);
     if (known.isPresent()) {
       constants.putAll(known.get());
       return;

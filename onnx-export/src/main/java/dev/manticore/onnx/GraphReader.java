@@ -571,8 +571,7 @@ final class GraphReader {
       }
     }
     String name = proto.getName().isEmpty() ? outputs.get(0) : proto.getName();
-    add(
-        editor,
+    editor.addNode(
         new Node(
             op,
             scope.arguments.isEmpty()
@@ -684,18 +683,6 @@ final class GraphReader {
   private static void trim(List<Optional<Value>> values) {
     while (!values.isEmpty() && values.get(values.size() - 1).isEmpty()) {
       values.remove(values.size() - 1);
-    }
-  }
-
-  private static void add(GraphEditor editor, Node node) {
-    try {
-      editor.addNode(node);
-    } catch (RuntimeException e) {
-      // The node is there; only what it computes could not be followed, as the catalogue reads its
-      // operator in another version, or it reads attributes of a function's call.
-      if (node.presentOutputs().stream().anyMatch(out -> editor.producer(out).isEmpty())) {
-        throw e;
-      }
     }
   }
 
