@@ -34,11 +34,14 @@ public final class ForeignFormats {
       return Optional.empty();
     }
     String start = new String(bytes, StandardCharsets.ISO_8859_1);
+    // A safetensors file may begin as any of these, with the size of its header, but then goes on
+    // in JSON.
+    if (start.startsWith("{", Long.BYTES)) {
+      return Optional.empty();
+    }
     // PyTorch's own archives hold the pickle data.pkl, the first of their entries.
     boolean pickled = start.startsWith("PK\3\4") && start.contains("data.pkl");
-    // A safetensors file may begin so too, with the size of its header, but then goes on in JSON.
-    boolean header = start.startsWith("{", Long.BYTES);
-    if (pickled || (start.matches("(?s)\u0080[\2-\5].*") && !header)) {
+    if (pickled || start.matches("(?s)\u0080[\2-\5].*")) {
       return Optional.of(pickle(file));
     }
     boolean archive =

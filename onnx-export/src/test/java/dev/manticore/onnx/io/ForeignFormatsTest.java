@@ -23,4 +23,11 @@ class ForeignFormatsTest {
     assertThat(ForeignFormats.advice(file("\u0080\2}q\0(X\5\0\0\0")))
         .hasValueSatisfying(advice -> assertThat(advice).startsWith("is a pickle"));
   }
+
+  @Test
+  void aHeaderOfASizeThatLooksLikeAnArchiveIsNone() throws IOException {
+    assertThat(ForeignFormats.advice(file("\u001f\u008b\0\0\0\0\0\0{\"a\":{}}"))).isEmpty();
+    assertThat(ForeignFormats.advice(file("\u001f\u008b\10\0\0\0\0\0\0\3")))
+        .hasValueSatisfying(advice -> assertThat(advice).startsWith("is an archive"));
+  }
 }
