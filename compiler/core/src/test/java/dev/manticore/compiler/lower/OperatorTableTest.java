@@ -163,7 +163,7 @@ class OperatorTableTest {
         .append(
             "* *Portable ONNX*: how it is written for other runtimes. What a runtime then runs is the runtime's:\n")
         .append(
-            "  ONNX Runtime's CPU provider, for one, has no `GlobalLpPool`, `RandomUniformLike` or batch-first `LSTM` of opset ")
+            "  ONNX Runtime's CPU provider, for one, has no `GlobalLpPool`, `RandomUniformLike`, `RoiAlign` or batch-first `LSTM` of opset ")
         .append(OpId.OPSET)
         .append(".\n\n")
         .append(
