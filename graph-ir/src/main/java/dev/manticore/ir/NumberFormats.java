@@ -61,6 +61,17 @@ public final class NumberFormats {
     }
   }
 
+  /** The nearest number of a floating-point format of 8 bits or less, by {@link #put}'s rules. */
+  public static double roundToSmall(ElementType type, double value) {
+    SmallFloats format = SmallFloats.of(type);
+    return format.decode(format.encode(value));
+  }
+
+  /** Whether a type is a floating-point format of 8 bits or less. */
+  public static boolean isSmallFloat(ElementType type) {
+    return SmallFloats.of(type) != null;
+  }
+
   /** The bits of an element of less than 8; the first element of a byte lies in its lowest bits. */
   public static int bits(ByteBuffer bytes, ElementType type, int index) {
     int width = type.bitSize();

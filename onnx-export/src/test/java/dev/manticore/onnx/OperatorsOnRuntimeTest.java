@@ -97,6 +97,22 @@ class OperatorsOnRuntimeTest {
         """,
         """
         input %x: f32[3,5]
+        %a: f8e4m3fn[3,5] = Cast(%x) {to = 17}
+        %b: f8e5m2[3,5] = Cast(%x) {to = 19}
+        %ya: f32[3,5] = Cast(%a) {to = 1}
+        %yb: f32[3,5] = Cast(%b) {to = 1}
+        %s: f32[] = Constant() {value = f32[]{0.25}}
+        %q: f8e4m3fn[3,5] = QuantizeLinear(%x, %s) {output_dtype = 17}
+        %y: f32[3,5] = DequantizeLinear(%q, %s)
+        %q4: i4[3,5] = QuantizeLinear(%x, %s) {output_dtype = 22}
+        %y4: f32[3,5] = DequantizeLinear(%q4, %s)
+        output %ya
+        output %yb
+        output %y
+        output %y4
+        """,
+        """
+        input %x: f32[3,5]
         %q, %s, %z = DynamicQuantizeLinear(%x)
         output %q
         output %s

@@ -43,8 +43,9 @@ final class Elements {
   }
 
   /**
-   * A value converted from one type to another. Only the 16-bit formats round: {@code float} stands
-   * for real numbers here, and a graph that goes through it is computed in double precision.
+   * A value converted from one type to another. Only the formats of 16 bits and less round: {@code
+   * float} stands for real numbers here, and a graph that goes through it is computed in double
+   * precision.
    */
   static double convert(ElementType from, ElementType to, double value) {
     if (to == from) {
@@ -54,6 +55,8 @@ final class Elements {
       case FLOAT16 -> NumberFormats.halfToFloat(NumberFormats.floatToHalf((float) value));
       case BFLOAT16 ->
           Float.intBitsToFloat(NumberFormats.floatToBfloat((float) value) << Short.SIZE);
+      case FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT4E2M1, FLOAT8E8M0 ->
+          NumberFormats.roundToSmall(to, value);
       default -> fit(to, value);
     };
   }

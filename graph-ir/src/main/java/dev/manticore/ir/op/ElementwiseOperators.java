@@ -6,6 +6,7 @@ import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.NotCoveredException;
+import dev.manticore.ir.NumberFormats;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.TensorType;
 import java.util.Arrays;
@@ -98,11 +99,11 @@ final class ElementwiseOperators {
         .onnx(
             "Cast",
             call -> call.type(0).withElementType(castType(call.attributes())),
-            evaluation -> Elements.convert(evaluation.input(0), castType(evaluation.attributes())))
+            evaluation -> cast(evaluation, castType(evaluation.attributes())))
         .onnx(
             "CastLike",
             call -> call.type(0).withElementType(call.type(1).elementType()),
-            evaluation -> Elements.convert(evaluation.input(0), evaluation.input(1).elementType()))
+            evaluation -> cast(evaluation, evaluation.input(1).elementType()))
         .onnx(
             "Dropout",
             new RandomOperators.Random(
@@ -365,6 +366,13 @@ final class ElementwiseOperators {
     return evaluation.hasInput(index)
         ? evaluation.input(index).data()[0]
         : evaluation.attributes().floatValue(attribute, otherwise);
+  }
+
+  private static NdArray cast(Evaluation evaluation, ElementType to) {
+    if (evaluation.attributes().intValue("saturate", 1) == 0 && NumberFormats.isSmallFloat(to)) {
+      throw new NotCoveredException("casts to " + to.text() + " that overflow are not covered");
+    }
+    return Elements.convert(evaluation.input(0), to);
   }
 
   private static ElementType castType(Attributes attributes) {

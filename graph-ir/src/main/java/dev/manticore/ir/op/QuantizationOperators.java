@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableMap;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.NotCoveredException;
+import dev.manticore.ir.NumberFormats;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.TensorType;
@@ -133,15 +134,18 @@ final class QuantizationOperators {
       Optional<NdArray> zeroPoint,
       ElementType type,
       IntUnaryOperator places) {
-    if (!type.isInteger()) {
+    boolean small = NumberFormats.isSmallFloat(type);
+    if (!type.isInteger() && !small) {
       throw new NotCoveredException("quantising to " + type.text() + " is not covered");
     }
     double[] values = new double[input.size()];
     for (int at = 0; at < values.length; at++) {
       int place = places.applyAsInt(at);
+      double units = input.data()[at] / factor(scale, place);
       values[at] =
-          saturated(
-              type, Math.rint(input.data()[at] / factor(scale, place)) + offset(zeroPoint, place));
+          small
+              ? NumberFormats.roundToSmall(type, units)
+              : saturated(type, Math.rint(units) + offset(zeroPoint, place));
     }
     return NdArray.of(type, input.shape(), values);
   }
