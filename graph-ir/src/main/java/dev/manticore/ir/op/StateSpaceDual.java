@@ -200,6 +200,13 @@ final class StateSpaceDual implements Operator {
 
     static final int LAST = 5;
 
+    /**
+     * A difference of sums loses what the sums round off, and after one long step they are large.
+     * So what each step contributes is split into a multiple of this, whose sums are exact, and a
+     * small rest.
+     */
+    static final double GRID = 1.0 / 64;
+
     final Ops ops;
     final long heads;
     final long groups;
@@ -269,26 +276,40 @@ final class StateSpaceDual implements Operator {
       ElementType type = call.type(0).elementType();
       this.upTo = ops.cast(compare("LessOrEqual", size), type);
       Value seen = ops.where(compare("GreaterOrEqual", size), zero(type), never(type));
-      Value sums = ops.matMul(ops.mul(delta, a), upTo);
-      Value differences = ops.sub(ops.unsqueeze(sums, LAST), ops.unsqueeze(sums, LAST - 1));
-      this.decays = ops.exp(ops.add(differences, seen));
+      Value steps = ops.mul(delta, a);
+      Value coarse = ops.mul(ops.onnx("Round", ops.mul(steps, 1 / GRID)), GRID);
+      Value coarseSums = ops.matMul(coarse, upTo);
+      Value fineSums = ops.matMul(ops.sub(steps, coarse), upTo);
+      this.decays = ops.exp(ops.add(differences(coarseSums), ops.add(differences(fineSums), seen)));
       this.input = ops.mul(x, ops.unsqueeze(delta, LAST));
       this.mixing = ops.mul(decays, ops.matMul(c, ops.transposeLast(b)));
 
-      Value total = ops.slice(sums, LAST - 1, -1, Long.MAX_VALUE);
-      this.toEnd = ops.unsqueeze(ops.exp(ops.sub(total, sums)), LAST);
+      Value coarseTotal = last(coarseSums);
+      Value fineTotal = last(fineSums);
+      Value rest = ops.add(ops.sub(coarseTotal, coarseSums), ops.sub(fineTotal, fineSums));
+      this.toEnd = ops.unsqueeze(ops.exp(rest), LAST);
       this.kept = ops.mul(input, toEnd);
       this.states = ops.matMul(ops.transposeLast(b), kept);
       Value isLater = compare("Greater", count);
       this.later = ops.cast(isLater, type);
       // Each sum of totals is of its own terms: a difference of long sums would lose precision.
-      Value between = ops.matMul(later, ops.mul(total, later));
+      Value between = ops.matMul(later, ops.mul(ops.add(coarseTotal, fineTotal), later));
       Value carried = ops.where(isLater, zero(type), never(type));
       this.carrying = ops.exp(ops.add(between, carried));
       this.before = unflat(ops.matMul(carrying, flat(states)), states);
-      this.fromStart = ops.unsqueeze(ops.exp(sums), LAST);
+      this.fromStart = ops.unsqueeze(ops.exp(ops.add(coarseSums, fineSums)), LAST);
       Value remembered = ops.mul(ops.matMul(c, before), fromStart);
       this.y = ops.add(ops.matMul(mixing, input), remembered);
+    }
+
+    /** Of sums up to each token: those up to i less those up to j, over i and j. */
+    private Value differences(Value sums) {
+      return ops.sub(ops.unsqueeze(sums, LAST), ops.unsqueeze(sums, LAST - 1));
+    }
+
+    /** Of sums up to each token: that over the chunk, [..,1]. */
+    private Value last(Value sums) {
+      return ops.slice(sums, LAST - 1, -1, Long.MAX_VALUE);
     }
 
     /** The number of parts of at most such a size that make the whole; at least 1. */

@@ -39,6 +39,7 @@ public final class Lowering {
             new Lift(),
             new UseKernels(kernels),
             new UseTrainingKernels(),
+            new ShortenChunks(),
             InlineBodies.of(Lowering::isUnknownToRuntimes),
             new ExpandSoftplus(),
             new FoldConstants(),

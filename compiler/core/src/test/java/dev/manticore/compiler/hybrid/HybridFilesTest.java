@@ -142,7 +142,7 @@ class HybridFilesTest {
     Hybrid renamed =
         new Hybrid(
             hybrid.graph(),
-            ImmutableList.of("mamba", "../neo", "third", "fourth", "fifth"),
+            ImmutableList.of("mamba", "../neo", "third", "fourth", "fifth", "sixth", "last"),
             hybrid.options(),
             hybrid.maxLength(),
             hybrid.hiddenStates(),
