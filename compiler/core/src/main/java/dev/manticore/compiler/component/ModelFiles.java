@@ -5,6 +5,8 @@ import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.lift.Lift;
 import dev.manticore.onnx.HirFiles;
+import dev.manticore.onnx.OnnxExporter;
+import dev.manticore.onnx.OnnxFunctions;
 import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.onnx.io.ForeignFormats;
@@ -21,6 +23,7 @@ public final class ModelFiles {
   /** The name of an exported model in a directory of its own. */
   public static final String EXPORT = "model.onnx";
 
+  private static final String ONNX = ".onnx";
   private static final String CONFIGURATION = "config.json";
 
   private ModelFiles() {}
@@ -44,7 +47,7 @@ public final class ModelFiles {
       boolean exported = Files.exists(file) && !Files.exists(place.resolve(CONFIGURATION));
       return exported ? Optional.of(file) : Optional.empty();
     }
-    return Optional.of(place).filter(file -> file.toString().endsWith(".onnx"));
+    return Optional.of(place).filter(file -> file.toString().endsWith(ONNX));
   }
 
   /** What a model is called after its place: a file of no name of its own after its directory. */
@@ -82,6 +85,27 @@ public final class ModelFiles {
                 ? ForeignFormats.advice(place)
                     .orElse("is neither a checkpoint directory nor an .onnx or .hir file")
                 : "does not exist"));
+  }
+
+  /**
+   * Writes a graph: as ONNX, operators of our own with functions that define them, or as text with
+   * its weights beside it.
+   *
+   * @param file ends in {@code .onnx} or {@code .hir}
+   * @param placement where the weights of an ONNX model go
+   * @throws ManticoreException {@code MNT-MODEL} if its name ends in neither, and what writing
+   *     throws
+   */
+  public static void write(Graph graph, Path file, OnnxExporter.Placement placement) {
+    if (file.toString().endsWith(HirFiles.SUFFIX)) {
+      HirFiles.write(graph, file);
+    } else if (file.toString().endsWith(ONNX)) {
+      OnnxExporter.write(
+          OnnxFunctions.define(graph), file, OnnxExporter.Options.DEFAULT.withPlacement(placement));
+    } else {
+      throw new ManticoreException(
+          "MNT-MODEL", "graphs are written to .onnx and .hir files, and " + file + " is neither");
+    }
   }
 
   /**

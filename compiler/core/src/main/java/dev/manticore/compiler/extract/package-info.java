@@ -1,0 +1,2 @@
+/** Takes regions out of graphs, as models of their own. */
+package dev.manticore.compiler.extract;

@@ -1,0 +1,156 @@
+package dev.manticore.compiler.reduce;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.onnx.OnnxExporter.Placement;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+
+/** Writes graphs to a file and runs a command on it: whether it fails as it did at first. */
+final class CommandCheck implements Predicate<Graph> {
+
+  /** Where a command's arguments name the file. */
+  static final String PLACE = "{}";
+
+  /** Of what a command writes on standard error, at most so much is looked at, in bytes. */
+  private static final int MOST_ERRORS = 4 << 20;
+
+  /** A run may take so many times as long as the first did, and so much longer. */
+  private static final int SLOWER = 10;
+
+  private static final Duration GRACE = Duration.ofSeconds(5);
+
+  /** How a run of the command ended; a run that took too long has no status. */
+  private record Outcome(OptionalInt status, String errors) {}
+
+  private final ImmutableList<String> command;
+  private final Path workingDirectory;
+  private final Path file;
+  private final Optional<Pattern> pattern;
+  private final Cancellation cancellation;
+  private final int status;
+  private Duration limit;
+
+  /**
+   * Runs the command on the first graph.
+   *
+   * @param command with {@value #PLACE} where the file's path goes
+   * @param scratch a directory for the file
+   * @param status that counts as failing; if empty, the first run's
+   * @param errors what standard error must hold to count as failing
+   * @param limit how long the first run may take
+   * @throws ManticoreException {@code MNT-REDUCE} if it does not fail
+   */
+  CommandCheck(
+      Graph graph,
+      List<String> command,
+      Path workingDirectory,
+      Path scratch,
+      String suffix,
+      OptionalInt status,
+      Optional<Pattern> errors,
+      Duration limit,
+      Cancellation cancellation) {
+    if (command.stream().noneMatch(argument -> argument.contains(PLACE))) {
+      throw failure("the command " + command + " does not say with {} where the file's path goes");
+    }
+    this.file = scratch.resolve("candidate" + suffix);
+    this.command =
+        command.stream()
+            .map(argument -> argument.replace(PLACE, file.toString()))
+            .collect(ImmutableList.toImmutableList());
+    this.workingDirectory = workingDirectory;
+    this.pattern = errors;
+    this.cancellation = cancellation;
+    this.limit = limit;
+    long start = System.nanoTime();
+    Outcome first = outcome(graph);
+    if (first.status().isEmpty()) {
+      throw failure("the command took longer than " + limit.toSeconds() + " seconds at first");
+    }
+    this.status = status.orElse(first.status().getAsInt());
+    if (status.isEmpty() && errors.isEmpty() && this.status == 0) {
+      throw failure(
+          "the command does not fail: it ends with status 0; what is to be looked for is said with"
+              + " --status or --stderr-contains");
+    }
+    if (!matches(first)) {
+      throw failure(
+          "the command does not fail in that way at first: it ends with status "
+              + first.status().getAsInt()
+              + " and says: "
+              + tail(first.errors()));
+    }
+    Duration took = Duration.ofNanos(System.nanoTime() - start);
+    Duration usual = took.multipliedBy(SLOWER).plus(GRACE);
+    this.limit = usual.compareTo(limit) < 0 ? usual : limit;
+  }
+
+  @Override
+  public boolean test(Graph graph) {
+    cancellation.throwIfRequested();
+    return matches(outcome(graph));
+  }
+
+  private boolean matches(Outcome outcome) {
+    return outcome.status().equals(OptionalInt.of(status))
+        && pattern.map(wanted -> wanted.matcher(outcome.errors()).find()).orElse(true);
+  }
+
+  private Outcome outcome(Graph graph) {
+    ModelFiles.write(graph, file, Placement.AUTOMATIC);
+    Path errors = file.resolveSibling("errors.txt");
+    try {
+      Process process =
+          new ProcessBuilder(command)
+              .directory(workingDirectory.toFile())
+              .redirectInput(new File("/dev/null"))
+              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+              .redirectError(errors.toFile())
+              .start();
+      try {
+        boolean ended = process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
+        try (InputStream in = Files.newInputStream(errors)) {
+          return new Outcome(
+              ended ? OptionalInt.of(process.exitValue()) : OptionalInt.empty(),
+              new String(in.readNBytes(MOST_ERRORS), UTF_8));
+        }
+      } finally {
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
+        process.destroyForcibly();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw failure("it was interrupted");
+    } catch (IOException e) {
+      throw new ManticoreException(
+          "MNT-REDUCE", "the command " + command + " cannot be run: " + e.getMessage(), e);
+    }
+  }
+
+  private static String tail(String text) {
+    String stripped = text.strip();
+    return stripped.isEmpty()
+        ? "nothing"
+        : stripped.substring(Math.max(0, stripped.length() - 400));
+  }
+
+  private static ManticoreException failure(String message) {
+    return new ManticoreException("MNT-REDUCE", message);
+  }
+}

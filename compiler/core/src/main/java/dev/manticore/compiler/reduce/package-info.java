@@ -1,0 +1,2 @@
+/** Shrinks graphs that make a command fail, while it still does. */
+package dev.manticore.compiler.reduce;
