@@ -26,8 +26,8 @@ import java.util.Set;
 
 /**
  * A region of a graph as a graph of its own: what leads from some values to others. The first
- * become its inputs, with their types; parameters and constants that it reads are carried along, and
- * so is what is computed from them alone. Names stay.
+ * become its inputs, with their types; parameters and constants that it reads are carried along,
+ * and so is what is computed from them alone. Names stay.
  *
  * @param graph the region
  * @param added inputs of the whole graph that the region reads too, past the values asked for
@@ -59,8 +59,8 @@ public record Extraction(Graph graph, ImmutableList<Value> added) {
   }
 
   /**
-   * Extracts layers of a language model: from the residual stream before the first to that after the
-   * last.
+   * Extracts layers of a language model: from the residual stream before the first to that after
+   * the last.
    *
    * @param last counted from 0, like {@code first}; included
    * @throws ManticoreException {@code MNT-EXTRACT} if the model has no such layers
@@ -78,9 +78,7 @@ public record Extraction(Graph graph, ImmutableList<Value> added) {
     }
     Value from = first == 0 ? component.entry() : component.layers().get(first - 1);
     return between(
-        component.graph(),
-        ImmutableList.of(from),
-        ImmutableList.of(component.layers().get(last)));
+        component.graph(), ImmutableList.of(from), ImmutableList.of(component.layers().get(last)));
   }
 
   private static List<Value> named(Graph graph, List<String> names, Map<String, Value> values) {
@@ -106,7 +104,8 @@ public record Extraction(Graph graph, ImmutableList<Value> added) {
     ImmutableSet<Value> starts = ImmutableSet.copyOf(from);
     for (Value end : to) {
       if (starts.contains(end)) {
-        throw failure("value '" + end.name() + "' is both where the region begins and where it ends");
+        throw failure(
+            "value '" + end.name() + "' is both where the region begins and where it ends");
       }
     }
     Set<Value> needed = new LinkedHashSet<>(to);
@@ -155,8 +154,7 @@ public record Extraction(Graph graph, ImmutableList<Value> added) {
       if (!needed.contains(input) || from.contains(input)) {
         continue;
       }
-      List<Node> readers =
-          nodes.stream().filter(node -> node.reads().contains(input)).toList();
+      List<Node> readers = nodes.stream().filter(node -> node.reads().contains(input)).toList();
       Optional<List<Value>> dims = dims(editor, graph, input, from, to, readers);
       if (dims.isPresent()) {
         readers.forEach(reader -> replaced.put(reader, shape(reader, dims.get())));

@@ -130,8 +130,7 @@ class ExtractionTest {
   }
 
   /** Runs both in double precision, the region on the values that the whole has there. */
-  private static void assertComputesTheSame(
-      Graph whole, Graph region, Tensor ids) {
+  private static void assertComputesTheSame(Graph whole, Graph region, Tensor ids) {
     GraphEditor editor = whole.edit();
     Map<String, Value> values = new HashMap<>();
     whole.nodes().forEach(n -> n.presentOutputs().forEach(v -> values.put(v.name(), v)));
@@ -140,16 +139,14 @@ class ExtractionTest {
         .filter(input -> values.containsKey(input.name()))
         .forEach(input -> editor.output(values.get(input.name())));
     region.outputs().forEach(output -> editor.output(values.get(output.name())));
-    Map<String, NdArray> given =
-        ImmutableMap.of(whole.inputs().get(0).name(), NdArray.of(ids));
+    Map<String, NdArray> given = ImmutableMap.of(whole.inputs().get(0).name(), NdArray.of(ids));
     Map<String, NdArray> expected = new Interpreter().run(editor.freezeLive(), given);
     Map<String, NdArray> inputs = new HashMap<>();
     region
         .inputs()
         .forEach(
             input ->
-                inputs.put(
-                    input.name(), expected.getOrDefault(input.name(), NdArray.of(ids))));
+                inputs.put(input.name(), expected.getOrDefault(input.name(), NdArray.of(ids))));
     Map<String, NdArray> actual = new Interpreter().run(region, inputs);
     for (Value output : region.outputs()) {
       Tensor there = expected.get(output.name()).toTensor();

@@ -188,24 +188,16 @@ class ReductionTest {
     assertThat(ModelFiles.read(output).nodes().size()).isLessThan(graph.nodes().size());
   }
 
-  private Reducer.Request request(
-      Path model, Path output, OptionalInt status, String... command) {
+  private Reducer.Request request(Path model, Path output, OptionalInt status, String... command) {
     return new Reducer.Request(
-        model,
-        output,
-        ImmutableList.copyOf(command),
-        directory,
-        status,
-        Optional.empty(),
-        AMPLE);
+        model, output, ImmutableList.copyOf(command), directory, status, Optional.empty(), AMPLE);
   }
 
   private static void reduce(Reducer.Request request) {
     Reducer.reduce(request, Ticker.systemTicker(), new Cancellation(), line -> {});
   }
 
-  private static Reduction.Result run(
-      Graph graph, Reduction.Bounds bounds, Predicate<Graph> test) {
+  private static Reduction.Result run(Graph graph, Reduction.Bounds bounds, Predicate<Graph> test) {
     return Reduction.run(graph, test, bounds, Ticker.systemTicker(), smaller -> {});
   }
 
