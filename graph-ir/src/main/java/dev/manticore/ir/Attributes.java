@@ -82,9 +82,11 @@ public record Attributes(ImmutableSortedMap<String, Attribute> values) {
 
   /** All subgraphs. */
   public ImmutableList<Graph> graphs() {
-    return values.values().stream()
-        .flatMap(attribute -> attribute.graphs().stream())
-        .collect(ImmutableList.toImmutableList());
+    ImmutableList.Builder<Graph> graphs = ImmutableList.builder();
+    for (Attribute attribute : values.values()) {
+      graphs.addAll(attribute.graphs());
+    }
+    return graphs.build();
   }
 
   /** The same attributes with all subgraphs changed. */

@@ -60,6 +60,9 @@ public final class Extent {
   }
 
   private static Extent parse(String name) {
+    if (SYMBOL.matcher(name).matches()) {
+      return symbol(name);
+    }
     Extent sum = of(0);
     for (String term : name.split(" \\+ ")) {
       Extent product = of(1);

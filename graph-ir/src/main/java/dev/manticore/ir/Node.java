@@ -89,12 +89,20 @@ public record Node(
 
   /** The inputs that are there, in order. */
   public ImmutableList<Value> presentInputs() {
-    return inputs.stream().flatMap(Optional::stream).collect(ImmutableList.toImmutableList());
+    return present(inputs);
   }
 
   /** The outputs that are there, in order. */
   public ImmutableList<Value> presentOutputs() {
-    return outputs.stream().flatMap(Optional::stream).collect(ImmutableList.toImmutableList());
+    return present(outputs);
+  }
+
+  private static ImmutableList<Value> present(ImmutableList<Optional<Value>> values) {
+    ImmutableList.Builder<Value> present = ImmutableList.builderWithExpectedSize(values.size());
+    for (Optional<Value> value : values) {
+      value.ifPresent(present::add);
+    }
+    return present.build();
   }
 
   /** All values read: the inputs, and what subgraphs capture from around them. */

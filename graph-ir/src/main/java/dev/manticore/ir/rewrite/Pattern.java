@@ -157,7 +157,12 @@ public sealed interface Pattern {
     }
 
     boolean accepts(OpId op) {
-      return ops.stream().anyMatch(wanted -> op.is(wanted.domain(), wanted.name()));
+      for (OpId wanted : ops) {
+        if (op.is(wanted.domain(), wanted.name())) {
+          return true;
+        }
+      }
+      return false;
     }
 
     String described() {
