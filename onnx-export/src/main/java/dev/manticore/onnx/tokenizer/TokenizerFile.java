@@ -6,7 +6,9 @@ import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.ManticoreException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -37,6 +39,60 @@ record TokenizerFile(
 
   private static final int LARGEST_VOCABULARY = 1 << 21;
 
+  /**
+   * What a tokenizer may be made of, by its key: all that BPE models use. The library ends the
+   * process on some of what else it knows, {@code Precompiled} without its map for example.
+   */
+  private static final ImmutableMap<String, ImmutableSet<String>> PARTS =
+      ImmutableMap.of(
+          "normalizer",
+          ImmutableSet.of(
+              "Sequence",
+              "NFC",
+              "NFD",
+              "NFKC",
+              "NFKD",
+              "Nmt",
+              "Lowercase",
+              "Strip",
+              "StripAccents",
+              "Replace",
+              "Prepend",
+              "ByteLevel",
+              "BertNormalizer"),
+          "pre_tokenizer",
+          ImmutableSet.of(
+              "Sequence",
+              "ByteLevel",
+              "Split",
+              "Whitespace",
+              "WhitespaceSplit",
+              "Digits",
+              "Punctuation",
+              "Metaspace",
+              "BertPreTokenizer",
+              "CharDelimiterSplit",
+              "UnicodeScripts"),
+          "post_processor",
+          ImmutableSet.of(
+              "Sequence", "ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing"),
+          "decoder",
+          ImmutableSet.of(
+              "Sequence",
+              "ByteLevel",
+              "ByteFallback",
+              "Fuse",
+              "Strip",
+              "Replace",
+              "Metaspace",
+              "BPEDecoder",
+              "WordPiece",
+              "CTC"));
+
+  /** Keys under which a part lists others. */
+  private static final ImmutableList<String> SEQUENCES =
+      ImmutableList.of("normalizers", "pretokenizers", "processors", "decoders");
+
   private static final JsonMapper MAPPER =
       JsonMapper.builder(
               JsonFactory.builder()
@@ -59,6 +115,7 @@ record TokenizerFile(
     if (!model.path("type").asText("BPE").equals("BPE") || !model.path("vocab").isObject()) {
       throw bad(file, "it has no BPE model with a vocabulary (\"model\": \"type\", \"vocab\")");
     }
+    PARTS.forEach((key, types) -> checkParts(file, key, root.path(key), types));
     // With dropout two runs would see different tokens.
     if (model.path("dropout").asDouble(0) != 0) {
       throw bad(file, "its \"dropout\" makes encoding random; set it to null");
@@ -105,6 +162,21 @@ record TokenizerFile(
       throw bad(file, "it is not valid JSON" + where + ": " + e.getOriginalMessage());
     } catch (IOException e) {
       throw bad(file, e.getMessage());
+    }
+  }
+
+  /** Checks what a part is made of, parts within parts included. */
+  private static void checkParts(Path file, String key, JsonNode part, ImmutableSet<String> types) {
+    if (part.isMissingNode() || part.isNull()) {
+      return;
+    }
+    String type = part.path("type").asText();
+    if (!types.contains(type)) {
+      throw bad(
+          file, "its \"" + key + "\" has type \"" + type + "\", which is not one of " + types);
+    }
+    for (String list : SEQUENCES) {
+      part.path(list).forEach(inner -> checkParts(file, key, inner, types));
     }
   }
 

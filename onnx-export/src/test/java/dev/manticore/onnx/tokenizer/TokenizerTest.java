@@ -121,7 +121,9 @@ class TokenizerTest {
         "{'model':{'vocab':{'a':0,'b':1},'merges':['a b']}} | merge 0",
         "{'model':{'vocab':{'a':0}},'added_tokens':[{'id':1}]} | no \"content\"",
         "{'model':{'vocab':{'a':0}},'added_tokens':[{'id':1,'content':'a'}]} | two ids",
-        "{'model':{'type':'BPE','vocab':{'a':0},'merges':[]},'decoder':{'type':'x'}} | line 1",
+        "{'model':{'type':'BPE','vocab':{'a':0},'merges':[]},'decoder':{'type':'x'}} | \"decoder\" has type",
+        "{'model':{'type':'BPE','vocab':{'a':0},'merges':[]},'decoder':{'type':'Strip'}} | line 1",
+        "{'normalizer':{'type':'Sequence','normalizers':[{'type':'Precompiled'}]},'model':{'vocab':{'a':0}}} | Precompiled",
       })
   void badFilesAreRefused(String json, String reason) throws IOException {
     Path file = write(json.replace("''", "'"));
