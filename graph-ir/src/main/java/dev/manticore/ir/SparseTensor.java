@@ -39,6 +39,11 @@ public record SparseTensor(Tensor values, Tensor indices, Shape shape) {
         count,
         shape,
         indices.type());
+    try {
+      new TensorType(values.elementType(), shape).byteSize();
+    } catch (ArithmeticException e) {
+      throw new IllegalArgumentException("a dense " + shape + " has more than 2^63 bytes", e);
+    }
   }
 
   /**

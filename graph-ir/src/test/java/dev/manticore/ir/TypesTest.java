@@ -113,6 +113,9 @@ class TypesTest {
     linear.data().read(14, window);
     assertThat(window.array()).isEqualTo(Arrays.copyOfRange(linear.data().toByteArray(), 14, 21));
     assertThatThrownBy(
+            () -> new SparseTensor(values, Tensor.vector(1, 4, 5), Shape.of(1L << 40, 1L << 40)))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(
             () -> new SparseTensor(values, Tensor.vector(1, 4, 4), Shape.of(6)).checkIndices())
         .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(
