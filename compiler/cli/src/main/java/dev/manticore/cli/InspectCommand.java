@@ -62,7 +62,7 @@ final class InspectCommand implements Callable<Integer> {
       names = "--length",
       paramLabel = "N",
       description = "Count operations for sequences of so many tokens (default: 128).")
-  private OptionalLong length = OptionalLong.empty();
+  private Long length;
 
   @Option(
       names = "--dim",
@@ -98,7 +98,10 @@ final class InspectCommand implements Callable<Integer> {
         Inspection.open(
             terminal.existing(model),
             components.map(terminal::existing),
-            new Inspection.Extents(batch, length, ImmutableMap.copyOf(dims)));
+            new Inspection.Extents(
+                batch,
+                length == null ? OptionalLong.empty() : OptionalLong.of(length),
+                ImmutableMap.copyOf(dims)));
     svg.ifPresent(
         file ->
             AtomicFiles.writeString(

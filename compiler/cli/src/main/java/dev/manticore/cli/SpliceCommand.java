@@ -61,7 +61,8 @@ final class SpliceCommand implements Callable<Integer> {
       names = "--embeddings",
       paramLabel = "KIND",
       description =
-          "pretrained, for models that share a tokenizer, or fresh (default: pretrained).")
+          "pretrained, for models that share a tokenizer; merged, which makes tables for the first"
+              + " model's; or fresh (default: pretrained).")
   private SpliceOptions.Embeddings embeddings = SpliceOptions.Embeddings.PRETRAINED;
 
   @Option(

@@ -1,6 +1,7 @@
 package dev.manticore.onnx.huggingface;
 
 import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Tensor;
 import java.util.Arrays;
 import java.util.Optional;
 
@@ -30,6 +31,22 @@ public enum Dtype {
   /** The type of a tensor, given what it was stored as. */
   ElementType type(ElementType stored) {
     return this == AS_STORED ? stored : type;
+  }
+
+  /**
+   * A tensor of float32, float16 or bfloat16 stored as this, converted as it is read.
+   *
+   * @param name what messages call the tensor
+   */
+  public Tensor convert(String name, Tensor tensor) {
+    return ConvertedData.convert(name, tensor, type(tensor.elementType()));
+  }
+
+  /** The one that configurations call so. */
+  public static Optional<Dtype> called(String text) {
+    return Arrays.stream(values())
+        .filter(dtype -> dtype.text().equals(Optional.of(text)))
+        .findFirst();
   }
 
   /** What configurations call it; none for {@link #AS_STORED}. */

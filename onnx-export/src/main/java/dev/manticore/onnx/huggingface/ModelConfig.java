@@ -20,6 +20,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * A model's configuration, the content of {@code config.json}, which may hold bare {@code Infinity}
@@ -49,10 +51,18 @@ public final class ModelConfig {
   private final String prefix;
   private final ObjectNode json;
 
-  private ModelConfig(String source, String prefix, ObjectNode json) {
+  /** The keys that have been asked for, of this object and of those made from it. */
+  private final Set<String> asked;
+
+  private ModelConfig(String source, String prefix, ObjectNode json, Set<String> asked) {
     this.source = source;
     this.prefix = prefix;
     this.json = json;
+    this.asked = asked;
+  }
+
+  private ModelConfig(String source, ObjectNode json) {
+    this(source, "", json, ConcurrentHashMap.newKeySet());
   }
 
   /**
@@ -61,7 +71,7 @@ public final class ModelConfig {
    * @throws ManticoreException {@code MNT-CONFIG} if it cannot be read or is not a JSON object
    */
   public static ModelConfig read(Path file) {
-    return new ModelConfig(file.toString(), "", readObject(file));
+    return new ModelConfig(file.toString(), readObject(file));
   }
 
   /**
@@ -71,7 +81,7 @@ public final class ModelConfig {
    * @throws ManticoreException {@code MNT-CONFIG} if it is not a JSON object
    */
   public static ModelConfig parse(String source, String text) {
-    return new ModelConfig(source, "", parseObject(source, text));
+    return new ModelConfig(source, parseObject(source, text));
   }
 
   static ObjectNode readObject(Path file) {
@@ -128,7 +138,7 @@ public final class ModelConfig {
             completed.set(key, JSON.valueToTree(value));
           }
         });
-    return new ModelConfig(source, prefix, completed);
+    return new ModelConfig(source, prefix, completed, asked);
   }
 
   /**
@@ -152,15 +162,16 @@ public final class ModelConfig {
                 changed.put("torch_dtype", text);
               }
             });
-    return new ModelConfig(source, prefix, changed);
+    return new ModelConfig(source, prefix, changed, asked);
   }
 
   /** This configuration with another value for a key. */
   public ModelConfig with(String key, long value) {
-    return new ModelConfig(source, prefix, json().put(key, value));
+    return new ModelConfig(source, prefix, json().put(key, value), asked);
   }
 
   boolean has(String key) {
+    asked.add(prefix + key);
     return json.hasNonNull(key);
   }
 
@@ -187,6 +198,13 @@ public final class ModelConfig {
   /** Whether {@code model_type} is this. */
   boolean isOfType(String type) {
     return has("model_type") && json.get("model_type").asText().equals(type);
+  }
+
+  /** The keys that have a value, and that nobody has asked for so far. */
+  ImmutableList<String> notAskedFor() {
+    return keys().stream()
+        .filter(key -> json.hasNonNull(key) && !asked.contains(prefix + key))
+        .collect(ImmutableList.toImmutableList());
   }
 
   ImmutableList<String> keys() {
@@ -255,10 +273,10 @@ public final class ModelConfig {
   /** The object under a key, empty if absent; messages name its keys {@code key.inner}. */
   ModelConfig object(String key) {
     if (!has(key)) {
-      return new ModelConfig(source, prefix + key + ".", JSON.createObjectNode());
+      return new ModelConfig(source, prefix + key + ".", JSON.createObjectNode(), asked);
     }
     if (json.get(key) instanceof ObjectNode object) {
-      return new ModelConfig(source, prefix + key + ".", object);
+      return new ModelConfig(source, prefix + key + ".", object, asked);
     }
     throw refuse(key, "an object");
   }

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
@@ -31,6 +32,25 @@ public final class Models {
   private static final ImmutableList<Family> FAMILIES =
       ImmutableList.of(new Gpt2(), new GptNeo(), new GptNeoX(), new Mamba(), new Mamba2());
   private static final int REPORTED = 5;
+
+  /** Keys about training, generation, tasks and the library that wrote them. */
+  private static final Pattern WITHOUT_INFLUENCE =
+      Pattern.compile(
+          "_.*|architectures|auto_map|(torch_)?dtype|transformers_version|.*_token_ids?|use_cache"
+              + "|.*(dropout|pdrop).*|initializer_.*|init_.*|rescale_.*|gradient_checkpointing"
+              + "|task_specific_params|summary_.*|return_dict|output_.*|id2label|label2id"
+              + "|problem_type|finetuning_task|model_type|time_step_(rank|init_scheme|scale|min|max|floor)"
+              // What every configuration of the library once had for generation, and more.
+              + "|bad_words_ids|chunk_size_feed_forward|cross_attention_hidden_size"
+              + "|decoder_start_token_id|diversity_penalty|do_sample|early_stopping"
+              + "|(encoder_)?no_repeat_ngram_size|exponential_decay_length_penalty|forced_.*"
+              + "|is_decoder|is_encoder_decoder|(min_|max_)?length(_penalty)?|num_beam_groups|num_beams"
+              + "|num_return_sequences|prefix|remove_invalid_values|repetition_penalty"
+              + "|(begin_)?suppress_tokens|temperature|tf_legacy_loss|tie_encoder_decoder"
+              + "|tokenizer_class|top_[kp]|torchscript|typical_p|use_bfloat16|return_dict_in_generate"
+              // No difference in float32, another spelling of a key that is read, and what shows in
+              // the tensors anyway.
+              + "|residual_in_fp32|fused_add_norm|use_mambapy|attention_types|add_cross_attention");
 
   private Models() {}
 
@@ -173,6 +193,20 @@ public final class Models {
         architecture,
         parameters,
         "cannot write " + directory + ": the parameters do not fit " + config.source());
+  }
+
+  /**
+   * The keys of a configuration that its family does not read, and that are not known to have no
+   * influence on what a model computes.
+   *
+   * @throws ManticoreException {@code MNT-CONFIG} if the configuration is not supported
+   */
+  public static ImmutableList<String> ignoredKeys(ModelConfig config) {
+    ModelConfig copy = ModelConfig.parse(config.source(), config.toText());
+    architecture(copy);
+    return copy.notAskedFor().stream()
+        .filter(key -> !WITHOUT_INFLUENCE.matcher(key).matches())
+        .collect(ImmutableList.toImmutableList());
   }
 
   private static Family.Architecture architecture(ModelConfig config) {

@@ -20,14 +20,10 @@ import dev.manticore.ir.op.NdArray;
 import dev.manticore.ir.pass.InlineBodies;
 import dev.manticore.ir.pass.Specialise;
 import dev.manticore.ir.rewrite.Canonicalise;
-import dev.manticore.ir.text.HirParser;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -75,13 +71,6 @@ public final class ModelDiff {
    * @throws ManticoreException if it is none of them, or cannot be read
    */
   public static Graph read(Path model, Optional<Path> components) {
-    if (model.toString().endsWith(".hir")) {
-      try {
-        return HirParser.parse(Files.readString(model, StandardCharsets.UTF_8));
-      } catch (IOException e) {
-        throw new ManticoreException(CODE, model + " cannot be read: " + e.getMessage(), e);
-      }
-    }
     return model.toString().endsWith(".json")
         ? Subject.load(model, components).graph()
         : ModelFiles.read(model);
@@ -115,15 +104,7 @@ public final class ModelDiff {
   public DiffResult compare(Graph first, Graph second) {
     Normal one = Normal.of(first);
     Normal other = Normal.of(second);
-    GraphComparison comparison = GraphComparison.of(one.graph(), other.graph());
-    if (!comparison.same()) {
-      Normal inlinedOne = one.inlined();
-      Normal inlinedOther = other.inlined();
-      if (inlinedOne != one || inlinedOther != other) {
-        GraphComparison inlined = GraphComparison.of(inlinedOne.graph(), inlinedOther.graph());
-        comparison = inlined.same() ? inlined : comparison;
-      }
-    }
+    GraphComparison comparison = structure(one, other);
     List<String> notes = new ArrayList<>();
     one.obstacle().ifPresent(obstacle -> notes.add("the first model: " + obstacle));
     other.obstacle().ifPresent(obstacle -> notes.add("the second model: " + obstacle));
@@ -146,6 +127,22 @@ public final class ModelDiff {
         comparison,
         notes,
         numbers);
+  }
+
+  /** Compares the normal forms of two models, without running them. */
+  public static GraphComparison structure(Graph first, Graph second) {
+    return structure(Normal.of(first), Normal.of(second));
+  }
+
+  private static GraphComparison structure(Normal one, Normal other) {
+    GraphComparison comparison = GraphComparison.of(one.graph(), other.graph());
+    Normal inlinedOne = one.inlined();
+    Normal inlinedOther = other.inlined();
+    if (comparison.same() || inlinedOne == one && inlinedOther == other) {
+      return comparison;
+    }
+    GraphComparison inlined = GraphComparison.of(inlinedOne.graph(), inlinedOther.graph());
+    return inlined.same() ? inlined : comparison;
   }
 
   private static DiffResult result(

@@ -10,6 +10,7 @@ import dev.manticore.onnx.OnnxFunctions;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /** Splices models as they are, without search or tuning, from files to files. */
@@ -35,14 +36,24 @@ public final class Splicing {
       long seed) {}
 
   /**
-   * Reads the components and splices them. Parameters stay in their files until they are written.
+   * Reads the components and splices them. Ids are those of the first tokenizer that a model
+   * brings; where none brings one, that of all is taken to be the same. Parameters stay in their
+   * files until they are written.
    *
    * @throws ManticoreException what reading the components and {@link Splicer#splice} throw
    */
   public static Hybrid splice(Request request) {
+    Optional<Path> tokenizer =
+        request.models().stream()
+            .flatMap(model -> Vocabularies.tokenizerOf(model).stream())
+            .findFirst();
     List<Component> components = new ArrayList<>();
     for (Path model : request.models()) {
-      components.add(ModelFiles.component(ModelFiles.nameOf(model), model));
+      Component component = ModelFiles.component(ModelFiles.nameOf(model), model);
+      components.add(
+          tokenizer.isPresent()
+              ? Vocabularies.fit(component, model, tokenizer.get(), request.embeddings())
+              : component);
     }
     int depth = components.stream().mapToInt(c -> c.layers().size()).min().orElse(1);
     int vocabulary = components.stream().mapToInt(Component::vocabulary).min().orElse(1);

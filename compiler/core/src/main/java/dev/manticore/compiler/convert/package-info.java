@@ -1,0 +1,2 @@
+/** Turns models from one form of files into another. */
+package dev.manticore.compiler.convert;
