@@ -63,6 +63,15 @@ public final class Extent {
     if (SYMBOL.matcher(name).matches()) {
       return symbol(name);
     }
+    try {
+      return sum(name);
+    } catch (ArithmeticException e) {
+      return symbol(name);
+    }
+  }
+
+  /** What a name says, if it is a sum of products of symbols and numbers; else it is a symbol. */
+  private static Extent sum(String name) {
     Extent sum = of(0);
     for (String term : name.split(" \\+ ")) {
       Extent product = of(1);

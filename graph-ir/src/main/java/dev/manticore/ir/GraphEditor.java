@@ -290,7 +290,7 @@ public final class GraphEditor {
         throw new IrException("it has " + types.size() + " outputs, not " + outputCount);
       }
       return types;
-    } catch (IrException | IndexOutOfBoundsException e) {
+    } catch (IrException | IndexOutOfBoundsException | ArithmeticException e) {
       throw new IrException(
           "node '"
               + scoped(base)

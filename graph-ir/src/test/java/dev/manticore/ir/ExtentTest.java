@@ -53,6 +53,13 @@ class ExtentTest {
     assertThat(strange.plus(Extent.of(1)).toDim()).isEqualTo(Dim.UNKNOWN);
   }
 
+  @Test
+  void takesNamesOfNumbersBeyondLongAsTheyAre() {
+    Dim huge = Dim.of("999999999999999999*999999999999999999*n");
+
+    assertThat(Extent.of(huge).orElseThrow().toDim()).isEqualTo(huge);
+  }
+
   private static Extent two() {
     return Extent.of(2);
   }

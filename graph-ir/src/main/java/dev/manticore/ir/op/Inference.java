@@ -142,9 +142,13 @@ final class Inference {
   private static Dim calculate(Dim left, Dim right, BinaryOperator<Extent> function) {
     Optional<Extent> first = Extent.of(left);
     Optional<Extent> second = Extent.of(right);
-    return first.isPresent() && second.isPresent()
-        ? function.apply(first.get(), second.get()).toDim()
-        : Dim.UNKNOWN;
+    try {
+      return first.isPresent() && second.isPresent()
+          ? function.apply(first.get(), second.get()).toDim()
+          : Dim.UNKNOWN;
+    } catch (ArithmeticException e) {
+      throw new IrException("dimensions " + left + " and " + right + " make too many elements", e);
+    }
   }
 
   /** The dimensions that the elements of an operand stand for, as far as they are known. */

@@ -153,11 +153,15 @@ public final class Rewrite implements Pass {
     NearMiss miss = new NearMiss();
     Matcher matcher = new Matcher(match, workspace, miss);
     List<Node> roots = new ArrayList<>();
-    boolean matched = matchRoots(workspace, matcher, match, rule, roots, node);
+    boolean matched = false;
     try {
+      matched = matchRoots(workspace, matcher, match, rule, roots, node);
       if (matched && workspace.rewrite(match, roots, rule.replacement())) {
         return true;
       }
+    } catch (ArithmeticException e) {
+      // Extents beyond long: whoever runs the graph will refuse them.
+      return false;
     } catch (IrException | IllegalStateException e) {
       throw new IllegalStateException("rule '" + rule.name() + "' failed at " + node, e);
     }

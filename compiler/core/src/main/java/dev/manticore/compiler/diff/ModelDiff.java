@@ -42,7 +42,6 @@ public final class ModelDiff {
   /** Numbers in the parameters of the largest model that is interpreted. */
   private static final long INTERPRETED = 4L << 20;
 
-  private static final String CODE = "MNT-DIFF";
   private static final int SAMPLES = 3;
 
   /** Extents of symbolic dimensions in the samples: few positions, then more. */

@@ -1,14 +1,13 @@
 package dev.manticore.compiler.diff;
 
+import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.lift.Lift;
 import dev.manticore.ir.rewrite.Canonicalise;
 import dev.manticore.ir.rewrite.Explanation;
 import dev.manticore.ir.rewrite.Rule;
-import dev.manticore.ir.text.HirPrinter;
 import dev.manticore.onnx.OnnxExporter;
-import dev.manticore.onnx.io.AtomicFiles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -57,16 +56,12 @@ public final class Normalisation {
   }
 
   /**
-   * Writes the normal form: as ONNX, or as text where the file's name ends in {@code .hir}.
+   * Writes the normal form, to an {@code .onnx} or a {@code .hir} file.
    *
-   * @throws ManticoreException if it cannot be written
+   * @throws ManticoreException as {@link ModelFiles#write} does
    */
   public void write(Path file) {
-    if (file.toString().endsWith(".hir")) {
-      AtomicFiles.writeString(file, HirPrinter.print(after, HirPrinter.Tensors.ALL));
-    } else {
-      OnnxExporter.write(after, file, OnnxExporter.Options.DEFAULT);
-    }
+    ModelFiles.write(after, file, OnnxExporter.Placement.AUTOMATIC);
   }
 
   public String summary() {
