@@ -8,12 +8,19 @@ import java.util.stream.Collectors;
 /** The shape of a tensor: unranked, or a list of dimensions (a scalar has none). */
 public final class Shape {
 
+  /** More dimensions than any tensor has that a model works with. */
+  public static final int LARGEST_RANK = 64;
+
   private static final Shape UNRANKED = new Shape(null);
   private static final Shape SCALAR = new Shape(ImmutableList.of());
 
   private final ImmutableList<Dim> dims;
 
   private Shape(ImmutableList<Dim> dims) {
+    if (dims != null && dims.size() > LARGEST_RANK) {
+      throw new IrException(
+          "a shape of " + dims.size() + " dimensions has more than " + LARGEST_RANK);
+    }
     this.dims = dims;
   }
 

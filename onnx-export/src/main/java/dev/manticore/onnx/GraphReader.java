@@ -752,7 +752,9 @@ final class GraphReader {
               + "' is "
               + written);
     }
-    return written;
+    // An element type alone is not written again, so that it cannot be what counts.
+    boolean told = !(written instanceof TensorType tensor) || tensor.shape().isRanked();
+    return told ? written : known;
   }
 
   private static boolean isOtherVersion(OpId op) {

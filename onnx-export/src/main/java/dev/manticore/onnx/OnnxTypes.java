@@ -16,9 +16,6 @@ import java.util.Optional;
 /** {@code TypeProto} to types of values and back. */
 final class OnnxTypes {
 
-  /** As many as the textual form has; a few are in use. */
-  private static final int LARGEST_RANK = 64;
-
   private OnnxTypes() {}
 
   /**
@@ -117,9 +114,9 @@ final class OnnxTypes {
   }
 
   static void checkRank(int rank, String source, String what) {
-    if (rank > LARGEST_RANK) {
+    if (rank > Shape.LARGEST_RANK) {
       throw Problems.unsupported(
-          source, what + " has " + rank + " dimensions, more than " + LARGEST_RANK);
+          source, what + " has " + rank + " dimensions, more than " + Shape.LARGEST_RANK);
     }
   }
 

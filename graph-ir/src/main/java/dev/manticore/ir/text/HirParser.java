@@ -47,7 +47,6 @@ public final class HirParser {
 
   private static final int LONGEST_TEXT = 1 << 28;
   private static final int DEEPEST_GRAPH = 64;
-  private static final int LARGEST_RANK = 64;
   private static final int SHOWN = 100;
 
   private final String text;
@@ -612,8 +611,8 @@ public final class HirParser {
     }
     expect('[');
     List<Dim> dims = listUntil(']', this::dim);
-    if (dims.size() > LARGEST_RANK) {
-      throw error("a shape of at most " + LARGEST_RANK + " dimensions", at);
+    if (dims.size() > Shape.LARGEST_RANK) {
+      throw error("a shape of at most " + Shape.LARGEST_RANK + " dimensions", at);
     }
     return new TensorType(elementType, Shape.of(dims));
   }
