@@ -112,6 +112,11 @@ public final class Inspection {
 
   private Counted count(Value ids, Extents extents) {
     long tried = extents.length().orElse(usualLength());
+    if (longest() > 0 && tried > longest()) {
+      throw new ManticoreException(
+          "MNT-INSPECT",
+          name + " takes no more than " + longest() + " tokens, so not length " + tried);
+    }
     while (true) {
       Map<String, Long> bindings = new LinkedHashMap<>();
       bind(ids.shape().dim(0), batch, bindings);
