@@ -7,6 +7,8 @@ import dev.manticore.compiler.pipeline.OutputDirectory;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.OnnxFunctions;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,10 +45,7 @@ public final class Splicing {
    * @throws ManticoreException what reading the components and {@link Splicer#splice} throw
    */
   public static Hybrid splice(Request request) {
-    Optional<Path> tokenizer =
-        request.models().stream()
-            .flatMap(model -> Vocabularies.tokenizerOf(model).stream())
-            .findFirst();
+    Optional<Path> tokenizer = tokenizer(request);
     List<Component> components = new ArrayList<>();
     for (Path model : request.models()) {
       Component component = ModelFiles.component(ModelFiles.nameOf(model), model);
@@ -69,10 +68,16 @@ public final class Splicing {
             request.seed()));
   }
 
+  private static Optional<Path> tokenizer(Request request) {
+    return request.models().stream()
+        .flatMap(model -> Vocabularies.tokenizerOf(model).stream())
+        .findFirst();
+  }
+
   /**
    * Writes the hybrid: as an ONNX model with projectors and mixtures as model-local functions where
    * the output ends in {@code .onnx}, else as a directory with {@code hybrid.json}, as {@link
-   * HybridFiles#write} does.
+   * HybridFiles#write} does, and the tokenizer.
    *
    * @throws ManticoreException if it cannot be written; what was there is then as it was
    */
@@ -84,7 +89,17 @@ public final class Splicing {
     }
     try (OutputDirectory target = OutputDirectory.open(output, HybridFiles.DESCRIPTION)) {
       HybridFiles.write(target.staging(), hybrid, request.models());
+      tokenizer(request).ifPresent(file -> copy(file, target.staging()));
       target.commit();
+    }
+  }
+
+  private static void copy(Path file, Path directory) {
+    try {
+      Files.copy(file, directory.resolve(Vocabularies.FILE));
+    } catch (IOException e) {
+      throw new ManticoreException(
+          "MNT-WRITE", file + " cannot be copied to " + directory + ": " + e.getMessage(), e);
     }
   }
 }

@@ -145,8 +145,8 @@ public final class Inspection {
   }
 
   /**
-   * Opens an artifact, a checkpoint directory, an {@code .onnx} or {@code .hir} file or a {@code
-   * hybrid.json}.
+   * Opens an artifact, a checkpoint directory, an {@code .onnx} or {@code .hir} file, or a {@code
+   * hybrid.json} or the directory of one.
    *
    * @param components the directory that holds a hybrid's components; if empty, {@code components}
    *     beside the description
@@ -160,6 +160,9 @@ public final class Inspection {
     if (Files.isDirectory(model) && Artifact.isArtifact(model)) {
       Artifact artifact = Artifact.open(model);
       return of(Kind.ARTIFACT, artifact.manifest().name(), model, artifact.hybrid(), extents);
+    }
+    if (Files.isDirectory(model) && Files.isRegularFile(model.resolve(HybridFiles.DESCRIPTION))) {
+      return open(model.resolve(HybridFiles.DESCRIPTION), components, extents);
     }
     if (Files.isDirectory(model) || ModelFiles.isExport(model) || ModelFiles.isText(model)) {
       Kind kind =
@@ -293,7 +296,9 @@ public final class Inspection {
             "part",
             "parameters",
             cost.length() == 0 ? "FLOPs" : "FLOPs/token"));
-    summary.parts().forEach(part -> line(text, "  ", part));
+    summary.parts().stream()
+        .filter(part -> part.parameters() + part.flops() > 0)
+        .forEach(part -> line(text, "  ", part));
     for (ModelSummary.Component component : summary.components()) {
       line(
           text,

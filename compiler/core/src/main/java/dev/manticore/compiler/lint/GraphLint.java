@@ -367,6 +367,7 @@ final class GraphLint {
       Tensor tensor = entry.getValue();
       if (tensor.elementType() == ElementType.STRING
           || tensor.data() instanceof TensorResolver.NoData
+          || tensor.elementType().bitSize() < Byte.SIZE
           || tensor.shape().elementCount() < LARGE) {
         continue;
       }
@@ -385,7 +386,8 @@ final class GraphLint {
       for (int i = 1; i < same.size(); i++) {
         for (int j = 0; j < i; j++) {
           if (!reported.contains(same.get(i).getKey())
-              && TensorContents.equal(same.get(i).getValue(), same.get(j).getValue())) {
+              && TensorContents.equal(same.get(i).getValue(), same.get(j).getValue())
+              && !TensorScan.isUniform(same.get(i).getValue())) {
             reported.add(same.get(i).getKey());
             copy(same.get(j), same.get(i), "holds the same numbers as");
           }
@@ -404,7 +406,7 @@ final class GraphLint {
                 && !one.shape().dim(0).equals(one.shape().dim(1));
         if (swapped && !reported.contains(matrices.get(i).getKey())) {
           pairs++;
-          if (TensorContents.transposed(one, other)) {
+          if (TensorContents.transposed(one, other) && !TensorScan.isUniform(one)) {
             reported.add(matrices.get(i).getKey());
             copy(matrices.get(j), matrices.get(i), "is the transpose of");
           }

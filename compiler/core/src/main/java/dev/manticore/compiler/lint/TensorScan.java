@@ -49,6 +49,25 @@ record TensorScan(
     return new TensorScan(count, notFinite, first, subnormal, zero && count > 0);
   }
 
+  /** Whether all elements of a tensor are the same, as those of biases not yet trained are. */
+  static boolean isUniform(Tensor tensor) {
+    int size = tensor.elementType().byteSize();
+    long bytes = tensor.data().byteSize();
+    byte[] first = new byte[size];
+    tensor.data().read(0, ByteBuffer.wrap(first));
+    ByteBuffer window = ByteBuffer.allocate(WINDOW * size);
+    for (long done = 0; done < bytes; done += window.capacity()) {
+      window.clear().limit((int) Math.min(window.capacity(), bytes - done));
+      tensor.data().read(done, window);
+      for (int i = 0; i < window.limit(); i++) {
+        if (window.get(i) != first[i % size]) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
   private static double smallestNormal(ElementType type) {
     return switch (type) {
       case FLOAT16 -> 0x1p-14;

@@ -6,18 +6,20 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.Runs;
 import dev.manticore.compiler.TinyModels;
+import dev.manticore.compiler.inspect.Inspection;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.random.Draws;
 import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.onnx.huggingface.Models;
-import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.tokenizer.BpeTrainer;
 import dev.manticore.onnx.tokenizer.BytePairVocabulary;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -75,19 +77,25 @@ class SplicingTest {
     BytePairVocabulary first = BpeTrainer.train(List.of("one two three ".repeat(5)), 270);
     BytePairVocabulary second = BpeTrainer.train(List.of("drei vier f\u00fcnf ".repeat(5)), 266);
     Path neo = write("neo", TinyModels.gptNeo(2, 16, first.tokens().size() + 2));
-    Path mamba =
-        write("mamba", TinyModels.mamba(2, 24).with("vocab_size", second.tokens().size()));
+    Path mamba = write("mamba", TinyModels.mamba(2, 24).with("vocab_size", second.tokens().size()));
     AtomicFiles.writeBytes(neo.resolve("tokenizer.json"), first.toJson());
     AtomicFiles.writeBytes(mamba.resolve("tokenizer.json"), second.toJson());
     ImmutableList<Path> models = ImmutableList.of(neo, mamba);
 
-    assertThatThrownBy(
-            () -> Splicing.splice(request(models, SpliceOptions.Embeddings.PRETRAINED)))
+    assertThatThrownBy(() -> Splicing.splice(request(models, SpliceOptions.Embeddings.PRETRAINED)))
         .isInstanceOf(ManticoreException.class)
         .hasMessageContaining("another tokenizer");
     Hybrid merged = Splicing.splice(request(models, SpliceOptions.Embeddings.MERGED));
 
     assertThat(merged.options().vocabulary()).isEqualTo(first.tokens().size());
+    Path output = directory.resolve("merged");
+    Splicing.write(merged, request(models, SpliceOptions.Embeddings.MERGED), output);
+    assertThat(output.resolve("tokenizer.json")).hasBinaryContent(first.toJson());
+    assertThat(
+            Inspection.open(output, Optional.empty(), Inspection.Extents.USUAL)
+                .summary()
+                .vocabulary())
+        .isEqualTo(first.tokens().size());
   }
 
   private static Splicing.Request request(

@@ -137,6 +137,19 @@ class LintTest {
   }
 
   @Test
+  void biasesOfOneNumberAreNoCopies() {
+    Value one = editor.parameter("one", Tensor.ofFloats(Shape.of(64, 32), new float[64 * 32]));
+    Value other = editor.parameter("other", Tensor.ofFloats(Shape.of(64, 32), new float[64 * 32]));
+    editor.output(
+        editor.add(
+            OpId.onnx("Add"),
+            editor.add(OpId.onnx("MatMul"), x, one),
+            editor.add(OpId.onnx("MatMul"), x, other)));
+
+    assertThat(ids(check(editor.freeze()))).doesNotContain("stored-twice");
+  }
+
+  @Test
   void unknownOperatorsTypesAndDoublePrecisionAreTold() {
     Value magic = editor.add(new OpId("some.vendor", "Magic", 1), x);
     Value wide =
