@@ -82,6 +82,9 @@ public record Attributes(ImmutableSortedMap<String, Attribute> values) {
 
   /** All subgraphs. */
   public ImmutableList<Graph> graphs() {
+    if (values.isEmpty()) {
+      return ImmutableList.of();
+    }
     ImmutableList.Builder<Graph> graphs = ImmutableList.builder();
     for (Attribute attribute : values.values()) {
       graphs.addAll(attribute.graphs());

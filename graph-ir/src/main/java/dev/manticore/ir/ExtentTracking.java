@@ -33,8 +33,7 @@ final class ExtentTracking {
       Node node, Function<Value, Optional<ImmutableList<Extent>>> extentsOf) {
     if (!node.op().domain().equals(OpId.ONNX)
         || node.outputs().size() != 1
-        || !node.presentInputs().stream().allMatch(Value::isTensor)
-        || !node.output().isTensor()
+        || !node.hasOnlyTensors()
         || !isTracked(node.output().type())) {
       return Optional.empty();
     }

@@ -6,7 +6,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.ImmutableSortedMap;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
@@ -29,8 +29,8 @@ public final class Graph {
   private final ImmutableList<Function> functions;
   private final ModelInfo model;
   private final Annotations annotations;
-  private final ImmutableMap<Value, Node> producers;
-  private final ImmutableMap<String, Value> parametersByName;
+  private final Map<Value, Node> producers = new HashMap<>();
+  private final Map<String, Value> parametersByName = new HashMap<>();
 
   Graph(
       String name,
@@ -53,12 +53,12 @@ public final class Graph {
     this.functions = functions;
     this.model = requireNonNull(model, "model");
     this.annotations = requireNonNull(annotations, "annotations");
-    Map<Value, Node> producing = new LinkedHashMap<>();
-    nodes.forEach(node -> node.presentOutputs().forEach(output -> producing.put(output, node)));
-    this.producers = ImmutableMap.copyOf(producing);
-    Map<String, Value> named = new LinkedHashMap<>();
-    this.parameters.keySet().forEach(value -> named.put(value.name(), value));
-    this.parametersByName = ImmutableMap.copyOf(named);
+    for (Node node : nodes) {
+      for (Value output : node.presentOutputs()) {
+        producers.put(output, node);
+      }
+    }
+    this.parameters.keySet().forEach(value -> parametersByName.put(value.name(), value));
   }
 
   /**

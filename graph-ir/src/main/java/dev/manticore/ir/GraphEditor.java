@@ -6,7 +6,6 @@ import dev.manticore.ir.op.Catalogue;
 import dev.manticore.ir.op.Operator;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
@@ -210,7 +209,7 @@ public final class GraphEditor {
 
   /** Adds a node with one output. */
   public Value add(OpId op, Attributes attributes, Value... operands) {
-    return add(op, op.name(), attributes, present(List.of(operands)), 1).get(0);
+    return add(op, op.name(), attributes, present(operands), 1).get(0);
   }
 
   /**
@@ -228,12 +227,13 @@ public final class GraphEditor {
     List<TensorType> types = infer(op, base, attributes, operands, outputCount);
     String nodeName = scoped(base);
     ImmutableList.Builder<Value> results = ImmutableList.builder();
-    boolean guessed =
-        catalogue.find(op).isEmpty()
-            || operands.stream().flatMap(Optional::stream).anyMatch(Value::isGuessed);
+    boolean guessed = catalogue.find(op).isEmpty() || followsFromGuess(operands);
+    ImmutableList.Builder<Optional<Value>> outputsOfNode = ImmutableList.builder();
     for (TensorType type : types.subList(0, outputCount)) {
-      results.add(
-          new Value(freshName(nodeName), type, guessed ? Annotations.GUESSED : Annotations.NONE));
+      Value result =
+          new Value(freshName(nodeName), type, guessed ? Annotations.GUESSED : Annotations.NONE);
+      results.add(result);
+      outputsOfNode.add(Optional.of(result));
     }
     ImmutableList<Value> values = results.build();
     Node node =
@@ -242,7 +242,7 @@ public final class GraphEditor {
             values.get(0).name(),
             attributes,
             ImmutableList.copyOf(operands),
-            values.stream().map(Optional::of).collect(ImmutableList.toImmutableList()),
+            outputsOfNode.build(),
             origin);
     addNode(node);
     return values;
@@ -425,13 +425,15 @@ public final class GraphEditor {
     if (tracked != null) {
       return Optional.of(tracked);
     }
-    return constantOf(value)
-        .filter(constant -> ExtentTracking.isTracked(constant.type()))
-        .map(
-            constant ->
-                Arrays.stream(constant.toLongs())
-                    .mapToObj(Extent::of)
-                    .collect(ImmutableList.toImmutableList()));
+    Tensor constant = constants.get(value);
+    if (constant == null || !ExtentTracking.isTracked(constant.type())) {
+      return Optional.empty();
+    }
+    ImmutableList.Builder<Extent> elements = ImmutableList.builder();
+    for (long element : constant.toLongs()) {
+      elements.add(Extent.of(element));
+    }
+    return Optional.of(elements.build());
   }
 
   /** Sorts the nodes, checks the graph and returns it. */
@@ -476,9 +478,9 @@ public final class GraphEditor {
     Map<String, Integer> all = new LinkedHashMap<>(opsets);
     for (Node node : sorted) {
       all.merge(node.op().domain(), node.op().version(), Math::max);
-      node.attributes()
-          .graphs()
-          .forEach(graph -> graph.opsets().forEach((d, v) -> all.merge(d, v, Math::max)));
+      for (Graph subgraph : node.attributes().graphs()) {
+        subgraph.opsets().forEach((domain, version) -> all.merge(domain, version, Math::max));
+      }
     }
     return all;
   }
@@ -489,7 +491,9 @@ public final class GraphEditor {
       names.add(output.name());
       producers.put(output, node);
     }
-    node.attributes().graphs().forEach(this::reserveNames);
+    for (Graph subgraph : node.attributes().graphs()) {
+      reserveNames(subgraph);
+    }
   }
 
   private void trackConstants(Node node) {
@@ -541,7 +545,21 @@ public final class GraphEditor {
     return scopes.isEmpty() ? base : String.join("/", scopes) + "/" + base;
   }
 
-  private static List<Optional<Value>> present(List<Value> values) {
-    return values.stream().map(Optional::of).toList();
+  private static boolean followsFromGuess(List<Optional<Value>> operands) {
+    for (Optional<Value> operand : operands) {
+      if (operand.isPresent() && operand.get().isGuessed()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static ImmutableList<Optional<Value>> present(Value... values) {
+    ImmutableList.Builder<Optional<Value>> present =
+        ImmutableList.builderWithExpectedSize(values.length);
+    for (Value value : values) {
+      present.add(Optional.of(value));
+    }
+    return present.build();
   }
 }

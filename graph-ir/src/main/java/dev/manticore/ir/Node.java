@@ -100,16 +100,36 @@ public record Node(
   private static ImmutableList<Value> present(ImmutableList<Optional<Value>> values) {
     ImmutableList.Builder<Value> present = ImmutableList.builderWithExpectedSize(values.size());
     for (Optional<Value> value : values) {
-      value.ifPresent(present::add);
+      if (value.isPresent()) {
+        present.add(value.get());
+      }
     }
     return present.build();
   }
 
+  /** Whether all values that it takes and makes are tensors. */
+  public boolean hasOnlyTensors() {
+    return areTensors(inputs) && areTensors(outputs);
+  }
+
+  private static boolean areTensors(ImmutableList<Optional<Value>> values) {
+    for (Optional<Value> value : values) {
+      if (value.isPresent() && !value.get().isTensor()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** All values read: the inputs, and what subgraphs capture from around them. */
   public ImmutableList<Value> reads() {
+    ImmutableList<Graph> subgraphs = attributes.graphs();
+    if (subgraphs.isEmpty()) {
+      return presentInputs();
+    }
     ImmutableList.Builder<Value> reads = ImmutableList.builder();
     reads.addAll(presentInputs());
-    for (Graph subgraph : attributes.graphs()) {
+    for (Graph subgraph : subgraphs) {
       reads.addAll(subgraph.captures());
     }
     return reads.build();

@@ -25,30 +25,28 @@ final class Ordering {
    */
   static ImmutableList<Node> sort(
       Collection<Node> nodes, Map<Value, Node> producers, Optional<List<Value>> liveOutputs) {
-    Set<Node> wanted = new HashSet<>();
-    if (liveOutputs.isPresent()) {
-      Deque<Node> open = new ArrayDeque<>();
-      liveOutputs.get().stream()
-          .map(producers::get)
-          .filter(node -> node != null)
-          .forEach(open::add);
-      while (!open.isEmpty()) {
-        Node node = open.pop();
-        if (wanted.add(node)) {
-          node.reads().stream().map(producers::get).filter(read -> read != null).forEach(open::add);
-        }
-      }
-    } else {
-      wanted.addAll(nodes);
-    }
-    ImmutableList.Builder<Node> sorted = ImmutableList.builder();
+    Optional<Set<Node>> live = liveOutputs.map(outputs -> live(outputs, producers));
+    ImmutableList.Builder<Node> sorted = ImmutableList.builderWithExpectedSize(nodes.size());
     Map<Node, Boolean> done = new HashMap<>();
     for (Node root : nodes) {
-      if (wanted.contains(root) && !done.containsKey(root)) {
+      if ((live.isEmpty() || live.get().contains(root)) && !done.containsKey(root)) {
         visit(root, producers, done, sorted);
       }
     }
     return sorted.build();
+  }
+
+  /** The nodes that outputs depend on. */
+  private static Set<Node> live(List<Value> outputs, Map<Value, Node> producers) {
+    Set<Node> live = new HashSet<>();
+    Deque<Value> open = new ArrayDeque<>(outputs);
+    while (!open.isEmpty()) {
+      Node node = producers.get(open.pop());
+      if (node != null && live.add(node)) {
+        open.addAll(node.reads());
+      }
+    }
+    return live;
   }
 
   /** Depth first without recursion: graphs are deeper than the stack. */

@@ -11,13 +11,17 @@ public final class Rewiring {
 
   /** The node with other values in place of some that it, or a subgraph of it, reads. */
   public static Node rewire(Node node, Map<Value, Value> replacements) {
+    ImmutableList.Builder<Optional<Value>> inputs =
+        ImmutableList.builderWithExpectedSize(node.inputs().size());
+    for (Optional<Value> input : node.inputs()) {
+      Value replacement = input.isPresent() ? replacements.get(input.get()) : null;
+      inputs.add(replacement == null ? input : Optional.of(replacement));
+    }
     return new Node(
         node.op(),
         node.name(),
         node.attributes().mapGraphs(subgraph -> rewire(subgraph, replacements)),
-        node.inputs().stream()
-            .map(input -> input.map(value -> replacements.getOrDefault(value, value)))
-            .collect(ImmutableList.toImmutableList()),
+        inputs.build(),
         node.outputs(),
         node.origin(),
         node.annotations());

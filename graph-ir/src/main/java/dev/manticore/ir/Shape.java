@@ -77,7 +77,15 @@ public final class Shape {
 
   /** Whether the rank and every extent are known. */
   public boolean isStatic() {
-    return dims != null && dims.stream().allMatch(Dim::isKnown);
+    if (dims == null) {
+      return false;
+    }
+    for (Dim dim : dims) {
+      if (!dim.isKnown()) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /**

@@ -45,8 +45,12 @@ public final class Verifier {
           problems.add(node + " reads " + input + ", which nothing before it defines");
         }
       }
-      node.attributes().graphs().forEach(subgraph -> check(subgraph, defined));
-      node.presentOutputs().forEach(output -> define(output, node.toString(), defined));
+      for (Graph subgraph : node.attributes().graphs()) {
+        check(subgraph, defined);
+      }
+      for (Value output : node.presentOutputs()) {
+        define(output, node, defined);
+      }
     }
     for (Value output : graph.outputs()) {
       if (!defined.contains(output)) {
@@ -55,7 +59,10 @@ public final class Verifier {
     }
   }
 
-  private void define(Value value, String by, Set<Value> defined) {
+  /**
+   * @param by what to say that it is defined by
+   */
+  private void define(Value value, Object by, Set<Value> defined) {
     if (!defined.add(value)) {
       problems.add(value + " is defined twice, the second time by " + by);
     } else if (!names.add(value.name())) {

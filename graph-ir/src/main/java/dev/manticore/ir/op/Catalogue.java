@@ -2,6 +2,7 @@ package dev.manticore.ir.op;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.ImmutableTable;
 import dev.manticore.ir.OpId;
 import java.util.Optional;
 
@@ -12,15 +13,15 @@ public final class Catalogue {
     static final Catalogue STANDARD = new Catalogue(StandardOperators.all());
   }
 
-  private record Key(String domain, String name) {}
+  /** By domain and name. */
+  private final ImmutableTable<String, String, Operator> operators;
 
-  private final ImmutableMap<Key, Operator> operators;
   private final ImmutableSet<OpId> ids;
 
   private Catalogue(ImmutableMap<OpId, Operator> operators) {
-    ImmutableMap.Builder<Key, Operator> builder = ImmutableMap.builder();
-    operators.forEach((op, operator) -> builder.put(new Key(op.domain(), op.name()), operator));
-    this.operators = builder.buildOrThrow();
+    ImmutableTable.Builder<String, String, Operator> table = ImmutableTable.builder();
+    operators.forEach((op, operator) -> table.put(op.domain(), op.name(), operator));
+    this.operators = table.buildOrThrow();
     this.ids = operators.keySet();
   }
 
@@ -37,6 +38,6 @@ public final class Catalogue {
   public Optional<Operator> find(OpId op) {
     return !op.overload().isEmpty()
         ? Optional.empty()
-        : Optional.ofNullable(operators.get(new Key(op.domain(), op.name())));
+        : Optional.ofNullable(operators.get(op.domain(), op.name()));
   }
 }

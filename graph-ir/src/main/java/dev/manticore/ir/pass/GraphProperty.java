@@ -4,6 +4,7 @@ import dev.manticore.ir.Graph;
 import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Value;
+import java.util.List;
 import java.util.function.Predicate;
 
 /** What passes need, make and keep; each can be checked on a graph, its subgraphs included. */
@@ -30,12 +31,20 @@ public enum GraphProperty {
   STATIC_SHAPES {
     @Override
     public boolean holds(Graph graph) {
-      return graph.inputs().stream().allMatch(GraphProperty::isStatic)
-          && graph.nodes().stream()
-              .allMatch(
-                  node ->
-                      node.presentOutputs().stream().allMatch(GraphProperty::isStatic)
-                          && node.attributes().graphs().stream().allMatch(this::holds));
+      if (!areStatic(graph.inputs())) {
+        return false;
+      }
+      for (Node node : graph.nodes()) {
+        if (!areStatic(node.presentOutputs())) {
+          return false;
+        }
+        for (Graph subgraph : node.attributes().graphs()) {
+          if (!holds(subgraph)) {
+            return false;
+          }
+        }
+      }
+      return true;
     }
   },
 
@@ -43,22 +52,37 @@ public enum GraphProperty {
   FLAT {
     @Override
     public boolean holds(Graph graph) {
-      return graph.nodes().stream().allMatch(node -> node.attributes().graphs().isEmpty());
+      for (Node node : graph.nodes()) {
+        if (!node.attributes().graphs().isEmpty()) {
+          return false;
+        }
+      }
+      return true;
     }
   };
 
   public abstract boolean holds(Graph graph);
 
-  private static boolean isStatic(Value value) {
-    return value.isTensor() && value.shape().isStatic();
+  private static boolean areStatic(List<Value> values) {
+    for (Value value : values) {
+      if (!value.isTensor() || !value.shape().isStatic()) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static boolean allNodes(Graph graph, Predicate<Node> condition) {
-    return graph.nodes().stream()
-        .allMatch(
-            node ->
-                condition.test(node)
-                    && node.attributes().graphs().stream()
-                        .allMatch(subgraph -> allNodes(subgraph, condition)));
+    for (Node node : graph.nodes()) {
+      if (!condition.test(node)) {
+        return false;
+      }
+      for (Graph subgraph : node.attributes().graphs()) {
+        if (!allNodes(subgraph, condition)) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 }

@@ -1,6 +1,7 @@
 package dev.manticore.ir.rewrite;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Extent;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.Node;
@@ -66,15 +67,21 @@ public final class Match {
   }
 
   private Optional<Binding> find(String name) {
-    return bindings.stream().filter(binding -> binding.name().equals(name)).findFirst();
+    for (Binding binding : bindings) {
+      if (binding.name().equals(name)) {
+        return Optional.of(binding);
+      }
+    }
+    return Optional.empty();
   }
 
   /** All values captured so far, in order. */
   ImmutableList<Value> values() {
-    return bindings.stream()
-        .map(Binding::value)
-        .distinct()
-        .collect(ImmutableList.toImmutableList());
+    ImmutableSet.Builder<Value> values = ImmutableSet.builder();
+    for (Binding binding : bindings) {
+      values.add(binding.value());
+    }
+    return values.build().asList();
   }
 
   /** The node that the rule's pattern was tried at. */

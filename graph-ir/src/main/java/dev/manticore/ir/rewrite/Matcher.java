@@ -43,8 +43,12 @@ final class Matcher {
       return constant(constant, value, rest);
     }
     if (pattern instanceof Pattern.OneOf alternatives) {
-      return alternatives.alternatives().stream()
-          .anyMatch(alternative -> value(alternative, value, rest));
+      for (Pattern alternative : alternatives.alternatives()) {
+        if (value(alternative, value, rest)) {
+          return true;
+        }
+      }
+      return false;
     }
     Pattern.Operation operation = (Pattern.Operation) pattern;
     Optional<Node> node = knowledge.producer(value);

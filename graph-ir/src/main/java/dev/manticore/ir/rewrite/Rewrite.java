@@ -37,12 +37,12 @@ public final class Rewrite implements Pass {
   /** How often what {@link #fold} does is counted as. */
   private static final String FOLD = "known-values";
 
-  private record Operator(String domain, String name) {}
-
   private final String name;
   private final ImmutableSet<GraphProperty> preserves;
   private final ImmutableList<Rule> rules;
-  private final Map<Operator, List<Rule>> byRoot = new HashMap<>();
+
+  /** By domain and name of the operator at the first root. */
+  private final Map<String, Map<String, List<Rule>>> byRoot = new HashMap<>();
 
   /**
    * @param preserves what all of the rules keep
@@ -54,7 +54,8 @@ public final class Rewrite implements Pass {
     for (Rule rule : rules) {
       for (OpId op : rule.patterns().get(0).ops()) {
         byRoot
-            .computeIfAbsent(new Operator(op.domain(), op.name()), key -> new ArrayList<>())
+            .computeIfAbsent(op.domain(), domain -> new HashMap<>())
+            .computeIfAbsent(op.name(), operator -> new ArrayList<>())
             .add(rule);
       }
     }
@@ -115,17 +116,15 @@ public final class Rewrite implements Pass {
 
   /** The rule that has changed something at a node, if any did. */
   private Optional<String> visit(Workspace workspace, Node node, Explanation explanation) {
-    boolean tensors =
-        node.presentInputs().stream().allMatch(Value::isTensor)
-            && node.presentOutputs().stream().allMatch(Value::isTensor);
-    if (!tensors || !node.hasOutput(0)) {
+    if (!node.hasOnlyTensors() || !node.hasOutput(0)) {
       return Optional.empty();
     }
     if (fold(workspace, node)) {
       return Optional.of(FOLD);
     }
-    Operator operator = new Operator(node.op().domain(), node.op().name());
-    for (Rule rule : byRoot.getOrDefault(operator, List.of())) {
+    List<Rule> candidates =
+        byRoot.getOrDefault(node.op().domain(), Map.of()).getOrDefault(node.op().name(), List.of());
+    for (Rule rule : candidates) {
       if (apply(workspace, rule, node, explanation)) {
         return Optional.of(rule.name());
       }

@@ -1,6 +1,7 @@
 package dev.manticore.ir.rewrite;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Extent;
@@ -18,7 +19,6 @@ import dev.manticore.ir.op.Operator;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * A graph while it is rewritten: every value knows who reads it, so that a replacement costs what
@@ -40,7 +41,7 @@ final class Workspace implements Match.Knowledge {
   private static final long LARGEST_COMPARED = 1 << 20;
 
   /** A node's place, which stays while the node in it is rewired. */
-  static final class Place {
+  static final class Place implements Comparable<Place> {
     private final int position;
     private final int turn;
     private Node node;
@@ -58,11 +59,19 @@ final class Workspace implements Match.Knowledge {
     Node node() {
       return node;
     }
+
+    /** By position, and among those of one position by when they were made. */
+    @Override
+    public int compareTo(Place other) {
+      return position != other.position
+          ? Integer.compare(position, other.position)
+          : Integer.compare(turn, other.turn);
+    }
   }
 
   private record Key(
       OpId op,
-      Map<String, Object> attributes,
+      ImmutableMap<String, Object> attributes,
       ImmutableList<Optional<Value>> inputs,
       int outputs) {}
 
@@ -77,10 +86,7 @@ final class Workspace implements Match.Knowledge {
   private final List<Value> outputs;
   private final Set<Value> parameters;
   private final IndexFunctions indexFunctions = new IndexFunctions(this);
-  private final PriorityQueue<Place> open =
-      new PriorityQueue<>(
-          Comparator.comparingInt((Place place) -> place.position)
-              .thenComparingInt(place -> place.turn));
+  private final PriorityQueue<Place> open = new PriorityQueue<>();
   private final List<Node> built = new ArrayList<>();
   private int turns;
   private boolean changed;
@@ -101,7 +107,8 @@ final class Workspace implements Match.Knowledge {
 
   @Override
   public Optional<Node> producer(Value value) {
-    return Optional.ofNullable(producers.get(value)).map(Place::node);
+    Place place = producers.get(value);
+    return place == null ? Optional.empty() : Optional.of(place.node);
   }
 
   @Override
@@ -133,7 +140,7 @@ final class Workspace implements Match.Knowledge {
 
   /** Puts every node up for a visit. */
   void openAll() {
-    new LinkedHashSet<>(producers.values()).forEach(this::open);
+    producers.values().forEach(this::open);
   }
 
   private void open(Place place) {
@@ -201,8 +208,7 @@ final class Workspace implements Match.Knowledge {
     boolean plain =
         Catalogue.standard().find(node.op()).isPresent()
             && node.attributes().graphs().isEmpty()
-            && node.presentInputs().stream().allMatch(Value::isTensor)
-            && node.presentOutputs().stream().allMatch(Value::isTensor);
+            && node.hasOnlyTensors();
     if (!plain) {
       return;
     }
@@ -354,11 +360,12 @@ final class Workspace implements Match.Knowledge {
   }
 
   private void register(Place place) {
-    place.node.presentOutputs().forEach(output -> producers.put(output, place));
-    place
-        .node
-        .reads()
-        .forEach(read -> readers.computeIfAbsent(read, key -> new LinkedHashSet<>()).add(place));
+    for (Value output : place.node.presentOutputs()) {
+      producers.put(output, place);
+    }
+    for (Value read : place.node.reads()) {
+      readers.computeIfAbsent(read, key -> new LinkedHashSet<>()).add(place);
+    }
   }
 
   /**
@@ -438,8 +445,12 @@ final class Workspace implements Match.Knowledge {
   }
 
   private boolean isUnread(Place place) {
-    return place.node.presentOutputs().stream()
-        .noneMatch(output -> readers.containsKey(output) || isOutput(output));
+    for (Value output : place.node.presentOutputs()) {
+      if (readers.containsKey(output) || isOutput(output)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private void removeIfUnread(Place first) {
@@ -471,12 +482,9 @@ final class Workspace implements Match.Knowledge {
     GraphEditor finished = new GraphEditor(graph.name());
     graph.inputs().forEach(finished::addInput);
     graph.parameters().forEach(finished::setParameter);
-    new LinkedHashSet<>(producers.values())
-        .stream()
-            .sorted(
-                Comparator.comparingInt((Place place) -> place.position)
-                    .thenComparingInt(place -> place.turn))
-            .forEach(place -> finished.addNode(place.node));
+    for (Place place : new TreeSet<>(producers.values())) {
+      finished.addNode(place.node);
+    }
     outputs.forEach(finished::output);
     graph.opsets().forEach(finished::opset);
     graph.metadata().forEach(finished::metadata);
@@ -488,13 +496,16 @@ final class Workspace implements Match.Knowledge {
 
   /** What two nodes share that are equal; empty for nodes that are never joined. */
   private static Optional<Key> key(Node node) {
-    boolean pure = Catalogue.standard().find(node.op()).map(Operator::isPure).orElse(false);
-    if (!pure || !node.attributes().graphs().isEmpty()) {
+    Optional<Operator> operator = Catalogue.standard().find(node.op());
+    if (operator.isEmpty() || !operator.get().isPure() || !node.attributes().graphs().isEmpty()) {
       return Optional.empty();
     }
-    Map<String, Object> attributes = new LinkedHashMap<>();
-    node.attributes().values().forEach((name, value) -> attributes.put(name, comparable(value)));
-    return Optional.of(new Key(node.op(), attributes, node.inputs(), node.outputs().size()));
+    ImmutableMap.Builder<String, Object> attributes = ImmutableMap.builder();
+    for (Map.Entry<String, Attribute> attribute : node.attributes().values().entrySet()) {
+      attributes.put(attribute.getKey(), comparable(attribute.getValue()));
+    }
+    return Optional.of(
+        new Key(node.op(), attributes.buildOrThrow(), node.inputs(), node.outputs().size()));
   }
 
   private static Object comparable(Attribute attribute) {
