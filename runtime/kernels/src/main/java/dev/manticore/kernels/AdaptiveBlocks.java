@@ -153,8 +153,8 @@ final class AdaptiveBlocks implements Blocks {
             Arrays.fill(v[2], 0);
             b.multiply(LANES, LANES, 2 * LANES, v[0], 0, LANES, 1, v[1], 0, width, v[2], 0, width);
           };
-      case SOFTMAX -> b -> b.softmax(8 * LANES, v[0], 0, 1, v[1], 0, sums);
-      case SOFTMAX_GRADIENT -> b -> b.softmaxGradient(8 * LANES, v[0], v[1], 0, 1, sums);
+      case SOFTMAX -> b -> b.softmax(2 * LANES, v[0], 1, v[1]);
+      case SOFTMAX_GRADIENT -> b -> b.softmaxGradient(2 * LANES, v[0], v[1], 1);
     };
   }
 
@@ -280,13 +280,12 @@ final class AdaptiveBlocks implements Blocks {
   }
 
   @Override
-  public void softmax(
-      int count, float[] s, int at, float scale, float[] mask, int maskAt, float[] sums) {
-    form(Operation.SOFTMAX).softmax(count, s, at, scale, mask, maskAt, sums);
+  public void softmax(int count, float[] s, float scale, float[] mask) {
+    form(Operation.SOFTMAX).softmax(count, s, scale, mask);
   }
 
   @Override
-  public void softmaxGradient(int count, float[] p, float[] dp, int at, float scale, float[] sums) {
-    form(Operation.SOFTMAX_GRADIENT).softmaxGradient(count, p, dp, at, scale, sums);
+  public void softmaxGradient(int count, float[] p, float[] dp, float scale) {
+    form(Operation.SOFTMAX_GRADIENT).softmaxGradient(count, p, dp, scale);
   }
 }

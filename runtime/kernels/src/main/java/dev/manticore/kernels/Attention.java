@@ -23,8 +23,8 @@ import java.util.Arrays;
  */
 public record Attention(int batch, int queries, int keys, int heads, int width, float scale) {
 
-  /** Queries that are worked on together. */
-  private static final int TILE = 16;
+  /** Queries that are worked on together, side by side: each in its own lane. */
+  private static final int TILE = Blocks.LANES;
 
   /** An entry of the mask that is no larger excludes its key, unless all of its row are such. */
   private static final float EXCLUDED = -1e30f;
@@ -71,47 +71,27 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
 
   void forward(
       Blocks blocks, Parallel parallel, Floats q, Floats k, Floats v, Floats mask, Floats y) {
-    int[][] ranges = ranges(mask);
+    Tile[] tiles = tiles(mask);
     parallel.run(
         batch * groups(),
         task -> {
           Group group = new Group(task);
+          int stride = group.stride;
           float[] qs = group.read(q, queries, 0);
           float[] ks = group.read(k, keys, 1);
           float[] vs = group.read(v, keys, 2);
-          float[] ys = group.scratch.zeros(3, queries * group.stride);
-          float[] turned = group.scratch.get(4, padded(width) * padded(keys));
-          float[] weights = group.scratch.get(5, TILE * padded(keys));
-          float[] masks = group.scratch.get(6, TILE * padded(keys));
-          float[] sums = group.scratch.get(7, Blocks.LANES);
-          for (int head = 0; head < group.count; head++) {
-            int column = head * padded(width);
-            group.turn(ks, column, turned);
-            for (int tile = 0; tile < ranges.length; tile++) {
-              int first = tile * TILE;
-              int rows = Math.min(TILE, queries - first);
-              int from = ranges[tile][0];
-              int count = ranges[tile][1] - from;
-              readMask(mask, first, rows, from, count, masks);
-              int at = first * group.stride + column;
-              group.scores(blocks, rows, from, count, qs, at, turned, weights);
-              for (int row = 0; row < rows; row++) {
-                blocks.softmax(count, weights, row * count, scale, masks, row * count, sums);
-              }
+          float[] ys = group.scratch.zeros(3, queries * stride);
+          float[] turned = group.scratch.get(4, padded(width) * TILE);
+          float[] p = group.scratch.get(5, padded(keys) * TILE);
+          int size = padded(width);
+          for (int column = 0; column < stride; column += size) {
+            for (Tile tile : tiles) {
+              int at = tile.first * stride + column;
+              int keysAt = tile.from * stride + column;
+              group.products(blocks, tile, ks, keysAt, qs, at, turned, p);
+              blocks.softmax(tile.count, p, scale, tile.mask);
               blocks.multiply(
-                  rows,
-                  count,
-                  padded(width),
-                  weights,
-                  0,
-                  count,
-                  1,
-                  vs,
-                  from * group.stride + column,
-                  group.stride,
-                  ys,
-                  at,
-                  group.stride);
+                  tile.rows, tile.count, size, p, 0, 1, TILE, vs, keysAt, stride, ys, at, stride);
             }
           }
           group.write(ys, queries, y);
@@ -148,7 +128,7 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
       Floats dq,
       Floats dk,
       Floats dv) {
-    int[][] ranges = ranges(mask);
+    Tile[] tiles = tiles(mask);
     parallel.run(
         batch * groups(),
         task -> {
@@ -158,41 +138,29 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
           float[] ks = group.read(k, keys, 1);
           float[] vs = group.read(v, keys, 2);
           float[] dys = group.read(dy, queries, 3);
-          float[] turnedK = group.scratch.get(4, padded(width) * padded(keys));
-          float[] p = group.scratch.get(5, TILE * padded(keys));
-          float[] masks = group.scratch.get(6, TILE * padded(keys));
-          float[] sums = group.scratch.get(7, Blocks.LANES);
-          float[] turnedV = group.scratch.get(8, padded(width) * padded(keys));
-          float[] dp = group.scratch.get(9, TILE * padded(keys));
-          float[] dqs = group.scratch.zeros(10, queries * stride);
-          float[] dks = group.scratch.zeros(11, padded(keys) * stride);
-          float[] dvs = group.scratch.zeros(12, padded(keys) * stride);
-          for (int head = 0; head < group.count; head++) {
-            int column = head * padded(width);
-            group.turn(ks, column, turnedK);
-            group.turn(vs, column, turnedV);
-            for (int tile = 0; tile < ranges.length; tile++) {
-              int first = tile * TILE;
-              int rows = Math.min(TILE, queries - first);
-              int from = ranges[tile][0];
-              int count = ranges[tile][1] - from;
-              readMask(mask, first, rows, from, count, masks);
-              int at = first * stride + column;
-              int keysAt = from * stride + column;
-              group.scores(blocks, rows, from, count, qs, at, turnedK, p);
-              group.scores(blocks, rows, from, count, dys, at, turnedV, dp);
-              for (int row = 0; row < rows; row++) {
-                int begin = row * count;
-                blocks.softmax(count, p, begin, scale, masks, begin, sums);
-                blocks.softmaxGradient(count, p, dp, begin, scale, sums);
-              }
-              int size = padded(width);
+          float[] turned = group.scratch.get(4, padded(width) * TILE);
+          float[] p = group.scratch.get(5, padded(keys) * TILE);
+          float[] dp = group.scratch.get(6, padded(keys) * TILE);
+          float[] dqs = group.scratch.zeros(7, queries * stride);
+          float[] dks = group.scratch.zeros(8, padded(keys) * stride);
+          float[] dvs = group.scratch.zeros(9, padded(keys) * stride);
+          int size = padded(width);
+          for (int column = 0; column < stride; column += size) {
+            for (Tile tile : tiles) {
+              int rows = tile.rows;
+              int count = tile.count;
+              int at = tile.first * stride + column;
+              int keysAt = tile.from * stride + column;
+              group.products(blocks, tile, ks, keysAt, qs, at, turned, p);
+              group.products(blocks, tile, vs, keysAt, dys, at, turned, dp);
+              blocks.softmax(count, p, scale, tile.mask);
+              blocks.softmaxGradient(count, p, dp, scale);
               blocks.multiply(
-                  rows, count, size, dp, 0, count, 1, ks, keysAt, stride, dqs, at, stride);
+                  rows, count, size, dp, 0, 1, TILE, ks, keysAt, stride, dqs, at, stride);
               blocks.multiply(
-                  count, rows, size, dp, 0, 1, count, qs, at, stride, dks, keysAt, stride);
+                  count, rows, size, dp, 0, TILE, 1, qs, at, stride, dks, keysAt, stride);
               blocks.multiply(
-                  count, rows, size, p, 0, 1, count, dys, at, stride, dvs, keysAt, stride);
+                  count, rows, size, p, 0, TILE, 1, dys, at, stride, dvs, keysAt, stride);
             }
           }
           group.write(dqs, queries, dq);
@@ -217,41 +185,56 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
   }
 
   /**
-   * For each tile of queries the keys that it works on: the first, and the one after the last, both
-   * multiples of {@link Blocks#LANES}.
+   * Queries that are worked on together, and the range of keys that they look at.
+   *
+   * @param first the first query
+   * @param rows the number of queries, {@link #TILE} but for the last tile
+   * @param from the first key, a multiple of {@link Blocks#LANES}
+   * @param count the number of keys, a multiple of {@link Blocks#LANES}
+   * @param mask of these keys and queries, {@code [count][TILE]}; keys that only fill the range up
+   *     are excluded
    */
-  private int[][] ranges(Floats mask) {
-    int[][] ranges = new int[(queries + TILE - 1) / TILE][];
-    float[] row = new float[keys];
-    for (int tile = 0; tile < ranges.length; tile++) {
+  private record Tile(int first, int rows, int from, int count, float[] mask) {}
+
+  private Tile[] tiles(Floats mask) {
+    Tile[] tiles = new Tile[(queries + TILE - 1) / TILE];
+    float[][] values = new float[TILE][keys];
+    for (int tile = 0; tile < tiles.length; tile++) {
+      int first = tile * TILE;
+      int rows = Math.min(TILE, queries - first);
       int from = keys;
       int to = 0;
-      for (int query = tile * TILE; query < Math.min(queries, (tile + 1) * TILE); query++) {
-        mask.read((long) query * keys, row, 0, keys);
-        int first = 0;
-        while (first < keys && row[first] <= EXCLUDED) {
-          first++;
+      for (int row = 0; row < rows; row++) {
+        mask.read((long) (first + row) * keys, values[row], 0, keys);
+        int begin = 0;
+        while (begin < keys && values[row][begin] <= EXCLUDED) {
+          begin++;
         }
         int end = keys;
-        while (end > first && row[end - 1] <= EXCLUDED) {
+        while (end > begin && values[row][end - 1] <= EXCLUDED) {
           end--;
         }
         // A row that excludes all keys looks at all alike.
-        from = Math.min(from, first == end ? 0 : first);
-        to = Math.max(to, first == end ? keys : end);
+        from = Math.min(from, begin == end ? 0 : begin);
+        to = Math.max(to, begin == end ? keys : end);
       }
-      ranges[tile] = new int[] {from / Blocks.LANES * Blocks.LANES, padded(to)};
+      from = from / Blocks.LANES * Blocks.LANES;
+      int count = padded(to) - from;
+      tiles[tile] = new Tile(first, rows, from, count, turned(values, rows, from, count));
     }
-    return ranges;
+    return tiles;
   }
 
-  /** Rows of the mask over a range of keys; keys that only fill the range up are excluded. */
-  private void readMask(Floats mask, int first, int rows, int from, int count, float[] values) {
+  private float[] turned(float[][] values, int rows, int from, int count) {
+    float[] turned = new float[count * TILE];
     int there = Math.min(count, keys - from);
-    for (int row = 0; row < rows; row++) {
-      mask.read((long) (first + row) * keys + from, values, row * count, there);
-      Arrays.fill(values, row * count + there, (row + 1) * count, Float.NEGATIVE_INFINITY);
+    for (int key = 0; key < there; key++) {
+      for (int row = 0; row < rows; row++) {
+        turned[key * TILE + row] = values[row][from + key];
+      }
     }
+    Arrays.fill(turned, there * TILE, count * TILE, Float.NEGATIVE_INFINITY);
+    return turned;
   }
 
   /** Some heads of one sequence, copied out with their width rounded up. */
@@ -311,29 +294,30 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
       return (((long) sequence * rows + row) * heads + firstHead) * width;
     }
 
-    /** One head's keys or values by columns: {@code [padded width][padded keys]}. */
-    void turn(float[] rows, int column, float[] turned) {
-      int length = padded(keys);
-      for (int key = 0; key < length; key++) {
-        for (int i = 0; i < padded(width); i++) {
-          turned[i * length + key] = rows[key * stride + column + i];
-        }
-      }
-    }
-
-    /** The products of some rows with a range of keys, {@code [rows][count]}. */
-    void scores(
+    /**
+     * The products of the keys that a tile looks at with its queries, {@code [count][TILE]}.
+     *
+     * @param left keys or values, the tile's first at {@code leftAt}
+     * @param right queries or the gradients of their results, the tile's first at {@code rightAt}
+     * @param turned overwritten
+     */
+    void products(
         Blocks blocks,
-        int rows,
-        int from,
-        int range,
+        Tile tile,
         float[] left,
-        int at,
+        int leftAt,
+        float[] right,
+        int rightAt,
         float[] turned,
         float[] products) {
-      Arrays.fill(products, 0, rows * range, 0);
+      for (int row = 0; row < TILE; row++) {
+        for (int i = 0; i < width; i++) {
+          turned[i * TILE + row] = right[rightAt + row * stride + i];
+        }
+      }
+      Arrays.fill(products, 0, tile.count * TILE, 0);
       blocks.multiply(
-          rows, width, range, left, at, stride, 1, turned, from, padded(keys), products, 0, range);
+          tile.count, width, TILE, left, leftAt, stride, 1, turned, 0, TILE, products, 0, TILE);
     }
   }
 }

@@ -148,17 +148,21 @@ interface Blocks {
       int cRow);
 
   /**
-   * {@code s = softmax(scale s + mask)} of one row, in place.
+   * {@code s = softmax(scale s + mask)} down each of {@link #LANES} columns, in place.
    *
-   * @param sums at least {@link #LANES} values, overwritten
+   * @param count the rows, a multiple of {@link #LANES}
+   * @param s {@code [count][LANES]}
+   * @param mask {@code [count][LANES]}
    */
-  void softmax(int count, float[] s, int at, float scale, float[] mask, int maskAt, float[] sums);
+  void softmax(int count, float[] s, float scale, float[] mask);
 
   /**
-   * The gradient of a softmax and of the scale before it, of one row, in place: {@code dp = scale p
-   * (dp - sum p dp)}.
+   * The gradient of a softmax down each of {@link #LANES} columns and of the scale before it, in
+   * place: {@code dp = scale p (dp - sum p dp)}.
    *
-   * @param sums at least {@link #LANES} values, overwritten
+   * @param count the rows, a multiple of {@link #LANES}
+   * @param p {@code [count][LANES]}
+   * @param dp {@code [count][LANES]}
    */
-  void softmaxGradient(int count, float[] p, float[] dp, int at, float scale, float[] sums);
+  void softmaxGradient(int count, float[] p, float[] dp, float scale);
 }

@@ -262,34 +262,39 @@ final class PlainBlocks implements Blocks {
   }
 
   @Override
-  public void softmax(
-      int count, float[] s, int at, float scale, float[] mask, int maskAt, float[] sums) {
-    float most = Float.NEGATIVE_INFINITY;
-    for (int i = 0; i < count; i++) {
-      s[at + i] = Math.fma(s[at + i], scale, mask[maskAt + i]);
-      most = Math.max(most, s[at + i]);
+  public void softmax(int count, float[] s, float scale, float[] mask) {
+    float[] most = new float[LANES];
+    Arrays.fill(most, Float.NEGATIVE_INFINITY);
+    for (int i = 0; i < count * LANES; i++) {
+      s[i] = Math.fma(s[i], scale, mask[i]);
+      most[i % LANES] = Math.max(most[i % LANES], s[i]);
     }
-    Arrays.fill(sums, 0, LANES, 0);
-    for (int i = 0; i < count; i++) {
-      s[at + i] = Exponential.of(Math.max(s[at + i] - most, Softmax.LEAST));
-      sums[i % LANES] += s[at + i];
+    float[] sums = new float[LANES];
+    for (int i = 0; i < count * LANES; i++) {
+      s[i] = Exponential.of(Math.max(s[i] - most[i % LANES], Softmax.LEAST));
+      sums[i % LANES] += s[i];
     }
-    float sum = Softmax.sum(sums);
-    float inverse = 1 / sum;
-    for (int i = 0; i < count; i++) {
-      s[at + i] *= inverse;
+    for (int lane = 0; lane < LANES; lane++) {
+      sums[lane] = 1 / sums[lane];
+    }
+    for (int i = 0; i < count * LANES; i++) {
+      s[i] *= sums[i % LANES];
     }
   }
 
   @Override
-  public void softmaxGradient(int count, float[] p, float[] dp, int at, float scale, float[] sums) {
-    Arrays.fill(sums, 0, LANES, 0);
-    for (int i = 0; i < count; i++) {
-      sums[i % LANES] = Math.fma(p[at + i], dp[at + i], sums[i % LANES]);
-    }
-    float sum = Softmax.sum(sums);
-    for (int i = 0; i < count; i++) {
-      dp[at + i] = p[at + i] * (dp[at + i] - sum) * scale;
+  public void softmaxGradient(int count, float[] p, float[] dp, float scale) {
+    for (int lane = 0; lane < LANES; lane++) {
+      float even = 0;
+      float odd = 0;
+      for (int at = lane; at < count * LANES; at += 2 * LANES) {
+        even = Math.fma(p[at], dp[at], even);
+        odd = Math.fma(p[at + LANES], dp[at + LANES], odd);
+      }
+      float sum = even + odd;
+      for (int at = lane; at < count * LANES; at += LANES) {
+        dp[at] = p[at] * (dp[at] - sum) * scale;
+      }
     }
   }
 }

@@ -7,13 +7,4 @@ final class Softmax {
   static final float LEAST = -200f;
 
   private Softmax() {}
-
-  /** The total of {@link Blocks#LANES} partial sums. */
-  static float sum(float[] lanes) {
-    float sum = 0;
-    for (int lane = 0; lane < Blocks.LANES; lane++) {
-      sum += lanes[lane];
-    }
-    return sum;
-  }
 }

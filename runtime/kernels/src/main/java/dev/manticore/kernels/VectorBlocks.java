@@ -345,6 +345,9 @@ final class VectorBlocks implements Blocks {
         int to = cAt + i * cRow + j;
         if (pair) {
           fourByTwo(depth, a, from, aRow, aDepth, b, bAt + j, bRow, c, to, cRow);
+        } else if (i + 8 <= whole) {
+          eightByOne(depth, a, from, aRow, aDepth, b, bAt + j, bRow, c, to, cRow);
+          i += 4;
         } else {
           fourByOne(depth, a, from, aRow, aDepth, b, bAt + j, bRow, c, to, cRow);
         }
@@ -411,6 +414,49 @@ final class VectorBlocks implements Blocks {
     c31.intoArray(c, cAt + 3 * cRow + STEP);
   }
 
+  private static void eightByOne(
+      int depth,
+      float[] a,
+      int aAt,
+      int aRow,
+      int aDepth,
+      float[] b,
+      int bAt,
+      int bRow,
+      float[] c,
+      int cAt,
+      int cRow) {
+    FloatVector c0 = load(c, cAt);
+    FloatVector c1 = load(c, cAt + cRow);
+    FloatVector c2 = load(c, cAt + 2 * cRow);
+    FloatVector c3 = load(c, cAt + 3 * cRow);
+    FloatVector c4 = load(c, cAt + 4 * cRow);
+    FloatVector c5 = load(c, cAt + 5 * cRow);
+    FloatVector c6 = load(c, cAt + 6 * cRow);
+    FloatVector c7 = load(c, cAt + 7 * cRow);
+    int from = aAt;
+    for (int k = 0; k < depth; k++) {
+      FloatVector row = load(b, bAt + k * bRow);
+      c0 = all(a[from]).fma(row, c0);
+      c1 = all(a[from + aRow]).fma(row, c1);
+      c2 = all(a[from + 2 * aRow]).fma(row, c2);
+      c3 = all(a[from + 3 * aRow]).fma(row, c3);
+      c4 = all(a[from + 4 * aRow]).fma(row, c4);
+      c5 = all(a[from + 5 * aRow]).fma(row, c5);
+      c6 = all(a[from + 6 * aRow]).fma(row, c6);
+      c7 = all(a[from + 7 * aRow]).fma(row, c7);
+      from += aDepth;
+    }
+    c0.intoArray(c, cAt);
+    c1.intoArray(c, cAt + cRow);
+    c2.intoArray(c, cAt + 2 * cRow);
+    c3.intoArray(c, cAt + 3 * cRow);
+    c4.intoArray(c, cAt + 4 * cRow);
+    c5.intoArray(c, cAt + 5 * cRow);
+    c6.intoArray(c, cAt + 6 * cRow);
+    c7.intoArray(c, cAt + 7 * cRow);
+  }
+
   private static void fourByOne(
       int depth,
       float[] a,
@@ -452,48 +498,56 @@ final class VectorBlocks implements Blocks {
   }
 
   @Override
-  public void softmax(
-      int count, float[] s, int at, float scale, float[] mask, int maskAt, float[] sums) {
-    FloatVector largest = all(Float.NEGATIVE_INFINITY);
-    for (int i = 0; i < count; i += STEP) {
-      FloatVector x = load(s, at + i).fma(all(scale), load(mask, maskAt + i));
-      x.intoArray(s, at + i);
-      largest = largest.max(x);
-    }
-    largest.intoArray(sums, 0);
-    float most = sums[0];
-    for (int lane = 1; lane < STEP; lane++) {
-      most = Math.max(most, sums[lane]);
-    }
-    zero(sums);
-    for (int i = 0; i < count; i += STEP) {
-      FloatVector e = exp(load(s, at + i).sub(most).max(Softmax.LEAST));
-      e.intoArray(s, at + i);
-      load(sums, i % LANES).add(e).intoArray(sums, i % LANES);
-    }
-    float sum = Softmax.sum(sums);
-    float inverse = 1 / sum;
-    for (int i = 0; i < count; i += STEP) {
-      load(s, at + i).mul(inverse).intoArray(s, at + i);
+  public void softmax(int count, float[] s, float scale, float[] mask) {
+    int end = count * LANES;
+    for (int lane = 0; lane < LANES; lane += STEP) {
+      FloatVector sum = exponentials(lane, end, s, largest(lane, end, s, scale, mask));
+      FloatVector inverse = all(1f).div(sum);
+      for (int i = lane; i < end; i += LANES) {
+        load(s, i).mul(inverse).intoArray(s, i);
+      }
     }
   }
 
-  private static void zero(float[] lanes) {
-    for (int lane = 0; lane < LANES; lane += STEP) {
-      FloatVector.zero(SPECIES).intoArray(lanes, lane);
+  /** The largest values down some columns of {@code scale s + mask}, which replaces s. */
+  private static FloatVector largest(int lane, int end, float[] s, float scale, float[] mask) {
+    FloatVector most = all(Float.NEGATIVE_INFINITY);
+    for (int i = lane; i < end; i += LANES) {
+      FloatVector x = load(s, i).fma(all(scale), load(mask, i));
+      x.intoArray(s, i);
+      most = most.max(x);
     }
+    return most;
+  }
+
+  /**
+   * Some columns of {@code exp(s - most)}, which replace s, and their sums. One row at a time: of
+   * two, the compilers make code that allocates.
+   */
+  private static FloatVector exponentials(int lane, int end, float[] s, FloatVector most) {
+    FloatVector sum = FloatVector.zero(SPECIES);
+    for (int i = lane; i < end; i += LANES) {
+      FloatVector e = exp(load(s, i).sub(most).max(Softmax.LEAST));
+      e.intoArray(s, i);
+      sum = sum.add(e);
+    }
+    return sum;
   }
 
   @Override
-  public void softmaxGradient(int count, float[] p, float[] dp, int at, float scale, float[] sums) {
-    zero(sums);
-    for (int i = 0; i < count; i += STEP) {
-      int lane = i % LANES;
-      load(p, at + i).fma(load(dp, at + i), load(sums, lane)).intoArray(sums, lane);
-    }
-    float sum = Softmax.sum(sums);
-    for (int i = 0; i < count; i += STEP) {
-      load(p, at + i).mul(load(dp, at + i).sub(sum)).mul(scale).intoArray(dp, at + i);
+  public void softmaxGradient(int count, float[] p, float[] dp, float scale) {
+    int end = count * LANES;
+    for (int lane = 0; lane < LANES; lane += STEP) {
+      FloatVector even = FloatVector.zero(SPECIES);
+      FloatVector odd = FloatVector.zero(SPECIES);
+      for (int i = lane; i < end; i += 2 * LANES) {
+        even = load(p, i).fma(load(dp, i), even);
+        odd = load(p, i + LANES).fma(load(dp, i + LANES), odd);
+      }
+      FloatVector sum = even.add(odd);
+      for (int i = lane; i < end; i += LANES) {
+        load(p, i).mul(load(dp, i).sub(sum)).mul(scale).intoArray(dp, i);
+      }
     }
   }
 }
