@@ -2,6 +2,8 @@ package dev.manticore.runtime;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import java.util.HashMap;
+import java.util.Map;
 import java.util.function.IntConsumer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerPointer;
@@ -17,6 +19,8 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
   private final OrtKernelContext context;
   private final KernelNode node;
   private final PointerPointer<?> out = new PointerPointer<>(1);
+  private final Map<Integer, OrtValue> inputs = new HashMap<>();
+  private final Map<Integer, long[]> shapes = new HashMap<>();
 
   OrtNodeContext(OnnxRuntime runtime, OrtKernelContext context, KernelNode node) {
     this.runtime = runtime;
@@ -28,8 +32,14 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
     node.kernel().compute(this);
   }
 
+  // Small tensors take less time than asking for their shapes, which is done once for each.
+
   @Override
   public long[] inputShape(int index) {
+    return shapes.computeIfAbsent(index, this::readShape).clone();
+  }
+
+  private long[] readShape(int index) {
     runtime.check(runtime.api().GetTensorTypeAndShape(input(index), out), "reading a shape");
     OrtTensorTypeAndShapeInfo info = new OrtTensorTypeAndShapeInfo(out.get(0));
     try (SizeTPointer rank = new SizeTPointer(1)) {
@@ -45,12 +55,14 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
 
   @Override
   public FloatView floatInput(int index) {
-    return new FloatView(address(input(index)), count(inputShape(index)));
+    return new FloatView(
+        address(input(index)), count(shapes.computeIfAbsent(index, this::readShape)));
   }
 
   @Override
   public LongView longInput(int index) {
-    return new LongView(address(input(index)), count(inputShape(index)));
+    return new LongView(
+        address(input(index)), count(shapes.computeIfAbsent(index, this::readShape)));
   }
 
   @Override
@@ -88,6 +100,10 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
   }
 
   private OrtValue input(int index) {
+    return inputs.computeIfAbsent(index, this::readInput);
+  }
+
+  private OrtValue readInput(int index) {
     runtime.check(
         runtime.api().KernelContext_GetInput(context, index, out), "reading input " + index);
     return new OrtValue(out.get(0));
