@@ -296,7 +296,7 @@ final class GraphReader {
     state(stated, proto.getValueInfoList());
     state(stated, proto.getInputList());
     state(stated, proto.getOutputList());
-    quantize(stated, proto.getQuantizationAnnotationList());
+    quantize(stated, proto, initialized);
     int index = 0;
     for (ValueInfoProto input : proto.getInputList()) {
       if (!initialized.contains(input.getName())) {
@@ -402,8 +402,23 @@ final class GraphReader {
     }
   }
 
-  private static void quantize(Map<String, Stated> stated, List<TensorAnnotation> protos) {
-    for (TensorAnnotation proto : protos) {
+  /** By which values others are quantised; a note of values that the graph lacks says nothing. */
+  private static void quantize(
+      Map<String, Stated> stated, GraphProto graph, Set<String> initialized) {
+    if (graph.getQuantizationAnnotationCount() == 0) {
+      return;
+    }
+    Set<String> names = new HashSet<>(initialized);
+    graph.getInputList().forEach(input -> names.add(input.getName()));
+    graph.getNodeList().forEach(node -> names.addAll(node.getOutputList()));
+    names.remove("");
+    for (TensorAnnotation proto : graph.getQuantizationAnnotationList()) {
+      boolean known =
+          proto.getQuantParameterTensorNamesList().stream()
+              .allMatch(entry -> names.contains(entry.getValue()));
+      if (!known) {
+        continue;
+      }
       Stated before = stated.getOrDefault(proto.getTensorName(), Stated.NOTHING);
       Annotations said =
           new Annotations(
