@@ -179,7 +179,9 @@ public final class Tokenizer implements AutoCloseable {
    * that encoding follows.
    */
   public Optional<String> differenceFrom(Tokenizer other) {
-    return content.get().differenceFrom(other.content.get());
+    return Arrays.equals(file.bytes(), other.file.bytes())
+        ? Optional.empty()
+        : content.get().differenceFrom(other.content.get());
   }
 
   TokenizerContent content() {
