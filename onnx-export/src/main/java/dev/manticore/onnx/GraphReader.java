@@ -601,8 +601,16 @@ final class GraphReader {
 
   /** Whether what is found out of a node's outputs may be wrong. */
   private static boolean followsFromGuess(OpId op, List<Optional<Value>> inputs) {
-    return Catalogue.standard().find(op).isEmpty()
-        || inputs.stream().flatMap(Optional::stream).anyMatch(Value::isGuessed);
+    return Catalogue.standard().find(op).isEmpty() || isAnyGuessed(inputs);
+  }
+
+  private static boolean isAnyGuessed(List<Optional<Value>> values) {
+    for (Optional<Value> value : values) {
+      if (value.isPresent() && value.get().isGuessed()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /**
@@ -739,10 +747,9 @@ final class GraphReader {
         types.add(together(known.get(), written.get(), certain, label, op, outputs.get(i)));
       } else {
         types.add(
-            known
-                .<ValueType>map(type -> type)
-                .or(() -> written)
-                .orElseGet(() -> guess(op, attributes, inputs, outputs.size())));
+            known.isPresent()
+                ? known.get()
+                : written.orElseGet(() -> guess(op, attributes, inputs, outputs.size())));
       }
     }
     return types;
@@ -807,20 +814,15 @@ final class GraphReader {
       List<Optional<Value>> inputs,
       int outputCount,
       GraphEditor editor) {
-    boolean tensors =
-        inputs.stream().flatMap(Optional::stream).allMatch(Value::isTensor)
-            && attributes.graphs().stream()
-                .allMatch(
-                    graph ->
-                        graph.inputs().stream().allMatch(Value::isTensor)
-                            && graph.outputs().stream().allMatch(Value::isTensor));
-    if (!tensors || Catalogue.standard().find(op).isEmpty()) {
+    if (Catalogue.standard().find(op).isEmpty() || !hasOnlyTensors(attributes, inputs)) {
       return absent(outputCount);
     }
     try {
-      return editor.infer(op, label, attributes, inputs, outputCount).stream()
-          .map(Optional::of)
-          .toList();
+      ImmutableList.Builder<Optional<TensorType>> types = ImmutableList.builder();
+      for (TensorType type : editor.infer(op, label, attributes, inputs, outputCount)) {
+        types.add(Optional.of(type));
+      }
+      return types.build();
     } catch (RuntimeException e) {
       if (isOtherVersion(op) || followsFromGuess(op, inputs)) {
         // The catalogue reads operators as the version that graphs are lifted to has them.
@@ -833,6 +835,19 @@ final class GraphReader {
       throw new ManticoreException(
           "MNT-ONNX-INVALID", source + " is not a valid model: " + problem, e);
     }
+  }
+
+  private static boolean hasOnlyTensors(Attributes attributes, List<Optional<Value>> inputs) {
+    for (Optional<Value> input : inputs) {
+      if (input.isPresent() && !input.get().isTensor()) {
+        return false;
+      }
+    }
+    return attributes.graphs().stream()
+        .allMatch(
+            graph ->
+                graph.inputs().stream().allMatch(Value::isTensor)
+                    && graph.outputs().stream().allMatch(Value::isTensor));
   }
 
   private static List<Optional<TensorType>> absent(int count) {
@@ -852,6 +867,9 @@ final class GraphReader {
       List<Optional<Value>> inputs,
       OpId op,
       String what) {
+    if (protos.isEmpty()) {
+      return Attributes.NONE;
+    }
     ImmutableSortedMap.Builder<String, Attribute> attributes = ImmutableSortedMap.naturalOrder();
     Set<String> seen = new HashSet<>();
     long scanned =

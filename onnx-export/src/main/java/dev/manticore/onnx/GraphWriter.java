@@ -29,6 +29,7 @@ import dev.manticore.onnx.proto.TensorAnnotation;
 import dev.manticore.onnx.proto.TensorProto;
 import dev.manticore.onnx.proto.ValueInfoProto;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +37,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Makes the messages of one model of a graph. */
@@ -117,24 +117,28 @@ final class GraphWriter {
 
   /** The lowest version of the format, from 10 on, that has all element types of a graph. */
   private static int irVersion(Graph graph) {
-    Stream<Value> values =
-        Stream.of(
-                graph.inputs().stream(),
-                graph.parameters().keySet().stream(),
-                graph.nodes().stream().flatMap(node -> node.presentOutputs().stream()))
-            .flatMap(stream -> stream);
-    Stream<Graph> inner =
-        Stream.concat(
-            graph.functions().stream().map(Graph.Function::body),
-            graph.nodes().stream().flatMap(node -> node.attributes().graphs().stream()));
-    Stream<Attribute> attributes =
-        graph.nodes().stream().flatMap(node -> node.attributes().values().values().stream());
-    return Stream.of(
-            values.map(value -> irVersion(value.valueType())),
-            inner.map(GraphWriter::irVersion),
-            attributes.map(GraphWriter::irVersion))
-        .flatMap(stream -> stream)
-        .reduce(10, Math::max);
+    int version = Math.max(irVersion(graph.inputs()), irVersion(graph.parameters().keySet()));
+    for (Node node : graph.nodes()) {
+      version = Math.max(version, irVersion(node.presentOutputs()));
+      for (Attribute attribute : node.attributes().values().values()) {
+        version = Math.max(version, irVersion(attribute));
+      }
+      for (Graph subgraph : node.attributes().graphs()) {
+        version = Math.max(version, irVersion(subgraph));
+      }
+    }
+    for (Graph.Function function : graph.functions()) {
+      version = Math.max(version, irVersion(function.body()));
+    }
+    return version;
+  }
+
+  private static int irVersion(Collection<Value> values) {
+    int version = 10;
+    for (Value value : values) {
+      version = Math.max(version, irVersion(value.valueType()));
+    }
+    return version;
   }
 
   private static int irVersion(Attribute attribute) {
@@ -160,14 +164,15 @@ final class GraphWriter {
   }
 
   private static ImmutableList<StringStringEntryProto> entries(Map<String, String> entries) {
-    return entries.entrySet().stream()
-        .map(
-            entry ->
-                StringStringEntryProto.newBuilder()
-                    .setKey(entry.getKey())
-                    .setValue(entry.getValue())
-                    .build())
-        .collect(ImmutableList.toImmutableList());
+    ImmutableList.Builder<StringStringEntryProto> protos = ImmutableList.builder();
+    for (Map.Entry<String, String> entry : entries.entrySet()) {
+      protos.add(
+          StringStringEntryProto.newBuilder()
+              .setKey(entry.getKey())
+              .setValue(entry.getValue())
+              .build());
+    }
+    return protos.build();
   }
 
   static FunctionProto function(Graph.Function function) {
@@ -276,10 +281,18 @@ final class GraphWriter {
   private static ImmutableList<TensorAnnotation> quantization(Graph graph) {
     List<Value> values = new ArrayList<>(graph.inputs());
     values.addAll(graph.parameters().keySet());
-    graph.nodes().forEach(node -> values.addAll(node.presentOutputs()));
-    Set<String> names = values.stream().map(Value::name).collect(Collectors.toSet());
-    return values.stream()
-        .filter(value -> !value.annotations().quantization().isEmpty())
+    for (Node node : graph.nodes()) {
+      values.addAll(node.presentOutputs());
+    }
+    Set<String> names = new HashSet<>();
+    List<Value> quantized = new ArrayList<>();
+    for (Value value : values) {
+      names.add(value.name());
+      if (!value.annotations().quantization().isEmpty()) {
+        quantized.add(value);
+      }
+    }
+    return quantized.stream()
         .filter(value -> names.containsAll(value.annotations().quantization().values()))
         .map(
             value ->

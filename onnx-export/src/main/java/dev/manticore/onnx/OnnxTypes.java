@@ -122,16 +122,14 @@ final class OnnxTypes {
 
   /** What a tensor's type and its dimensions stand for; empty if nothing is said. */
   static ImmutableList<String> denotations(TypeProto proto) {
-    List<String> denotations = new ArrayList<>();
+    ImmutableList.Builder<String> denotations = ImmutableList.builder();
     denotations.add(proto.getDenotation());
-    proto
-        .getTensorType()
-        .getShape()
-        .getDimList()
-        .forEach(dimension -> denotations.add(dimension.getDenotation()));
-    return denotations.stream().allMatch(String::isEmpty)
-        ? ImmutableList.of()
-        : ImmutableList.copyOf(denotations);
+    boolean any = !proto.getDenotation().isEmpty();
+    for (TensorShapeProto.Dimension dimension : proto.getTensorType().getShape().getDimList()) {
+      denotations.add(dimension.getDenotation());
+      any |= !dimension.getDenotation().isEmpty();
+    }
+    return any ? denotations.build() : ImmutableList.of();
   }
 
   static TypeProto write(ValueType type) {

@@ -41,10 +41,19 @@ final class MatrixOperators {
     if (left.rank() == 0 || right.rank() == 0) {
       throw new IrException("a scalar has no matrix product");
     }
-    Inference.same(
-        left.dim(-1),
-        right.dim(right.rank() == 1 ? 0 : -2),
-        "the inner dimensions of " + left + " and " + right);
+    Dim width = left.dim(-1);
+    Dim height = right.dim(right.rank() == 1 ? 0 : -2);
+    if (width.isKnown() && height.isKnown() && !width.equals(height)) {
+      throw new IrException(
+          "the inner dimensions of "
+              + left
+              + " and "
+              + right
+              + " differ: "
+              + width
+              + " and "
+              + height);
+    }
     List<Dim> dims =
         new ArrayList<>(
             Inference.broadcast(

@@ -229,7 +229,7 @@ final class Workspace implements Match.Knowledge {
       }
       results.add(result);
     }
-    boolean unknown = node.presentOutputs().stream().noneMatch(this::isFollowed);
+    boolean unknown = !isAnyFollowed(node);
     Node current =
         new Node(
             node.op(),
@@ -240,7 +240,7 @@ final class Workspace implements Match.Knowledge {
             node.origin());
     setNode(place, current);
     retyped.forEach(this::substitute);
-    if (unknown && current.presentOutputs().stream().anyMatch(this::isFollowed)) {
+    if (unknown && isAnyFollowed(current)) {
       for (Value output : current.presentOutputs()) {
         for (Place reader : readers.getOrDefault(output, Set.of())) {
           reader.stale = true;
@@ -250,9 +250,14 @@ final class Workspace implements Match.Knowledge {
     }
   }
 
-  /** Whether the elements of a value are known, so that its readers may have other types. */
-  private boolean isFollowed(Value value) {
-    return editor.constantOf(value).isPresent() || editor.extentsOf(value).isPresent();
+  /** Whether the elements of an output are known, so that its readers may have other types. */
+  private boolean isAnyFollowed(Node node) {
+    for (Value output : node.presentOutputs()) {
+      if (editor.constantOf(output).isPresent() || editor.extentsOf(output).isPresent()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Puts another node into a place and lets the editor track what it computes. */
@@ -325,9 +330,11 @@ final class Workspace implements Match.Knowledge {
       }
     }
     built.clear();
-    List<Value> mappedResults =
-        results.get().stream().map(result -> same.getOrDefault(result, result)).toList();
-    List<Value> old = roots.stream().flatMap(root -> root.presentOutputs().stream()).toList();
+    List<Value> mappedResults = new ArrayList<>();
+    for (Value result : results.get()) {
+      mappedResults.add(same.getOrDefault(result, result));
+    }
+    List<Value> old = outputs(roots);
     if (old.size() != mappedResults.size()) {
       throw new IllegalStateException(
           "a rule gives " + mappedResults.size() + " values for " + old.size() + " of " + roots);
@@ -373,7 +380,7 @@ final class Workspace implements Match.Knowledge {
    * @return whether anything is different afterwards
    */
   private boolean replace(List<Node> roots, List<Value> results, Set<Value> made) {
-    List<Value> old = roots.stream().flatMap(root -> root.presentOutputs().stream()).toList();
+    List<Value> old = outputs(roots);
     boolean different = false;
     for (int i = 0; i < old.size(); i++) {
       Value value = results.get(i);
@@ -385,8 +392,18 @@ final class Workspace implements Match.Knowledge {
     for (Node root : roots) {
       root.presentOutputs().stream().limit(1).map(producers::get).forEach(this::removeIfUnread);
     }
-    made.stream().map(producers::get).filter(place -> place != null).forEach(this::removeIfUnread);
+    for (Value value : made) {
+      removeIfUnread(producers.get(value));
+    }
     return different;
+  }
+
+  private static List<Value> outputs(List<Node> nodes) {
+    List<Value> outputs = new ArrayList<>();
+    for (Node node : nodes) {
+      outputs.addAll(node.presentOutputs());
+    }
+    return outputs;
   }
 
   private boolean replace(Value old, Value value, boolean isNew) {
