@@ -49,12 +49,12 @@ public record Rows(long rows, int width) {
             scale,
             dy,
             dx,
-            (row, values) -> {
-              float[] one = new float[1];
-              mean.read(row, one, 0, 1);
-              float centre = one[0];
-              inverse.read(row, one, 0, 1);
-              return new float[] {centre, one[0], 1f / width};
+            (first, count) -> {
+              float[] centres = new float[count];
+              float[] factors = new float[count];
+              mean.read(first, centres, 0, count);
+              inverse.read(first, factors, 0, count);
+              return (row, values) -> new float[] {centres[row], factors[row], 1f / width};
             });
     dscale.write(0, sums[0], 0, width);
     dbias.write(0, sums[1], 0, width);
@@ -78,18 +78,24 @@ public record Rows(long rows, int width) {
             scale,
             dy,
             dx,
-            (row, values) -> {
-              float[] squares = new float[Blocks.LANES];
-              blocks.sumSquares(values.length, 0, values, squares);
-              float mean = sum(squares, 0) / width;
-              return new float[] {0, (float) (1 / Math.sqrt(mean + epsilon)), 0};
-            });
+            (first, count) ->
+                (row, values) -> {
+                  float[] squares = new float[Blocks.LANES];
+                  blocks.sumSquares(values.length, 0, values, squares);
+                  float mean = sum(squares, 0) / width;
+                  return new float[] {0, (float) (1 / Math.sqrt(mean + epsilon)), 0};
+                });
     dscale.write(0, sums[0], 0, width);
   }
 
-  /** What a row is normalised by: its centre, its factor, and the weight of the mean of dy. */
+  /** What each of some rows is normalised by. */
   private interface Statistics {
-    float[] of(long row, float[] values);
+    RowStatistics of(long first, int count);
+  }
+
+  /** What a row is normalised by: its centre, its factor, and the weight of the mean of dy. */
+  private interface RowStatistics {
+    float[] of(int row, float[] values);
   }
 
   /** Writes dx; the sums over rows of dy times the normalised values, and of dy. */
@@ -115,11 +121,13 @@ public record Rows(long rows, int width) {
           float[] sums = new float[2 * Blocks.LANES];
           dscales[group] = new float[size];
           dshifts[group] = new float[size];
-          long end = Math.min(rows, (group + 1L) * GROUP);
-          for (long row = (long) group * GROUP; row < end; row++) {
+          long start = (long) group * GROUP;
+          long end = Math.min(rows, start + GROUP);
+          RowStatistics normal = statistics.of(start, (int) (end - start));
+          for (long row = start; row < end; row++) {
             x.read(row * width, xs, 0, width);
             dy.read(row * width, dys, 0, width);
-            float[] by = statistics.of(row, xs);
+            float[] by = normal.of((int) (row - start), xs);
             Arrays.fill(sums, 0);
             blocks.normSums(
                 size, 0, xs, dys, scales, by[0], by[1], sums, dscales[group], dshifts[group]);

@@ -287,15 +287,20 @@ final class VectorBlocks implements Blocks {
       float[] sums,
       float[] dscale,
       float[] dshift) {
-    for (int i = 0; i < width; i += STEP) {
-      int lane = i % LANES;
-      FloatVector normal = load(x, at + i).sub(mean).mul(inverse);
-      FloatVector out = load(dy, at + i);
-      FloatVector scaled = out.mul(load(scale, i));
-      load(sums, lane).add(scaled).intoArray(sums, lane);
-      scaled.fma(normal, load(sums, LANES + lane)).intoArray(sums, LANES + lane);
-      out.fma(normal, load(dscale, i)).intoArray(dscale, i);
-      load(dshift, i).add(out).intoArray(dshift, i);
+    for (int lane = 0; lane < LANES; lane += STEP) {
+      FloatVector plain = load(sums, lane);
+      FloatVector weighted = load(sums, LANES + lane);
+      for (int i = lane; i < width; i += LANES) {
+        FloatVector normal = load(x, at + i).sub(mean).mul(inverse);
+        FloatVector out = load(dy, at + i);
+        FloatVector scaled = out.mul(load(scale, i));
+        plain = plain.add(scaled);
+        weighted = scaled.fma(normal, weighted);
+        out.fma(normal, load(dscale, i)).intoArray(dscale, i);
+        load(dshift, i).add(out).intoArray(dshift, i);
+      }
+      plain.intoArray(sums, lane);
+      weighted.intoArray(sums, LANES + lane);
     }
   }
 
