@@ -3,7 +3,6 @@ package dev.manticore.onnx;
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
-import dev.manticore.ir.Annotations;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -220,7 +219,7 @@ final class GraphWriter {
     return Stream.concat(
             body.inputs().stream(),
             body.nodes().stream().flatMap(node -> node.presentOutputs().stream()))
-        .filter(value -> !isOnlyGuessed(value))
+        .filter(value -> !value.isGuessed() || isDescribed(value))
         .map(value -> info(value, Typing.FULL))
         .collect(ImmutableList.toImmutableList());
   }
@@ -256,9 +255,10 @@ final class GraphWriter {
         boolean told =
             typing == Typing.FULL
                 && !output.isGuessed()
-                && (isRanked(output) || Catalogue.standard().find(node.op()).isEmpty());
-        boolean annotated = !output.annotations().equals(Annotations.NONE);
-        if (!outputs.contains(output) && (told || annotated && !isOnlyGuessed(output))) {
+                && (isRanked(output)
+                    || !output.annotations().denotations().isEmpty()
+                    || Catalogue.standard().find(node.op()).isEmpty());
+        if (!outputs.contains(output) && (told || isDescribed(output))) {
           proto.addValueInfo(info(output, told ? typing : Typing.NONE));
         }
       }
@@ -272,9 +272,9 @@ final class GraphWriter {
     return !value.isTensor() || value.shape().isRanked();
   }
 
-  /** Whether nothing is said of a value but that its type was made up, which files do not say. */
-  private static boolean isOnlyGuessed(Value value) {
-    return value.annotations().equals(Annotations.GUESSED);
+  /** Whether something is said of a value that needs no type; denotations are part of one. */
+  private static boolean isDescribed(Value value) {
+    return !value.annotations().doc().isEmpty() || !value.annotations().metadata().isEmpty();
   }
 
   /** For the values that are quantised, by values that the graph has. */
