@@ -255,10 +255,9 @@ final class GraphReader {
       Stated said = stated.getOrDefault(input, Stated.NOTHING);
       Value value =
           new Value(
-              input,
+              name(editor, input, true, "an input of " + op),
               said.type().orElse(UNKNOWN),
               said.type().isEmpty() ? said.annotations().guessed() : said.annotations());
-      name(editor, input, true, "an input of " + op);
       editor.addInput(value);
       define(scope, value, "input");
     }
