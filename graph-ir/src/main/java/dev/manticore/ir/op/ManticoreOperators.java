@@ -55,6 +55,18 @@ final class ManticoreOperators {
         "SelectiveScanGrad",
         call -> List.of(call.type(0), call.type(1), call.type(2), call.type(3), call.type(4)),
         ManticoreOperators::selectiveScanGrad);
+    define(
+        operators,
+        "CausalConvWithState",
+        call -> List.of(call.type(0), call.type(2)),
+        ManticoreOperators::causalConvWithState,
+        1);
+    define(
+        operators,
+        "SelectiveScanWithState",
+        call -> List.of(call.type(0), call.type(5)),
+        ManticoreOperators::selectiveScanWithState);
+    put(operators, "StateSpaceDualWithState", StateSpaceDual.WITH_STATE);
     put(operators, "StateSpaceDual", new StateSpaceDual());
     put(operators, "StateSpaceDualGrad", StateSpaceDual.GRADIENT);
     define(operators, "Attention", call -> List.of(call.type(0)), ManticoreOperators::attention);
@@ -225,6 +237,23 @@ final class ManticoreOperators {
     return List.of(ops.transpose(y, 0, 2, 1));
   }
 
+  /**
+   * x [B,L,D], weight [D,1,K], state [B,D,K-1], bias [D]? -> [B,L,D], state: the convolution over
+   * the last K-1 of what came before, oldest first, and then x.
+   */
+  private static List<Value> causalConvWithState(Ops ops, Call call, List<Value> in) {
+    Value all = ops.concat(2, in.get(2), ops.transpose(in.get(0), 0, 2, 1));
+    Attributes attributes = Attributes.of("group", call.shape(1).dim(0).extent());
+    Value y =
+        in.size() == 4
+            ? ops.onnx("Conv", attributes, all, in.get(1), in.get(3))
+            : ops.onnx("Conv", attributes, all, in.get(1));
+    // Of K-1+L columns, those from L on; a count from the end would fail where K is 1.
+    Value length = ops.shapeOf(in.get(0), 1, 2);
+    Value kept = ops.onnx("Slice", all, length, ops.ints(Long.MAX_VALUE), ops.ints(2));
+    return List.of(ops.transpose(y, 0, 2, 1), kept);
+  }
+
   /** x, weight, dy -> dx, dweight, dbias. */
   private static List<Value> causalConvGrad(Ops ops, Call call, List<Value> in) {
     Value x = in.get(0);
@@ -270,6 +299,17 @@ final class ManticoreOperators {
    * time.
    */
   private static List<Value> selectiveScan(Ops ops, Call call, List<Value> in) {
+    return List.of(scanned(ops, call, in, zeroState(ops, in)).get(1));
+  }
+
+  /** The same from a state [B,D,N] on, the last input; and the state after the last step. */
+  private static List<Value> selectiveScanWithState(Ops ops, Call call, List<Value> in) {
+    List<Value> results = scanned(ops, call, in, in.get(5));
+    return List.of(results.get(1), results.get(0));
+  }
+
+  /** The last state, and y. */
+  private static List<Value> scanned(Ops ops, Call call, List<Value> in, Value state) {
     GraphEditor step = ops.editor().subgraph("step");
     Ops s = new Ops(step);
     ScanStep inner = new ScanStep(s, in, call);
@@ -281,12 +321,10 @@ final class ManticoreOperators {
             .with("num_scan_inputs", 4)
             .with("scan_input_axes", Attribute.ofInts(1, 1, 1, 1))
             .with("scan_output_axes", Attribute.ofInts(1));
-    List<Value> results =
-        scan(ops, attributes, 2, zeroState(ops, in), in.get(0), in.get(1), in.get(3), in.get(4));
-    return List.of(results.get(1));
+    return scan(ops, attributes, 2, state, in.get(0), in.get(1), in.get(3), in.get(4));
   }
 
-  private static List<Value> scan(Ops ops, Attributes attributes, int outputs, Value... operands) {
+  static List<Value> scan(Ops ops, Attributes attributes, int outputs, Value... operands) {
     List<Optional<Value>> present = new ArrayList<>();
     for (Value operand : operands) {
       present.add(Optional.of(operand));
@@ -327,7 +365,7 @@ final class ManticoreOperators {
     }
   }
 
-  private static TensorType rank(ElementType type, int rank) {
+  static TensorType rank(ElementType type, int rank) {
     List<Dim> dims = new ArrayList<>();
     for (int i = 0; i < rank; i++) {
       dims.add(Dim.UNKNOWN);

@@ -2,10 +2,12 @@ package dev.manticore.ir.op;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
+import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.IrException;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
@@ -36,6 +38,21 @@ final class StateSpaceDual implements Operator {
             return List.of(call.type(0), call.type(1), call.type(2), call.type(3), call.type(4));
           },
           StateSpaceDual::gradient);
+
+  /**
+   * The recurrence from a state on: x, delta, A, B, C, state [B,H,P,N] -> y, state; with attributes
+   * {@code heads} and {@code groups}.
+   */
+  static final Operator WITH_STATE =
+      new BodyOperator(
+          "StateSpaceDualWithState",
+          ImmutableSet.of(),
+          call -> {
+            types(call);
+            Inference.requireRank(call, 5, 4);
+            return List.of(call.type(0), call.type(5));
+          },
+          StateSpaceDual::recurrent);
 
   private static final BodyOperator CHUNKED =
       new BodyOperator(
@@ -135,6 +152,50 @@ final class StateSpaceDual implements Operator {
               + (extent == 0 ? "a multiple of " : "")
               + divisor);
     }
+  }
+
+  /** Over time, with axes batch, group, head of the group, channel P and state N. */
+  private static List<Value> recurrent(Ops ops, Call call, List<Value> in) {
+    long heads = call.attributes().intValue("heads", 1);
+    long groups = call.attributes().intValue("groups", 1);
+    Value state = in.get(5);
+    ElementType type = call.type(0).elementType();
+    Value grouped =
+        ops.onnx(
+            "Reshape",
+            state,
+            ops.concat(
+                0,
+                ops.shapeOf(state, 0, 1),
+                ops.ints(groups, heads / groups),
+                ops.shapeOf(state, 2, 4)));
+
+    GraphEditor body = ops.editor().subgraph("step");
+    Ops s = new Ops(body);
+    Value h = body.freshInput("h", ManticoreOperators.rank(type, 5));
+    Value x = body.freshInput("x_t", ManticoreOperators.rank(type, 2));
+    Value delta = body.freshInput("delta_t", ManticoreOperators.rank(type, 2));
+    Value b = body.freshInput("b_t", ManticoreOperators.rank(type, 2));
+    Value c = body.freshInput("c_t", ManticoreOperators.rank(type, 2));
+    Value decay = s.reshape(s.exp(s.mul(delta, in.get(2))), 0, groups, heads / groups, 1, 1);
+    Value step = s.reshape(delta, 0, groups, heads / groups, 1, 1);
+    Value drive =
+        s.mul(
+            s.mul(step, s.reshape(x, 0, groups, heads / groups, -1, 1)),
+            s.reshape(b, 0, groups, 1, 1, -1));
+    Value next = s.add(s.mul(decay, h), drive);
+    body.output(next);
+    Value y = s.reduceSum(s.mul(next, s.reshape(c, 0, groups, 1, 1, -1)), 4);
+    body.output(s.reshape(y, 0, -1));
+    Attributes attributes =
+        Attributes.of("body", Attribute.of(body.freeze()))
+            .with("num_scan_inputs", 4)
+            .with("scan_input_axes", Attribute.ofInts(1, 1, 1, 1))
+            .with("scan_output_axes", Attribute.ofInts(1));
+    List<Value> results =
+        ManticoreOperators.scan(
+            ops, attributes, 2, grouped, in.get(0), in.get(1), in.get(3), in.get(4));
+    return List.of(results.get(1), ops.onnx("Reshape", results.get(0), ops.onnx("Shape", state)));
   }
 
   private static List<Value> forward(Ops ops, Call call, List<Value> in) {
