@@ -1,0 +1,27 @@
+package dev.manticore.compiler.decode;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.ir.Graph;
+
+/**
+ * A model that reads any number of tokens, one or more, after those that it has read before.
+ *
+ * @param graph inputs {@code input_ids} i64[batch,length], {@code attention_mask}
+ *     i64[batch,total_length], 0 for what only fills a shorter sequence up at its front and 1
+ *     otherwise, over the tokens read before and these; and the {@linkplain DecoderState#past
+ *     states}, zeros (of no tokens, where they grow) before the first run. Outputs {@code logits}
+ *     [batch,length,vocabulary], and the {@linkplain DecoderState#present states} after these
+ *     tokens. Logits where the mask is 0 mean nothing.
+ * @param states in the order of the graph's inputs
+ */
+public record Decoder(Graph graph, ImmutableList<DecoderState> states) {
+
+  public static final String INPUT_IDS = "input_ids";
+  public static final String ATTENTION_MASK = "attention_mask";
+  public static final String LOGITS = "logits";
+
+  static final String BATCH = "batch";
+  static final String LENGTH = "length";
+  static final String PAST_LENGTH = "past_length";
+  static final String TOTAL_LENGTH = "total_length";
+}

@@ -1,0 +1,331 @@
+package dev.manticore.compiler.decode;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.decode.DecoderState.Kind;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.build.Copies;
+import dev.manticore.ir.build.Ops;
+import dev.manticore.ir.lift.Lift;
+import dev.manticore.ir.rewrite.Canonicalise;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Makes a decoder of a model that reads whole sequences. What mixes tokens gets a state: attention
+ * the keys and values of the tokens read before, a causal convolution its last inputs, a state
+ * space its state. What depends on positions is computed for those of the run. All else is done to
+ * each token alone and stays as it is.
+ *
+ * <p>Sequences of a batch that are shorter than others are filled up at their front, where the
+ * attention mask is 0: such tokens are excluded from attention, do not count as positions, and
+ * leave convolutions and state spaces as they begin, at zero.
+ */
+public final class DecoderBuilder {
+
+  static final String NAME = "decode";
+
+  private static final String CODE = "MNT-DECODE";
+
+  /** What is added to the attention of what is not there; finite, so that no row is without sum. */
+  private static final double EXCLUDED = -Float.MAX_VALUE;
+
+  private final Graph model;
+  private final GraphEditor editor;
+  private final Ops ops;
+  private final Map<Value, Value> values = new HashMap<>();
+  private final Set<Value> data = new HashSet<>();
+  private final Attentions attentions;
+  private final Positions positions;
+  private final Value newMask;
+  private final Value excluded;
+  private final List<DecoderState> states = new ArrayList<>();
+  private final List<Value> presents = new ArrayList<>();
+  private int layer = -1;
+  private boolean convolutionOpen;
+
+  private DecoderBuilder(Graph model) {
+    this.model = model;
+    this.editor = new GraphEditor(model.name());
+    this.ops = new Ops(editor);
+    Value ids = model.inputs().get(0);
+    Dim length = lengthOf(ids);
+    findData(ids);
+    this.attentions = Attentions.find(model, data);
+
+    Shape run = Shape.of(Dim.of(Decoder.BATCH), Dim.of(Decoder.LENGTH));
+    Value newIds = editor.input(Decoder.INPUT_IDS, new TensorType(ids.elementType(), run));
+    values.put(ids, newIds);
+    Shape all = Shape.of(Dim.of(Decoder.BATCH), Dim.of(Decoder.TOTAL_LENGTH));
+    Value mask = editor.input(Decoder.ATTENTION_MASK, new TensorType(ElementType.INT64, all));
+    model.parameters().forEach((parameter, tensor) -> editor.setParameter(parameter, tensor));
+    model.parameters().keySet().forEach(parameter -> values.put(parameter, parameter));
+
+    editor.enter(NAME);
+    Value total = ops.shapeOf(mask, 1, 2);
+    Value past = ops.sub(total, ops.shapeOf(newIds, 1, 2));
+    Value newOfMask = ops.onnx("Slice", mask, past, total, ops.ints(1));
+    this.newMask = ops.unsqueeze(ops.cast(newOfMask, ElementType.FLOAT32), 2);
+    Value zero = ops.scalar(ElementType.INT64, 0);
+    Value one = ops.scalar(ElementType.INT64, 1);
+    Value allSlots = ops.onnx("Range", zero, ops.squeeze(total, 0), one);
+    Value newSlots = ops.onnx("Range", ops.squeeze(past, 0), ops.squeeze(total, 0), one);
+    Value counted = ops.onnx("Max", ops.sub(ops.onnx("CumSum", mask, one), one), zero);
+    Value newPositions = ops.onnx("Slice", counted, past, total, ops.ints(1));
+    Value there = ops.unsqueeze(ops.cast(mask, ElementType.BOOL), 1, 2);
+    this.excluded =
+        ops.where(
+            there, ops.scalar(ElementType.FLOAT32, 0), ops.scalar(ElementType.FLOAT32, EXCLUDED));
+    editor.leave();
+    this.positions =
+        new Positions(model, length, ops, values, data, newSlots, allSlots, newPositions);
+  }
+
+  /**
+   * Makes the decoder of a model.
+   *
+   * @param model its first input is token ids [batch,length] of any batch and length, its first
+   *     output logits [batch,length,vocabulary] in float32
+   * @throws ManticoreException {@code MNT-DECODE}, naming the node, if the model does something
+   *     that is not understood where tokens come in pieces; {@code MNT-LIFT} if it is of another
+   *     opset and cannot be lifted
+   */
+  public static Decoder build(Graph model) {
+    return new DecoderBuilder(new Canonicalise().run(new Lift().run(model))).build();
+  }
+
+  static ManticoreException failure(Node node, String what) {
+    return new ManticoreException(CODE, node + " " + what);
+  }
+
+  private static Dim lengthOf(Value ids) {
+    Shape shape = ids.isTensor() ? ids.shape() : Shape.unranked();
+    boolean fits =
+        ids.isTensor()
+            && ids.elementType().isInteger()
+            && shape.isRanked()
+            && shape.rank() == 2
+            && shape.dim(1) instanceof Dim.Symbolic
+            && !shape.dim(0).equals(shape.dim(1));
+    if (!fits) {
+      throw new ManticoreException(
+          CODE,
+          "the model's first input is "
+              + ids
+              + ", but a decoder is made of a model that reads token ids [batch,length] of any"
+              + " length");
+    }
+    return shape.dim(1);
+  }
+
+  private void findData(Value ids) {
+    data.add(ids);
+    for (Node node : model.nodes()) {
+      boolean shapeOnly = node.op().isOnnx("Shape") || node.op().isOnnx("Size");
+      if (!shapeOnly && node.reads().stream().anyMatch(data::contains)) {
+        data.addAll(node.presentOutputs());
+      }
+    }
+  }
+
+  private Decoder build() {
+    for (Node node : model.nodes()) {
+      boolean positional = node.presentOutputs().stream().anyMatch(positions::contains);
+      if (!positional) {
+        editor.withOrigin(node.origin());
+        add(node);
+      }
+    }
+    Value logits = values.get(model.outputs().get(0));
+    editor.output(ops.named(Decoder.LOGITS, logits));
+    presents.forEach(editor::output);
+    model.metadata().forEach(editor::metadata);
+    Graph decoder = editor.freezeLive();
+    return new Decoder(decoder, ImmutableList.copyOf(states));
+  }
+
+  private void add(Node node) {
+    if (attentions.isScores(node)) {
+      scores(node);
+    } else if (attentions.isMix(node)) {
+      mix(node);
+    } else if (isOurs(node, "CausalConv")) {
+      convolve(node);
+    } else if (isOurs(node, "SelectiveScan")) {
+      scan(node, "SelectiveScanWithState", Attributes.NONE, scanState(node));
+    } else if (isOurs(node, "StateSpaceDual")) {
+      scan(node, "StateSpaceDualWithState", node.attributes(), dualState(node));
+    } else if (node.reads().stream().anyMatch(positions::contains)) {
+      withPositions(node);
+    } else {
+      copy(node);
+    }
+  }
+
+  private static boolean isOurs(Node node, String name) {
+    return node.op().equals(OpId.manticore(name));
+  }
+
+  private void copy(Node node) {
+    boolean mixes = node.op().isOnnx("MatMul") && node.reads().stream().allMatch(data::contains);
+    if (mixes) {
+      throw failure(node, "multiplies tokens with tokens, but is not part of an attention");
+    }
+    if (attentions.isSoftmax(node)) {
+      values.put(node.input(0), ops.add(values.get(node.input(0)), excluded));
+    }
+    Copies.copy(editor, node, values);
+  }
+
+  /** A node that reads values that depend on positions beside those that depend on tokens. */
+  private void withPositions(Node node) {
+    if (!Attentions.isElementwise(node)) {
+      throw failure(node, "joins tokens with positions, which is not understood");
+    }
+    int rank = node.output().shape().rank();
+    List<Optional<Value>> operands = new ArrayList<>();
+    for (Value operand : node.presentInputs()) {
+      if (!positions.contains(operand)) {
+        operands.add(Optional.of(values.get(operand)));
+      } else if (attentions.isWeights(node.output())) {
+        operands.add(Optional.of(positions.forWeights(operand, rank)));
+      } else {
+        operands.add(Optional.of(positions.forTokens(operand, rank)));
+      }
+    }
+    editor.withOrigin(node.origin());
+    List<Value> results = editor.add(node.op(), node.op().name(), node.attributes(), operands, 1);
+    values.put(node.output(), results.get(0));
+  }
+
+  /** The product of queries with the keys of all tokens. */
+  private void scores(Node node) {
+    Value queries = values.get(node.input(0));
+    Value keys = newKeys(node);
+    layer++;
+    convolutionOpen = false;
+    Value all = extend(Kind.KEY, keys, node);
+    values.put(node.output(), ops.matMul(queries, ops.transposeLast(all)));
+  }
+
+  /** The keys of the tokens of this run, [batch,heads,length,width]. */
+  private Value newKeys(Node node) {
+    Value turned = node.input(1);
+    Optional<Node> made =
+        model.producer(turned).filter(transpose -> transpose.op().isOnnx("Transpose"));
+    if (made.isEmpty()) {
+      return ops.transposeLast(values.get(turned));
+    }
+    int rank = turned.shape().rank();
+    long[] reversed = new long[rank];
+    Arrays.setAll(reversed, axis -> rank - 1 - axis);
+    long[] permutation = made.get().attributes().intValues("perm", reversed).clone();
+    long last = permutation[rank - 1];
+    permutation[rank - 1] = permutation[rank - 2];
+    permutation[rank - 2] = last;
+    Value source = values.get(made.get().input(0));
+    long[] same = new long[rank];
+    Arrays.setAll(same, axis -> axis);
+    return Arrays.equals(permutation, same) ? source : ops.transpose(source, permutation);
+  }
+
+  private void mix(Node node) {
+    Value all = extend(Kind.VALUE, values.get(node.input(1)), node);
+    values.put(node.output(), ops.matMul(values.get(node.input(0)), all));
+  }
+
+  /** What is kept of the tokens read before, and of those of this run. */
+  private Value extend(Kind kind, Value these, Node node) {
+    Shape shape = these.shape();
+    if (!shape.isRanked()
+        || shape.rank() != 4
+        || !shape.dim(1).isKnown()
+        || !shape.dim(3).isKnown()) {
+      throw failure(
+          node,
+          "attends to " + these + ", but keys and values should be [batch,heads,length,width]");
+    }
+    Shape past =
+        Shape.of(Dim.of(Decoder.BATCH), shape.dim(1), Dim.of(Decoder.PAST_LENGTH), shape.dim(3));
+    Value before = state(kind, new TensorType(these.elementType(), past));
+    Value all = ops.concat(2, before, these);
+    present(all);
+    return all;
+  }
+
+  private Value state(Kind kind, TensorType type) {
+    DecoderState state = new DecoderState(layer, kind, type);
+    states.add(state);
+    return editor.input(state.past(), type);
+  }
+
+  private void present(Value value) {
+    DecoderState state = states.get(states.size() - 1);
+    presents.add(ops.named(state.present(), value));
+  }
+
+  private void convolve(Node node) {
+    layer++;
+    convolutionOpen = true;
+    Shape weight = node.input(1).shape();
+    Shape shape =
+        Shape.of(Dim.of(Decoder.BATCH), weight.dim(0), Dim.of(weight.dim(2).extent() - 1));
+    Value before = state(Kind.CONVOLUTION, new TensorType(node.input(0).elementType(), shape));
+    List<Value> operands = new ArrayList<>();
+    operands.add(ops.mul(values.get(node.input(0)), newMask));
+    operands.add(values.get(node.input(1)));
+    operands.add(before);
+    if (node.hasInput(2)) {
+      operands.add(values.get(node.input(2)));
+    }
+    List<Value> results =
+        ops.own("CausalConvWithState", Attributes.NONE, 2, operands.toArray(Value[]::new));
+    values.put(node.output(), results.get(0));
+    present(results.get(1));
+  }
+
+  /** A state space; where the mask is 0 no time passes, so that its state stays as it is. */
+  private void scan(Node node, String operator, Attributes attributes, Shape shape) {
+    // A convolution just before is of the same layer.
+    if (!convolutionOpen) {
+      layer++;
+    }
+    convolutionOpen = false;
+    Value before = state(Kind.RECURRENT, new TensorType(node.input(0).elementType(), shape));
+    List<Value> operands = new ArrayList<>();
+    node.presentInputs().forEach(operand -> operands.add(values.get(operand)));
+    operands.set(1, ops.mul(operands.get(1), newMask));
+    operands.add(before);
+    List<Value> results = ops.own(operator, attributes, 2, operands.toArray(Value[]::new));
+    values.put(node.output(), results.get(0));
+    present(results.get(1));
+  }
+
+  private static Shape scanState(Node node) {
+    Shape decay = node.input(2).shape();
+    return Shape.of(Dim.of(Decoder.BATCH), decay.dim(0), decay.dim(1));
+  }
+
+  private static Shape dualState(Node node) {
+    long heads = node.attributes().intValue("heads", 1);
+    long groups = node.attributes().intValue("groups", 1);
+    long width = node.input(0).shape().dim(-1).extent() / heads;
+    long states = node.input(3).shape().dim(-1).extent() / groups;
+    return Shape.of(Dim.of(Decoder.BATCH), Dim.of(heads), Dim.of(width), Dim.of(states));
+  }
+}
