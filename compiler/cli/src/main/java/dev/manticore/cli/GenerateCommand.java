@@ -1,6 +1,7 @@
 package dev.manticore.cli;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.generate.GenerationRequest;
 import dev.manticore.compiler.generate.GenerationResult;
 import dev.manticore.compiler.generate.Generator;
@@ -8,6 +9,7 @@ import dev.manticore.compiler.generate.Sampling;
 import dev.manticore.compiler.progress.CancelledException;
 import dev.manticore.runtime.Devices;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -76,6 +78,12 @@ final class GenerateCommand implements Callable<Integer> {
   private long seed = 1;
 
   @Option(
+      names = "--stop",
+      paramLabel = "TEXT",
+      description = "End before this text; may be given several times.")
+  private List<String> stops = List.of();
+
+  @Option(
       names = "--tokenizer",
       paramLabel = "FILE",
       description = "A tokenizer.json (default: the one beside the model).")
@@ -93,7 +101,12 @@ final class GenerateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     GenerationRequest request =
-        new GenerationRequest(prompt, tokens, new Sampling(temperature, topK, topP), seed);
+        new GenerationRequest(
+            prompt,
+            tokens,
+            new Sampling(temperature, topK, topP),
+            seed,
+            ImmutableList.copyOf(stops));
     try (Generator generator =
         Generator.open(
             terminal.existing(model), tokenizer.map(terminal::existing), Devices.byName("cpu"))) {

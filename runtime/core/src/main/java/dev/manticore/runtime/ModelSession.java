@@ -23,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
@@ -358,13 +359,18 @@ public final class ModelSession implements AutoCloseable {
     try (DeviceState state = DeviceState.allocate(CpuDevice.instance(), types)) {
       state.tensors().forEach((input, tensor) -> tensor.write(given.get(input).data()));
       state.tensors().forEach((input, tensor) -> values.put(input, tensor.value()));
-      return runOn(values);
+      return take(runOn(values));
     } finally {
       strings.forEach(runtime.api()::ReleaseValue);
     }
   }
 
-  private ImmutableMap<String, Tensor> runOn(Map<String, OrtValue> values) {
+  /**
+   * Runs the model once.
+   *
+   * @return all outputs, in the model's order; the caller releases them
+   */
+  Map<String, OrtValue> runOn(Map<String, OrtValue> values) {
     List<BytePointer> texts = new ArrayList<>();
     try (PointerPointer<Pointer> inputNames = names(inputs, texts);
         PointerPointer<Pointer> outputNames = names(outputs, texts);
@@ -390,7 +396,12 @@ public final class ModelSession implements AutoCloseable {
                   outputs.size(),
                   outputValues),
           "running " + name);
-      return take(outputValues);
+      Map<String, OrtValue> results = new LinkedHashMap<>();
+      index = 0;
+      for (String output : outputs.keySet()) {
+        results.put(output, new OrtValue(outputValues.get(index++)));
+      }
+      return results;
     } finally {
       texts.forEach(BytePointer::close);
     }
@@ -408,17 +419,12 @@ public final class ModelSession implements AutoCloseable {
     return names;
   }
 
-  private ImmutableMap<String, Tensor> take(PointerPointer<Pointer> values) {
+  private ImmutableMap<String, Tensor> take(Map<String, OrtValue> values) {
     ImmutableMap.Builder<String, Tensor> results = ImmutableMap.builder();
-    int index = 0;
     try {
-      for (String output : outputs.keySet()) {
-        results.put(output, copy(new OrtValue(values.get(index++)), output));
-      }
+      values.forEach((output, value) -> results.put(output, copy(value, output)));
     } finally {
-      for (int i = 0; i < outputs.size(); i++) {
-        runtime.api().ReleaseValue(new OrtValue(values.get(i)));
-      }
+      values.values().forEach(runtime.api()::ReleaseValue);
     }
     return results.build();
   }
@@ -440,14 +446,44 @@ public final class ModelSession implements AutoCloseable {
           return StringTensors.read(runtime, value, type);
         }
         byte[] bytes = new byte[Math.toIntExact(type.byteSize())];
-        if (bytes.length > 0) {
-          runtime.check(runtime.api().GetTensorMutableData(value, out), doing);
-          ByteBuffer window = new RawPointer(out.get(0).address(), bytes.length).asByteBuffer();
-          window.get(bytes);
-        }
+        view(value, type, doing).data().read(0, ByteBuffer.wrap(bytes));
         return new Tensor(type, TensorData.ofBytes(bytes));
       } finally {
         runtime.api().ReleaseTensorTypeAndShapeInfo(info);
+      }
+    }
+  }
+
+  /** The values of a tensor where they are: good until it is released. */
+  Tensor view(OrtValue value, String output) {
+    String doing = "reading output " + output;
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(runtime.api().GetTensorTypeAndShape(value, out), doing);
+      OrtTensorTypeAndShapeInfo info = new OrtTensorTypeAndShapeInfo(out.get(0));
+      try {
+        return view(value, tensorType(info, doing), doing);
+      } finally {
+        runtime.api().ReleaseTensorTypeAndShapeInfo(info);
+      }
+    }
+  }
+
+  private Tensor view(OrtValue value, TensorType type, String doing) {
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(runtime.api().GetTensorMutableData(value, out), doing);
+      long address = out.get(0) == null ? 0 : out.get(0).address();
+      return new Tensor(type, new NativeData(address, type.byteSize()));
+    }
+  }
+
+  /** Bytes outside the heap that somebody else owns. */
+  private record NativeData(long address, long byteSize) implements TensorData {
+    @Override
+    public void read(long offset, ByteBuffer target) {
+      int count = target.remaining();
+      Objects.checkFromIndexSize(offset, count, byteSize);
+      if (count > 0) {
+        target.put(new RawPointer(address + offset, count).asByteBuffer());
       }
     }
   }

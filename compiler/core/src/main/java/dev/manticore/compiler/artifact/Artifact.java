@@ -19,6 +19,7 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A finished hybrid as a directory:
@@ -41,6 +42,7 @@ public record Artifact(Path directory, Manifest manifest) {
 
   static final String MODEL = "model.onnx";
   static final String DEPLOYED = "deploy/model.onnx";
+  static final String DECODER = "genai/model.onnx";
   static final String TOKENIZER = "tokenizer.json";
   static final String DISCREPANCY = "discrepancy.json";
 
@@ -93,6 +95,11 @@ public record Artifact(Path directory, Manifest manifest) {
   /** The file in plain {@code ai.onnx}. */
   public Path deployed() {
     return directory.resolve(DEPLOYED);
+  }
+
+  /** The decoder, in plain {@code ai.onnx} too; artifacts of models that have none are without. */
+  public Optional<Path> decoder() {
+    return Optional.of(directory.resolve(DECODER)).filter(Files::isRegularFile);
   }
 
   public Path tokenizer() {

@@ -52,6 +52,7 @@ public final class DecoderBuilder {
   private final Set<Value> data = new HashSet<>();
   private final Attentions attentions;
   private final Positions positions;
+  private final TokenMixing mixing;
   private final Value newMask;
   private final Value excluded;
   private final List<DecoderState> states = new ArrayList<>();
@@ -67,6 +68,7 @@ public final class DecoderBuilder {
     Dim length = lengthOf(ids);
     findData(ids);
     this.attentions = Attentions.find(model, data);
+    this.mixing = new TokenMixing(length, data);
 
     Shape run = Shape.of(Dim.of(Decoder.BATCH), Dim.of(Decoder.LENGTH));
     Value newIds = editor.input(Decoder.INPUT_IDS, new TensorType(ids.elementType(), run));
@@ -182,12 +184,15 @@ public final class DecoderBuilder {
   }
 
   private void copy(Node node) {
-    boolean mixes = node.op().isOnnx("MatMul") && node.reads().stream().allMatch(data::contains);
-    if (mixes) {
-      throw failure(node, "multiplies tokens with tokens, but is not part of an attention");
-    }
     if (attentions.isSoftmax(node)) {
       values.put(node.input(0), ops.add(values.get(node.input(0)), excluded));
+    } else {
+      mixing
+          .objection(node)
+          .ifPresent(
+              objection -> {
+                throw failure(node, objection);
+              });
     }
     Copies.copy(editor, node, values);
   }

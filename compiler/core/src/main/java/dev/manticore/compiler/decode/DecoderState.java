@@ -2,7 +2,17 @@ package dev.manticore.compiler.decode;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * One tensor that a decoder carries from one run to the next. Names are those of ONNX Runtime
@@ -13,6 +23,11 @@ import dev.manticore.ir.TensorType;
  * @param type with {@code batch} and, where it grows, {@code past_length} as symbolic dimensions
  */
 public record DecoderState(int layer, Kind kind, TensorType type) {
+
+  private static final Pattern PAST =
+      Pattern.compile("past_key_values\\.(0|[1-9][0-9]{0,5})\\.([a-z_]+)");
+
+  private static final int LENGTH_AXIS = 2;
 
   /** What a state is. */
   public enum Kind {
@@ -40,6 +55,38 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
   public DecoderState {
     requireNonNull(kind, "kind");
     requireNonNull(type, "type");
+  }
+
+  /**
+   * What an input of a decoder carries, by its name; empty if that is no name of a state.
+   *
+   * @param type with unknown or symbolic dimensions for the batch and for what grows
+   */
+  public static Optional<DecoderState> of(String input, TensorType type) {
+    Matcher name = PAST.matcher(input);
+    if (!name.matches()) {
+      return Optional.empty();
+    }
+    return Arrays.stream(Kind.values())
+        .filter(kind -> kind.suffix.equals(name.group(2)))
+        .findFirst()
+        .map(kind -> new DecoderState(Integer.parseInt(name.group(1)), kind, type));
+  }
+
+  /**
+   * The state before any token is read.
+   *
+   * @param batch the number of sequences
+   */
+  public Tensor begin(int batch) {
+    List<Dim> dims = new ArrayList<>();
+    for (int axis = 0; axis < type.shape().rank(); axis++) {
+      Dim dim = type.shape().dim(axis);
+      boolean grows = kind.grows() && axis == LENGTH_AXIS;
+      dims.add(axis == 0 ? Dim.of(batch) : grows ? Dim.of(0) : dim);
+    }
+    TensorType begin = type.withShape(Shape.of(dims));
+    return new Tensor(begin, TensorData.ofBytes(new byte[Math.toIntExact(begin.byteSize())]));
   }
 
   /** The decoder's input. */

@@ -3,7 +3,7 @@ package dev.manticore.compiler.generate;
 /**
  * What has been generated.
  *
- * @param text without the prompt, and without the token that ended it
+ * @param text without the prompt, and without the token or the stop string that ended it
  * @param promptTokens the number of tokens of the prompt
  * @param tokens the number of tokens generated, the one that ended the text included
  */
@@ -12,6 +12,7 @@ public record GenerationResult(String text, int promptTokens, int tokens, Stop s
   /** Why generation stopped. */
   public enum Stop {
     END_OF_TEXT,
+    STOP_STRING,
     MAX_TOKENS
   }
 }

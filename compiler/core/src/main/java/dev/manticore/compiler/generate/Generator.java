@@ -14,8 +14,8 @@ import java.util.function.Consumer;
 /**
  * Generates text with a model and its tokenizer.
  *
- * <p>Every token is computed from the whole text before it, so that a text of n tokens takes time
- * in proportion to the square of n; decoding with state, one token at a time, is not there yet.
+ * <p>The prompt is read at once and then token by token, with the state of a decoder; a model that
+ * no decoder can be made of reads the whole text again for each token.
  *
  * <pre>{@code
  * try (Generator generator = Generator.open(artifact, Optional.empty(), device)) {
@@ -77,8 +77,8 @@ public final class Generator implements AutoCloseable {
   }
 
   /**
-   * Generates up to the token that ends a text, or to as many tokens as were asked for. Of what is
-   * longer than the model's positions, the last part counts.
+   * Generates up to the token that ends a text, to a stop string, or to as many tokens as were
+   * asked for. Of what is longer than the model's positions, the last part counts.
    *
    * @param pieces what is told each piece of text as soon as it is complete, in order
    * @throws ManticoreException if the prompt is empty and the tokenizer has no token that a text
@@ -99,7 +99,8 @@ public final class Generator implements AutoCloseable {
     }
     int prompt = ids.length;
     TokenSampler sampler = new TokenSampler(request.sampling(), request.seed());
-    TextStream stream = new TextStream(tokenizer, ids, pieces);
+    StopStrings stops = new StopStrings(request.stops(), pieces);
+    TextStream stream = new TextStream(tokenizer, ids, stops);
     Stop stop = Stop.MAX_TOKENS;
     while (stop == Stop.MAX_TOKENS && ids.length < prompt + request.maxTokens()) {
       int next = sampler.next(model.next(ids, tokenizer.vocabularySize()));
@@ -109,10 +110,13 @@ public final class Generator implements AutoCloseable {
         stop = Stop.END_OF_TEXT;
       } else {
         stream.add(next);
+        stop = stops.found() ? Stop.STOP_STRING : stop;
       }
     }
     stream.finish();
-    return new GenerationResult(stream.text(), prompt, ids.length - prompt, stop);
+    stops.finish();
+    return new GenerationResult(
+        stops.text(), prompt, ids.length - prompt, stops.found() ? Stop.STOP_STRING : stop);
   }
 
   @Override

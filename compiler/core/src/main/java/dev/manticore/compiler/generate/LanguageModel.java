@@ -2,6 +2,9 @@ package dev.manticore.compiler.generate;
 
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.decode.Decoder;
+import dev.manticore.compiler.decode.DecoderBuilder;
+import dev.manticore.compiler.decode.DecoderSession;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -24,47 +27,68 @@ import java.util.Map;
 import java.util.Optional;
 
 /** A loaded model that gives the logits of the token after a sequence. */
-final class LanguageModel implements AutoCloseable {
+abstract class LanguageModel implements AutoCloseable {
 
-  private final ModelSession session;
-  private final String input;
-  private final TensorType inputType;
-  private final String output;
   private final int maxLength;
 
-  private LanguageModel(ModelSession session, int maxLength) {
-    this.session = session;
-    this.input = session.inputs().keySet().iterator().next();
-    this.inputType = session.inputs().get(input);
-    this.output = session.outputs().keySet().iterator().next();
+  /**
+   * @param maxLength the longest sequence that the model reads
+   */
+  LanguageModel(int maxLength) {
     this.maxLength = maxLength;
   }
 
   /**
-   * @param model an artifact, a checkpoint directory, or an {@code .onnx} file
+   * Loads a model, as a decoder where one can be made of it: then a token takes the time of a
+   * token. Of others each token is computed from the whole text before it.
+   *
+   * @param model an artifact, a checkpoint directory, or an {@code .onnx} file, a decoder or not
    */
   static LanguageModel open(Path model, Device device) {
     SessionConfig config = SessionConfig.defaults();
     if (Files.isDirectory(model) && Artifact.isArtifact(model)) {
       Artifact artifact = Artifact.open(model);
-      return new LanguageModel(
-          ModelSession.open(device, artifact.deployed(), config),
-          limit(artifact.manifest().maxLength()));
+      int maxLength = limit(artifact.manifest().maxLength());
+      Optional<Path> decoder = artifact.decoder();
+      return decoder.isPresent()
+          ? new ReadingOn(ModelSession.open(device, decoder.get(), config), maxLength)
+          : new ReadingAll(ModelSession.open(device, artifact.deployed(), config), maxLength);
     }
     if (Files.isDirectory(model)) {
-      Graph graph = Models.load(model);
-      return new LanguageModel(
-          ModelSession.open(
-              device, OnnxExporter.toBytes(Lowering.forDevice(graph, device)), config),
-          maxLength(graph));
+      return of(Models.load(model), device, config);
     }
     if (model.toString().endsWith(".onnx")) {
-      return new LanguageModel(
-          ModelSession.open(device, model, config), maxLength(OnnxImporter.read(model)));
+      ModelSession session = ModelSession.open(device, model, config);
+      if (DecoderSession.isDecoder(session)) {
+        return new ReadingOn(session, Integer.MAX_VALUE);
+      }
+      session.close();
+      return of(OnnxImporter.read(model), device, config);
     }
     throw new ManticoreException(
         "MNT-GENERATE",
         model + " is neither an artifact nor a checkpoint directory nor an .onnx file");
+  }
+
+  private static LanguageModel of(Graph graph, Device device, SessionConfig config) {
+    int maxLength = maxLength(graph);
+    try {
+      Graph decoder = DecoderBuilder.build(graph).graph();
+      return new ReadingOn(open(decoder, device, config), maxLength);
+    } catch (ManticoreException e) {
+      // It does something that is not understood in pieces, or cannot be lifted: it runs as it is.
+      return new ReadingAll(open(graph, device, config), maxLength);
+    }
+  }
+
+  private static ModelSession open(Graph graph, Device device, SessionConfig config) {
+    Graph lowered;
+    try {
+      lowered = Lowering.forDevice(graph, device);
+    } catch (ManticoreException e) {
+      lowered = graph;
+    }
+    return ModelSession.open(device, OnnxExporter.toBytes(lowered), config);
   }
 
   private static int maxLength(Graph graph) {
@@ -81,13 +105,7 @@ final class LanguageModel implements AutoCloseable {
   }
 
   /** The number of logits, where the model says it. */
-  Optional<Long> vocabulary() {
-    return Optional.of(session.outputs().get(output).shape())
-        .filter(Shape::isRanked)
-        .map(shape -> shape.dim(-1))
-        .filter(dim -> dim.isKnown())
-        .map(dim -> dim.extent());
-  }
+  abstract Optional<Long> vocabulary();
 
   /**
    * The logits of the token that follows; of a sequence that is too long for the model, the last
@@ -96,28 +114,109 @@ final class LanguageModel implements AutoCloseable {
    * @param ids at least one
    * @param vocabulary how many logits are wanted; those of rows that only pad a table are not
    */
-  float[] next(int[] ids, int vocabulary) {
-    int length = Math.min(ids.length, maxLength);
-    long[] read = Arrays.stream(ids, ids.length - length, ids.length).asLongStream().toArray();
-    Tensor sequence = Tensor.ofLongs(Shape.of(1, length), read);
-    if (inputType.elementType() != ElementType.INT64) {
-      sequence = Tensor.ofDoubles(inputType.elementType(), sequence.shape(), sequence.toDoubles());
-    }
-    Tensor logits = session.run(Map.of(input, sequence)).get(output);
+  final float[] next(int[] ids, int vocabulary) {
+    int from = Math.max(0, ids.length - maxLength);
+    Tensor logits = read(ids, from);
     if (logits.elementType() != ElementType.FLOAT32) {
       throw new ManticoreException(
           "MNT-GENERATE", "the model's logits are " + logits.type() + ", but should be f32");
     }
     long row = logits.shape().dim(-1).extent();
+    long rows = logits.shape().dim(1).extent();
     ByteBuffer last = ByteBuffer.allocate(4 * vocabulary).order(ByteOrder.LITTLE_ENDIAN);
-    logits.data().read(4 * row * (length - 1), last);
+    logits.data().read(4 * row * (rows - 1), last);
     float[] values = new float[vocabulary];
     last.flip().asFloatBuffer().get(values);
     return values;
   }
 
+  /** The logits of the ids from {@code from} on, of the last at least, [1,ids,vocabulary]. */
+  abstract Tensor read(int[] ids, int from);
+
   @Override
-  public void close() {
-    session.close();
+  public abstract void close();
+
+  private static Optional<Long> rowsOf(ModelSession session, String output) {
+    return Optional.of(session.outputs().get(output).shape())
+        .filter(Shape::isRanked)
+        .map(shape -> shape.dim(-1))
+        .filter(dim -> dim.isKnown())
+        .map(dim -> dim.extent());
+  }
+
+  /** A model that reads whole sequences only. */
+  private static final class ReadingAll extends LanguageModel {
+    private final ModelSession session;
+    private final String input;
+    private final TensorType inputType;
+    private final String output;
+
+    ReadingAll(ModelSession session, int maxLength) {
+      super(maxLength);
+      this.session = session;
+      this.input = session.inputs().keySet().iterator().next();
+      this.inputType = session.inputs().get(input);
+      this.output = session.outputs().keySet().iterator().next();
+    }
+
+    @Override
+    Optional<Long> vocabulary() {
+      return rowsOf(session, output);
+    }
+
+    @Override
+    Tensor read(int[] ids, int from) {
+      long[] read = Arrays.stream(ids, from, ids.length).asLongStream().toArray();
+      Tensor sequence = Tensor.ofLongs(Shape.of(1, read.length), read);
+      if (inputType.elementType() != ElementType.INT64) {
+        sequence =
+            Tensor.ofDoubles(inputType.elementType(), sequence.shape(), sequence.toDoubles());
+      }
+      return session.run(Map.of(input, sequence)).get(output);
+    }
+
+    @Override
+    public void close() {
+      session.close();
+    }
+  }
+
+  /** A decoder: what it has read it need not read again. */
+  private static final class ReadingOn extends LanguageModel {
+    private final DecoderSession session;
+    private final Optional<Long> vocabulary;
+    private int[] read = new int[0];
+
+    ReadingOn(ModelSession session, int maxLength) {
+      super(maxLength);
+      this.vocabulary = rowsOf(session, Decoder.LOGITS);
+      this.session = new DecoderSession(session);
+    }
+
+    @Override
+    Optional<Long> vocabulary() {
+      return vocabulary;
+    }
+
+    @Override
+    Tensor read(int[] ids, int from) {
+      int[] wanted = Arrays.copyOfRange(ids, from, ids.length);
+      boolean goesOn =
+          wanted.length > read.length
+              && Arrays.equals(read, 0, read.length, wanted, 0, read.length);
+      if (!goesOn) {
+        // Positions have moved, or it is another text.
+        session.reset();
+        read = new int[0];
+      }
+      Tensor logits = session.read(Arrays.copyOfRange(wanted, read.length, wanted.length));
+      read = wanted;
+      return logits;
+    }
+
+    @Override
+    public void close() {
+      session.close();
+    }
   }
 }

@@ -18,7 +18,6 @@ final class TextStream {
 
   private final Tokenizer tokenizer;
   private final Consumer<String> pieces;
-  private final StringBuilder text = new StringBuilder();
   private int[] ids;
   private int start;
   private int given;
@@ -40,7 +39,7 @@ final class TextStream {
     String before = decode(given);
     String now = decode(ids.length);
     if (now.length() > before.length() && !now.endsWith(INCOMPLETE)) {
-      give(now.substring(before.length()));
+      pieces.accept(now.substring(before.length()));
       start = given;
       given = ids.length;
     }
@@ -55,19 +54,10 @@ final class TextStream {
       end--;
     }
     if (end > before.length()) {
-      give(now.substring(before.length(), end));
+      pieces.accept(now.substring(before.length(), end));
     }
     given = ids.length;
     start = given;
-  }
-
-  String text() {
-    return text.toString();
-  }
-
-  private void give(String piece) {
-    text.append(piece);
-    pieces.accept(piece);
   }
 
   private String decode(int end) {

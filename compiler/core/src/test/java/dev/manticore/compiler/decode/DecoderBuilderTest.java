@@ -1,14 +1,22 @@
 package dev.manticore.compiler.decode;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.verify.Subject;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.build.Ops;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.runtime.Devices;
 import dev.manticore.runtime.ModelSession;
@@ -110,6 +118,30 @@ class DecoderBuilderTest {
     assertThat(decoder.graph().inputs().get(1).name()).isEqualTo("attention_mask");
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"CumSum", "ReduceMean", "Pad", "MatMul"})
+  void aModelThatMixesTokensInAnotherWayIsRefused(String operator) {
+    GraphEditor editor = new GraphEditor("mixing");
+    Ops ops = new Ops(editor);
+    Shape tokens = Shape.of(Dim.of("batch"), Dim.of("length"));
+    Value ids = editor.input("input_ids", new TensorType(ElementType.INT64, tokens));
+    Value table = editor.parameter("table", Tensor.ofFloats(Shape.of(3, 2), new float[6]));
+    Value x = ops.gather(table, ids, 0);
+    editor.output(
+        switch (operator) {
+          case "CumSum" -> ops.onnx("CumSum", x, ops.scalar(ElementType.INT64, 1));
+          case "ReduceMean" -> ops.add(x, ops.reduceMeanKeep(x, 1));
+          case "Pad" -> ops.slice(ops.pad(x, 1, 1, 0), 1, 0, -1);
+          default -> ops.matMul(ops.matMul(x, ops.transpose(x, 0, 2, 1)), x);
+        });
+    Graph graph = editor.freeze();
+
+    assertThatThrownBy(() -> DecoderBuilder.build(graph))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining(operator)
+        .hasMessageContaining("each token alone");
+  }
+
   private static Graph load(String name) {
     Optional<Path> fixture = Fixtures.shared("fixtures/" + name);
     assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
@@ -138,17 +170,7 @@ class DecoderBuilderTest {
 
   private static Map<String, Tensor> begin(Decoder decoder) {
     Map<String, Tensor> states = new LinkedHashMap<>();
-    for (DecoderState state : decoder.states()) {
-      long[] extents =
-          state.type().shape().dims().stream()
-              .mapToLong(
-                  dim ->
-                      dim.isKnown() ? dim.extent() : dim.toString().equals(Decoder.BATCH) ? 2 : 0)
-              .toArray();
-      Shape shape = Shape.of(extents);
-      states.put(
-          state.past(), Tensor.ofFloats(shape, new float[Math.toIntExact(shape.elementCount())]));
-    }
+    decoder.states().forEach(state -> states.put(state.past(), state.begin(2)));
     return states;
   }
 

@@ -1,0 +1,135 @@
+package dev.manticore.runtime;
+
+import static com.google.common.base.Preconditions.checkState;
+
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.onnxruntime.OrtValue;
+
+/**
+ * Runs of a session in which outputs become inputs of the next run, where they are and whatever
+ * their shapes: what a decoder carries along is never copied. It is closed before its session.
+ *
+ * <pre>{@code
+ * try (Recurrence runs = new Recurrence(session, Map.of("present", "past"), Map.of("past", zeros))) {
+ *   Tensor first = runs.run(Map.of("x", a)).get("y");
+ *   Tensor second = runs.run(Map.of("x", b)).get("y");
+ * }
+ * }</pre>
+ */
+public final class Recurrence implements AutoCloseable {
+
+  private final ModelSession session;
+  private final ImmutableMap<String, String> carried;
+  private final DeviceState initial;
+  private final Map<String, OrtValue> states = new HashMap<>();
+  private final List<OrtValue> owned = new ArrayList<>();
+  private final List<OrtValue> results = new ArrayList<>();
+  private boolean open = true;
+
+  /**
+   * @param carried which input takes over which output, by the output's name
+   * @param begin the values of these inputs in the first run
+   * @throws ManticoreException if the session has no such inputs or outputs, or one has no value
+   */
+  public Recurrence(ModelSession session, Map<String, String> carried, Map<String, Tensor> begin) {
+    this.session = session;
+    this.carried = ImmutableMap.copyOf(carried);
+    Map<String, TensorType> types = new LinkedHashMap<>();
+    this.carried.forEach(
+        (output, input) -> {
+          if (!session.outputs().containsKey(output)
+              || !session.inputs().containsKey(input)
+              || !begin.containsKey(input)) {
+            throw new ManticoreException(
+                "MNT-RUNTIME-BINDING",
+                session.name()
+                    + ": output '"
+                    + output
+                    + "' cannot become input '"
+                    + input
+                    + "' of the next run: one of them is not there, or has no value to begin with");
+          }
+          types.put(input, begin.get(input).type());
+        });
+    this.initial = DeviceState.allocate(CpuDevice.instance(), types);
+    this.initial.tensors().forEach((input, tensor) -> tensor.write(begin.get(input).data()));
+    reset();
+  }
+
+  /** Goes back to where the first run began. */
+  public void reset() {
+    checkState(open, "the recurrence is closed");
+    release(owned);
+    release(results);
+    initial.tensors().forEach((input, tensor) -> states.put(input, tensor.value()));
+  }
+
+  /**
+   * Runs the session once.
+   *
+   * @param given the inputs that are not carried
+   * @return the outputs that are not carried: views that are good until the next call
+   * @throws ManticoreException if an input is missing, does not fit, or the run fails; what is
+   *     carried is then as it was
+   */
+  public ImmutableMap<String, Tensor> run(Map<String, Tensor> given) {
+    checkState(open, "the recurrence is closed");
+    release(results);
+    Map<String, OrtValue> inputs = new HashMap<>(states);
+    Map<String, TensorType> types = new LinkedHashMap<>();
+    given.forEach((input, tensor) -> types.put(input, tensor.type()));
+    for (String input : session.inputs().keySet()) {
+      if (!states.containsKey(input) && !given.containsKey(input)) {
+        throw new ManticoreException(
+            "MNT-RUNTIME-BINDING", session.name() + ": input '" + input + "' is not given");
+      }
+    }
+    Map<String, OrtValue> outputs;
+    try (DeviceState run = DeviceState.allocate(CpuDevice.instance(), types)) {
+      run.tensors()
+          .forEach(
+              (input, tensor) -> {
+                tensor.write(given.get(input).data());
+                inputs.put(input, tensor.value());
+              });
+      outputs = session.runOn(inputs);
+    }
+    release(owned);
+    ImmutableMap.Builder<String, Tensor> views = ImmutableMap.builder();
+    outputs.forEach(
+        (output, value) -> {
+          String input = carried.get(output);
+          if (input == null) {
+            results.add(value);
+            views.put(output, session.view(value, output));
+          } else {
+            owned.add(value);
+            states.put(input, value);
+          }
+        });
+    return views.build();
+  }
+
+  private void release(List<OrtValue> values) {
+    values.forEach(session.runtime().api()::ReleaseValue);
+    values.clear();
+  }
+
+  @Override
+  public void close() {
+    if (open) {
+      release(owned);
+      release(results);
+      open = false;
+      initial.close();
+    }
+  }
+}
