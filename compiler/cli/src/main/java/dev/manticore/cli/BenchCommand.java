@@ -4,9 +4,11 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.manticore.compiler.bench.CompileBenchmark;
+import dev.manticore.compiler.bench.DecodeBenchmark;
 import dev.manticore.compiler.bench.StepBenchmark;
 import dev.manticore.compiler.bench.StepRequest;
 import dev.manticore.compiler.bench.StepResult;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Devices;
 import java.util.List;
 import java.util.Locale;
@@ -196,6 +198,113 @@ final class BenchCommand implements Callable<Integer> {
           .put("total_s", best.total());
     }
     terminal.out().println(results);
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "decode",
+      sortOptions = false,
+      description = "Times decoding: a prompt at once, then token by token.",
+      footer = {
+        "",
+        "Medians of single tokens after each of the positions, beside what a token costs where",
+        "the whole text is read again for it. The last line of output is a JSON array with an",
+        "object for each position.",
+        "",
+        "Example:",
+        "  manticore bench decode --model mamba --positions 16,256,1000"
+      })
+  Integer decode(
+      @Option(
+              names = "--model",
+              defaultValue = "hybrid",
+              paramLabel = "NAME",
+              description = "gpt-neo, mamba, mamba2 or hybrid (default: ${DEFAULT-VALUE}).")
+          String model,
+      @Option(
+              names = "--width",
+              defaultValue = "256",
+              paramLabel = "N",
+              description = "Width of the residual stream (default: ${DEFAULT-VALUE}).")
+          int width,
+      @Option(
+              names = "--layers",
+              defaultValue = "4",
+              paramLabel = "N",
+              description = "Layers of each component (default: ${DEFAULT-VALUE}).")
+          int layers,
+      @Option(
+              names = "--vocab",
+              defaultValue = "512",
+              paramLabel = "N",
+              description = "Rows of the token table (default: ${DEFAULT-VALUE}).")
+          int vocabulary,
+      @Option(
+              names = "--positions",
+              split = ",",
+              defaultValue = "16,128,512,960",
+              paramLabel = "N",
+              description = "Tokens that have been read (default: ${DEFAULT-VALUE}).")
+          List<Integer> positions,
+      @Option(
+              names = "--steps",
+              defaultValue = "50",
+              paramLabel = "N",
+              description = "Tokens that are timed after them (default: ${DEFAULT-VALUE}).")
+          int steps,
+      @Option(
+              names = "--threads",
+              defaultValue = "0",
+              paramLabel = "N",
+              description = "Threads of a run, 0 for all cores (default: ${DEFAULT-VALUE}).")
+          int threads,
+      @Option(names = "--json", description = "Write the JSON only.") boolean json,
+      @Mixin CommonOptions decodeCommon) {
+    int last = positions.stream().mapToInt(position -> position).max().orElseThrow();
+    if (positions.stream().anyMatch(position -> position < 1)) {
+      throw new ManticoreException("MNT-BENCH", "positions must be 1 or more, not " + positions);
+    }
+    StepRequest request =
+        new StepRequest(
+            StepRequest.Model.of(model),
+            width,
+            layers,
+            1,
+            last + Math.max(1, steps),
+            vocabulary,
+            steps,
+            threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+    List<DecodeBenchmark.Result> results =
+        DecodeBenchmark.run(Devices.byName("cpu"), request, positions);
+    ArrayNode array = JsonNodeFactory.instance.arrayNode();
+    for (DecodeBenchmark.Result result : results) {
+      if (!json) {
+        terminal
+            .out()
+            .println(
+                String.format(
+                    Locale.ROOT,
+                    "%s after %,6d tokens: %7.2f ms a token, %9.2f ms by reading all again;"
+                        + " prompt %,9.0f tokens a second",
+                    request.model(),
+                    result.position(),
+                    result.stepMilliseconds(),
+                    result.recomputeMilliseconds(),
+                    result.prefillTokensPerSecond()));
+      }
+      array
+          .addObject()
+          .put("model", request.model().toString())
+          .put("width", width)
+          .put("layers", layers)
+          .put("vocab", vocabulary)
+          .put("threads", request.threads())
+          .put("position", result.position())
+          .put("prefill_tokens_per_s", result.prefillTokensPerSecond())
+          .put("step_ms", result.stepMilliseconds())
+          .put("recompute_ms", result.recomputeMilliseconds());
+    }
+    terminal.out().println(array);
     return ExitCode.OK;
   }
 
