@@ -27,6 +27,9 @@ import java.util.Optional;
  * <ul>
  *   <li>{@code model.onnx}: the hybrid, its projectors and mixtures as model-local functions;
  *   <li>{@code deploy/model.onnx}: the same in plain {@code ai.onnx} of opset 23, for any runtime;
+ *   <li>{@code decoder/}: the decoder, {@code model.onnx}, which reads on from a state; and what
+ *       ONNX Runtime GenAI needs to run it from there, {@code genai_config.json} and the tokenizer,
+ *       unless GenAI cannot;
  *   <li>{@code tokenizer.json};
  *   <li>{@code hybrid.json}, {@code hybrid.safetensors}, {@code components/<name>/}: what the
  *       hybrid is made of, the tuned components as checkpoints of the formats they came from;
@@ -34,7 +37,7 @@ import java.util.Optional;
  *   <li>{@code manifest.json}.
  * </ul>
  *
- * <p>Both models read {@code input_ids} i64[batch,length] and give {@code logits}
+ * <p>The first two models read {@code input_ids} i64[batch,length] and give {@code logits}
  * f32[batch,length,vocabulary] for any batch and length. Weights of more than 64 MiB are beside
  * them, in {@code model.onnx.data}.
  */
@@ -42,7 +45,7 @@ public record Artifact(Path directory, Manifest manifest) {
 
   static final String MODEL = "model.onnx";
   static final String DEPLOYED = "deploy/model.onnx";
-  static final String DECODER = "genai/model.onnx";
+  static final String DECODER = "decoder/model.onnx";
   static final String TOKENIZER = "tokenizer.json";
   static final String DISCREPANCY = "discrepancy.json";
 

@@ -3,6 +3,9 @@ package dev.manticore.compiler.artifact;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
+import dev.manticore.compiler.decode.Decoder;
+import dev.manticore.compiler.decode.DecoderBuilder;
+import dev.manticore.compiler.decode.GenAiConfig;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions;
@@ -22,6 +25,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -97,11 +101,65 @@ public final class ArtifactWriter {
     refuseOtherDomains(plain);
     OnnxExporter.write(plain, deployed, options);
     AtomicFiles.writeBytes(directory.resolve(Artifact.TOKENIZER), tokenizer);
+    String genAi = writeDecoder(directory, request, options);
     HybridFiles.write(directory, hybrid, request.checkpoints());
     AtomicFiles.writeString(
         directory.resolve(Artifact.DISCREPANCY), Artifact.toText(check(directory, request)));
     AtomicFiles.writeString(
-        directory.resolve(Manifest.FILE), Artifact.toText(manifest(directory, request)));
+        directory.resolve(Manifest.FILE), Artifact.toText(manifest(directory, request, genAi)));
+  }
+
+  /**
+   * Writes the decoder.
+   *
+   * @return {@code supported}, or why GenAI cannot run it
+   */
+  private static String writeDecoder(
+      Path directory, ArtifactRequest request, OnnxExporter.Options options) throws IOException {
+    Hybrid hybrid = request.hybrid();
+    Decoder decoder = DecoderBuilder.build(hybrid.graph());
+    Graph plain = Lowering.portable(decoder.graph());
+    refuseOtherDomains(plain);
+    Path file = directory.resolve(Artifact.DECODER);
+    Files.createDirectories(file.getParent());
+    OnnxExporter.write(plain, file, options);
+    Optional<String> obstacle = GenAiConfig.obstacle(decoder.states());
+    if (obstacle.isPresent()) {
+      return obstacle.get();
+    }
+    try (Tokenizer tokenizer = Tokenizer.load(request.tokenizer())) {
+      int length =
+          hybrid.maxLength() == 0
+              ? GenAiConfig.ANY_LENGTH
+              : (int) Math.min(hybrid.maxLength(), GenAiConfig.ANY_LENGTH);
+      GenAiConfig config =
+          new GenAiConfig(
+              file.getFileName().toString(),
+              hybrid.options().vocabulary(),
+              hybrid.width(),
+              length,
+              tokenizer.endOfText());
+      AtomicFiles.writeString(
+          file.resolveSibling(GenAiConfig.FILE), Artifact.toText(config.json(decoder.states())));
+      AtomicFiles.writeBytes(file.resolveSibling(Artifact.TOKENIZER), tokenizer.json());
+      AtomicFiles.writeString(
+          file.resolveSibling("tokenizer_config.json"),
+          Artifact.toText(tokenizerConfig(tokenizer, length)));
+    }
+    return "supported";
+  }
+
+  /** Byte-level BPE is what GenAI calls by the name of GPT-2's. */
+  private static SortedMap<String, Object> tokenizerConfig(Tokenizer tokenizer, int length) {
+    SortedMap<String, Object> config = new TreeMap<>();
+    config.put("tokenizer_class", "GPT2Tokenizer");
+    config.put("model_max_length", length);
+    if (tokenizer.endOfText().isPresent()) {
+      for (String key : List.of("bos_token", "eos_token", "unk_token")) {
+        config.put(key, Tokenizer.END_OF_TEXT);
+      }
+    }
+    return config;
   }
 
   private static byte[] tokenizer(ArtifactRequest request) {
@@ -142,7 +200,7 @@ public final class ArtifactWriter {
     }
     Path scratch = Files.createDirectory(directory.resolve(".check"));
     ImmutableMap.Builder<String, Path> files = ImmutableMap.builder();
-    for (String file : List.of(Artifact.MODEL, Artifact.DEPLOYED)) {
+    for (String file : List.of(Artifact.MODEL, Artifact.DEPLOYED, Artifact.DECODER)) {
       files.put(file, directory.resolve(file));
     }
     ExportDiscrepancy discrepancy =
@@ -174,7 +232,8 @@ public final class ArtifactWriter {
     return discrepancy;
   }
 
-  private static Manifest manifest(Path directory, ArtifactRequest request) throws IOException {
+  private static Manifest manifest(Path directory, ArtifactRequest request, String genAi)
+      throws IOException {
     Hybrid hybrid = request.hybrid();
     SpliceOptions options = hybrid.options();
     List<Manifest.Component> components = new ArrayList<>();
@@ -207,6 +266,7 @@ public final class ArtifactWriter {
         "float32",
         OPSET,
         request.seeds(),
+        genAi,
         files(directory));
   }
 

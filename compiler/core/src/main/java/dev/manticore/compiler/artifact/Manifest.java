@@ -18,6 +18,7 @@ import java.util.SortedMap;
  * @param mixtureWeights for each block the weight of each component; positive, of sum 1
  * @param partition for each component the layers of each block, the end exclusive
  * @param opset the version of {@code ai.onnx} that the models need at least
+ * @param genAi {@code supported}, or why ONNX Runtime GenAI cannot run the decoder
  * @param files every file but this one, by path
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
@@ -39,6 +40,7 @@ public record Manifest(
     String precision,
     int opset,
     Map<String, Long> seeds,
+    String genAi,
     SortedMap<String, FileEntry> files) {
 
   /** The form that this version writes and reads. */

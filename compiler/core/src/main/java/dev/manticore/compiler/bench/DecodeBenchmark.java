@@ -59,7 +59,7 @@ public final class DecodeBenchmark {
             .ints(request.length(), 0, request.vocabulary())
             .toArray();
     ImmutableList.Builder<Result> results = ImmutableList.builder();
-    try (DecoderSession reading = new DecoderSession(open(decoder, device, config));
+    try (DecoderSession reading = new DecoderSession(open(decoder, device, config), 1);
         ModelSession whole = open(model, device, config)) {
       for (int position : positions) {
         int[] prompt = Arrays.copyOf(ids, position);

@@ -13,21 +13,29 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * One sequence, read by a decoder piece by piece. The decoder's states stay where they are between
- * the pieces.
+ * Sequences of one length, read by a decoder piece by piece. The decoder's states stay where they
+ * are between the pieces.
  */
 public final class DecoderSession implements AutoCloseable {
 
   private final ModelSession session;
   private final Recurrence runs;
+  private final int batch;
   private int read;
 
   /**
    * @param session of a decoder, told by its inputs; it is closed with this
+   * @param batch the number of sequences
    * @throws ManticoreException {@code MNT-DECODE} if an input is none that a decoder has
    */
-  public DecoderSession(ModelSession session) {
+  public DecoderSession(ModelSession session, int batch) {
     this.session = session;
+    this.batch = batch;
+    this.runs = recurrence(session, batch);
+  }
+
+  /** The runs of a decoder from no tokens on; the session outlives them. */
+  public static Recurrence recurrence(ModelSession session, int batch) {
     Map<String, String> carried = new LinkedHashMap<>();
     Map<String, Tensor> begin = new LinkedHashMap<>();
     session
@@ -37,7 +45,7 @@ public final class DecoderSession implements AutoCloseable {
               Optional<DecoderState> state = DecoderState.of(input, type);
               if (state.isPresent()) {
                 carried.put(state.get().present(), input);
-                begin.put(input, state.get().begin(1));
+                begin.put(input, state.get().begin(batch));
               } else if (!input.equals(Decoder.INPUT_IDS)
                   && !input.equals(Decoder.ATTENTION_MASK)) {
                 throw new ManticoreException(
@@ -47,7 +55,7 @@ public final class DecoderSession implements AutoCloseable {
                         + "', of which it is not known what it should be");
               }
             });
-    this.runs = new Recurrence(session, carried, begin);
+    return new Recurrence(session, carried, begin);
   }
 
   /** Whether a session has the inputs and outputs of a decoder. */
@@ -69,27 +77,44 @@ public final class DecoderSession implements AutoCloseable {
   }
 
   /**
-   * Reads on.
+   * Reads on, one sequence.
    *
    * @param ids at least one token
    * @return the logits after each, [1,ids,vocabulary]; good until the next call
    */
   public Tensor read(int... ids) {
-    checkArgument(ids.length > 0, "there is nothing to read");
-    long[] tokens = new long[ids.length];
-    for (int i = 0; i < ids.length; i++) {
-      tokens[i] = ids[i];
-    }
-    long[] mask = new long[read + ids.length];
-    Arrays.fill(mask, 1);
-    Tensor logits =
-        runs.run(
-                Map.of(
-                    Decoder.INPUT_IDS, Tensor.ofLongs(Shape.of(1, ids.length), tokens),
-                    Decoder.ATTENTION_MASK, Tensor.ofLongs(Shape.of(1, mask.length), mask)))
-            .get(Decoder.LOGITS);
-    read += ids.length;
+    return read(Arrays.stream(ids).asLongStream().toArray());
+  }
+
+  /**
+   * Reads on.
+   *
+   * @param ids [batch,ids], at least one token of each sequence
+   * @return the logits after each, [batch,ids,vocabulary]; good until the next call
+   */
+  public Tensor read(long[] ids) {
+    Tensor logits = read(runs, ids, batch, read);
+    read += ids.length / batch;
     return logits;
+  }
+
+  /**
+   * One run of a decoder.
+   *
+   * @param ids [batch,ids]
+   * @param before the number of tokens read before
+   */
+  public static Tensor read(Recurrence runs, long[] ids, int batch, int before) {
+    checkArgument(
+        ids.length > 0 && ids.length % batch == 0, "%s ids for %s sequences", ids.length, batch);
+    int count = ids.length / batch;
+    long[] mask = new long[batch * (before + count)];
+    Arrays.fill(mask, 1);
+    return runs.run(
+            Map.of(
+                Decoder.INPUT_IDS, Tensor.ofLongs(Shape.of(batch, count), ids),
+                Decoder.ATTENTION_MASK, Tensor.ofLongs(Shape.of(batch, before + count), mask)))
+        .get(Decoder.LOGITS);
   }
 
   @Override

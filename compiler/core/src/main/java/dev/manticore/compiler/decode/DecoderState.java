@@ -27,6 +27,9 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
   private static final Pattern PAST =
       Pattern.compile("past_key_values\\.(0|[1-9][0-9]{0,5})\\.([a-z_]+)");
 
+  static final String PAST_PREFIX = "past_key_values.";
+  static final String PRESENT_PREFIX = "present.";
+
   private static final int LENGTH_AXIS = 2;
 
   /** What a state is. */
@@ -44,6 +47,11 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
 
     Kind(String suffix) {
       this.suffix = suffix;
+    }
+
+    /** Its names, after the prefix, with {@code %d} for the layer. */
+    String template() {
+      return "%d." + suffix;
     }
 
     /** Whether it has an entry for each token read; other states are of one size. */
@@ -91,11 +99,11 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
 
   /** The decoder's input. */
   public String past() {
-    return "past_key_values." + layer + "." + kind.suffix;
+    return PAST_PREFIX + layer + "." + kind.suffix;
   }
 
   /** The decoder's output, the state after the tokens of the run. */
   public String present() {
-    return "present." + layer + "." + kind.suffix;
+    return PRESENT_PREFIX + layer + "." + kind.suffix;
   }
 }

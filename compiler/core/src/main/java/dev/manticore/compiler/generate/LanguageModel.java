@@ -190,7 +190,7 @@ abstract class LanguageModel implements AutoCloseable {
     ReadingOn(ModelSession session, int maxLength) {
       super(maxLength);
       this.vocabulary = rowsOf(session, Decoder.LOGITS);
-      this.session = new DecoderSession(session);
+      this.session = new DecoderSession(session, 1);
     }
 
     @Override

@@ -63,6 +63,8 @@ class ArtifactWriterTest {
       Tensor logits = Runs.fromFileByMicrosoft(file, ids, directory);
       assertThat(Runs.difference(logits, expected, tiny.vocabulary())).isLessThan(1e-5);
     }
+    Tensor inPieces = Runs.fromFileByMicrosoft(artifact.decoder().orElseThrow(), ids, directory);
+    assertThat(Runs.difference(inPieces, expected, tiny.vocabulary())).isLessThan(1e-5);
     assertThat(Runs.onDevice(artifact.hybrid().graph(), ids).toDoubles())
         .isEqualTo(expected.toDoubles());
   }
@@ -108,6 +110,10 @@ class ArtifactWriterTest {
             "components/gpt-neo/model.safetensors",
             "components/mamba/config.json",
             "components/mamba/model.safetensors",
+            "decoder/genai_config.json",
+            "decoder/model.onnx",
+            "decoder/tokenizer.json",
+            "decoder/tokenizer_config.json",
             "deploy/model.onnx",
             "discrepancy.json",
             "hybrid.json",
@@ -122,7 +128,7 @@ class ArtifactWriterTest {
     assertThat(discrepancy.path("passed").asBoolean()).isTrue();
     assertThat(discrepancy.path("limit").asDouble()).isEqualTo(1e-4);
     assertThat(discrepancy.path("lengths").toString()).isEqualTo("[12,5,1]");
-    assertThat(discrepancy.path("models").findValues("logits_max_abs")).hasSize(2);
+    assertThat(discrepancy.path("models").findValues("logits_max_abs")).hasSize(3);
   }
 
   @Test
