@@ -6,6 +6,10 @@ import dev.manticore.ir.Graph;
 /**
  * A model that reads any number of tokens, one or more, after those that it has read before.
  *
+ * <p>Keys and values either grow with the tokens read, or have a capacity. In the second form there
+ * is no {@code attention_mask}: nothing fills sequences up, each has its own number of tokens read,
+ * a state too, and all states are of one size.
+ *
  * @param graph inputs {@code input_ids} i64[batch,length], {@code attention_mask}
  *     i64[batch,total_length], 0 for what only fills a shorter sequence up at its front and 1
  *     otherwise, over the tokens read before and these; and the {@linkplain DecoderState#past

@@ -24,6 +24,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -53,15 +54,16 @@ public final class DecoderBuilder {
   private final Attentions attentions;
   private final Positions positions;
   private final TokenMixing mixing;
-  private final Value newMask;
-  private final Value excluded;
+  private final OptionalInt capacity;
+  private final Tokens tokens;
   private final List<DecoderState> states = new ArrayList<>();
   private final List<Value> presents = new ArrayList<>();
   private int layer = -1;
   private boolean convolutionOpen;
 
-  private DecoderBuilder(Graph model) {
+  private DecoderBuilder(Graph model, OptionalInt capacity) {
     this.model = model;
+    this.capacity = capacity;
     this.editor = new GraphEditor(model.name());
     this.ops = new Ops(editor);
     Value ids = model.inputs().get(0);
@@ -73,29 +75,137 @@ public final class DecoderBuilder {
     Shape run = Shape.of(Dim.of(Decoder.BATCH), Dim.of(Decoder.LENGTH));
     Value newIds = editor.input(Decoder.INPUT_IDS, new TensorType(ids.elementType(), run));
     values.put(ids, newIds);
-    Shape all = Shape.of(Dim.of(Decoder.BATCH), Dim.of(Decoder.TOTAL_LENGTH));
-    Value mask = editor.input(Decoder.ATTENTION_MASK, new TensorType(ElementType.INT64, all));
     model.parameters().forEach((parameter, tensor) -> editor.setParameter(parameter, tensor));
     model.parameters().keySet().forEach(parameter -> values.put(parameter, parameter));
-
-    editor.enter(NAME);
-    Value total = ops.shapeOf(mask, 1, 2);
-    Value past = ops.sub(total, ops.shapeOf(newIds, 1, 2));
-    Value newOfMask = ops.onnx("Slice", mask, past, total, ops.ints(1));
-    this.newMask = ops.unsqueeze(ops.cast(newOfMask, ElementType.FLOAT32), 2);
-    Value zero = ops.scalar(ElementType.INT64, 0);
-    Value one = ops.scalar(ElementType.INT64, 1);
-    Value allSlots = ops.onnx("Range", zero, ops.squeeze(total, 0), one);
-    Value newSlots = ops.onnx("Range", ops.squeeze(past, 0), ops.squeeze(total, 0), one);
-    Value counted = ops.onnx("Max", ops.sub(ops.onnx("CumSum", mask, one), one), zero);
-    Value newPositions = ops.onnx("Slice", counted, past, total, ops.ints(1));
-    Value there = ops.unsqueeze(ops.cast(mask, ElementType.BOOL), 1, 2);
-    this.excluded =
-        ops.where(
-            there, ops.scalar(ElementType.FLOAT32, 0), ops.scalar(ElementType.FLOAT32, EXCLUDED));
-    editor.leave();
+    this.tokens = capacity.isPresent() ? new Counted(newIds) : new Masked(newIds);
     this.positions =
-        new Positions(model, length, ops, values, data, newSlots, allSlots, newPositions);
+        new Positions(
+            model,
+            length,
+            ops,
+            values,
+            data,
+            tokens.newSlots,
+            tokens.allSlots,
+            tokens.newPositions,
+            capacity.isPresent() ? Positions.Counting.SEQUENCES : Positions.Counting.SLOTS);
+  }
+
+  /** The tokens of a run, and those read before, as the inputs tell of them. */
+  private abstract static class Tokens {
+    /** The slots of the tokens of this run, and of all, as {@link Positions} has them. */
+    Value newSlots;
+
+    Value allSlots;
+    Value newPositions;
+
+    /** What is added to attention weights, [batch,1,1,all]: what is no token is excluded. */
+    Value excluded;
+
+    /** A value of each token, [batch,length,any], or 0 where it is no token. */
+    abstract Value tokensOf(Value value);
+
+    /** Keys or values [batch,heads,all,width] of all tokens, of those of before and of this run. */
+    abstract Value all(Value before, Value these);
+
+    /** The extent of the axis of tokens of keys and values. */
+    abstract Dim cache();
+  }
+
+  /** Tokens that a mask tells, with keys and values that grow. */
+  private final class Masked extends Tokens {
+    private final Value newMask;
+
+    Masked(Value newIds) {
+      Shape all = Shape.of(Dim.of(Decoder.BATCH), Dim.of(Decoder.TOTAL_LENGTH));
+      Value mask = editor.input(Decoder.ATTENTION_MASK, new TensorType(ElementType.INT64, all));
+      editor.enter(NAME);
+      Value total = ops.shapeOf(mask, 1, 2);
+      Value past = ops.sub(total, ops.shapeOf(newIds, 1, 2));
+      Value newOfMask = ops.onnx("Slice", mask, past, total, ops.ints(1));
+      this.newMask = ops.unsqueeze(ops.cast(newOfMask, ElementType.FLOAT32), 2);
+      Value zero = ops.scalar(ElementType.INT64, 0);
+      Value one = ops.scalar(ElementType.INT64, 1);
+      this.allSlots = ops.onnx("Range", zero, ops.squeeze(total, 0), one);
+      this.newSlots = ops.onnx("Range", ops.squeeze(past, 0), ops.squeeze(total, 0), one);
+      Value counted = ops.onnx("Max", ops.sub(ops.onnx("CumSum", mask, one), one), zero);
+      this.newPositions = ops.onnx("Slice", counted, past, total, ops.ints(1));
+      this.excluded = exclude(ops.unsqueeze(ops.cast(mask, ElementType.BOOL), 1, 2));
+      editor.leave();
+    }
+
+    @Override
+    Value tokensOf(Value value) {
+      return ops.mul(value, newMask);
+    }
+
+    @Override
+    Value all(Value before, Value these) {
+      return ops.concat(2, before, these);
+    }
+
+    @Override
+    Dim cache() {
+      return Dim.of(Decoder.PAST_LENGTH);
+    }
+  }
+
+  /** Tokens that are counted for each sequence, with keys and values of a capacity. */
+  private final class Counted extends Tokens {
+    /** Whether a slot is that of a token of this run, [batch,1,capacity,1], and of which. */
+    private final Value written;
+
+    private final Value source;
+
+    Counted(Value newIds) {
+      DecoderState counter =
+          new DecoderState(
+              0,
+              Kind.LENGTH,
+              new TensorType(ElementType.INT64, Shape.of(Dim.of(Decoder.BATCH), Dim.of(1))));
+      Value past = state(counter);
+      editor.enter(NAME);
+      Value count = ops.shapeOf(newIds, 1, 2);
+      Value zero = ops.scalar(ElementType.INT64, 0);
+      Value one = ops.scalar(ElementType.INT64, 1);
+      Value steps = ops.onnx("Range", zero, ops.squeeze(count, 0), one);
+      long[] slots = new long[capacity.getAsInt()];
+      Arrays.setAll(slots, slot -> slot);
+      this.allSlots = ops.ints(slots);
+      this.newPositions = ops.add(past, steps);
+      this.newSlots = newPositions;
+      Value total = ops.add(past, count);
+      this.excluded = exclude(ops.unsqueeze(ops.onnx("Less", allSlots, total), 1, 2));
+      Value after = ops.sub(allSlots, past);
+      Value begun = ops.onnx("GreaterOrEqual", after, zero);
+      Value within = ops.onnx("And", begun, ops.onnx("Less", after, count));
+      this.written = ops.unsqueeze(within, 1, 3);
+      Value chosen = ops.onnx("Equal", ops.unsqueeze(after, 2), steps);
+      this.source = ops.unsqueeze(ops.cast(chosen, ElementType.FLOAT32), 1);
+      present(counter, total);
+      editor.leave();
+    }
+
+    @Override
+    Value tokensOf(Value value) {
+      return value;
+    }
+
+    @Override
+    Value all(Value before, Value these) {
+      // A product with ones and zeros: it copies, and every runtime has it.
+      return ops.where(written, ops.matMul(source, these), before);
+    }
+
+    @Override
+    Dim cache() {
+      return Dim.of(capacity.getAsInt());
+    }
+  }
+
+  private Value exclude(Value there) {
+    return ops.where(
+        there, ops.scalar(ElementType.FLOAT32, 0), ops.scalar(ElementType.FLOAT32, EXCLUDED));
   }
 
   /**
@@ -108,7 +218,25 @@ public final class DecoderBuilder {
    *     opset and cannot be lifted
    */
   public static Decoder build(Graph model) {
-    return new DecoderBuilder(new Canonicalise().run(new Lift().run(model))).build();
+    return build(model, OptionalInt.empty());
+  }
+
+  /**
+   * Makes a decoder whose keys and values have a capacity.
+   *
+   * @param capacity the most tokens of a sequence; what comes after them is lost, and it is for
+   *     whoever runs the decoder to end sequences before
+   * @throws ManticoreException as {@link #build(Graph)} does
+   */
+  public static Decoder withCapacity(Graph model, int capacity) {
+    if (capacity < 1) {
+      throw new ManticoreException(CODE, "a cache of " + capacity + " tokens holds none");
+    }
+    return build(model, OptionalInt.of(capacity));
+  }
+
+  private static Decoder build(Graph model, OptionalInt capacity) {
+    return new DecoderBuilder(new Canonicalise().run(new Lift().run(model)), capacity).build();
   }
 
   static ManticoreException failure(Node node, String what) {
@@ -185,7 +313,7 @@ public final class DecoderBuilder {
 
   private void copy(Node node) {
     if (attentions.isSoftmax(node)) {
-      values.put(node.input(0), ops.add(values.get(node.input(0)), excluded));
+      values.put(node.input(0), ops.add(values.get(node.input(0)), tokens.excluded));
     } else {
       mixing
           .objection(node)
@@ -265,22 +393,19 @@ public final class DecoderBuilder {
           node,
           "attends to " + these + ", but keys and values should be [batch,heads,length,width]");
     }
-    Shape past =
-        Shape.of(Dim.of(Decoder.BATCH), shape.dim(1), Dim.of(Decoder.PAST_LENGTH), shape.dim(3));
-    Value before = state(kind, new TensorType(these.elementType(), past));
-    Value all = ops.concat(2, before, these);
-    present(all);
+    Shape past = Shape.of(Dim.of(Decoder.BATCH), shape.dim(1), tokens.cache(), shape.dim(3));
+    DecoderState state = new DecoderState(layer, kind, new TensorType(these.elementType(), past));
+    Value all = tokens.all(state(state), these);
+    present(state, all);
     return all;
   }
 
-  private Value state(Kind kind, TensorType type) {
-    DecoderState state = new DecoderState(layer, kind, type);
+  private Value state(DecoderState state) {
     states.add(state);
-    return editor.input(state.past(), type);
+    return editor.input(state.past(), state.type());
   }
 
-  private void present(Value value) {
-    DecoderState state = states.get(states.size() - 1);
+  private void present(DecoderState state, Value value) {
     presents.add(ops.named(state.present(), value));
   }
 
@@ -290,18 +415,20 @@ public final class DecoderBuilder {
     Shape weight = node.input(1).shape();
     Shape shape =
         Shape.of(Dim.of(Decoder.BATCH), weight.dim(0), Dim.of(weight.dim(2).extent() - 1));
-    Value before = state(Kind.CONVOLUTION, new TensorType(node.input(0).elementType(), shape));
+    DecoderState state =
+        new DecoderState(
+            layer, Kind.CONVOLUTION, new TensorType(node.input(0).elementType(), shape));
     List<Value> operands = new ArrayList<>();
-    operands.add(ops.mul(values.get(node.input(0)), newMask));
+    operands.add(tokens.tokensOf(values.get(node.input(0))));
     operands.add(values.get(node.input(1)));
-    operands.add(before);
+    operands.add(state(state));
     if (node.hasInput(2)) {
       operands.add(values.get(node.input(2)));
     }
     List<Value> results =
         ops.own("CausalConvWithState", Attributes.NONE, 2, operands.toArray(Value[]::new));
     values.put(node.output(), results.get(0));
-    present(results.get(1));
+    present(state, results.get(1));
   }
 
   /** A state space; where the mask is 0 no time passes, so that its state stays as it is. */
@@ -311,14 +438,15 @@ public final class DecoderBuilder {
       layer++;
     }
     convolutionOpen = false;
-    Value before = state(Kind.RECURRENT, new TensorType(node.input(0).elementType(), shape));
+    DecoderState state =
+        new DecoderState(layer, Kind.RECURRENT, new TensorType(node.input(0).elementType(), shape));
     List<Value> operands = new ArrayList<>();
     node.presentInputs().forEach(operand -> operands.add(values.get(operand)));
-    operands.set(1, ops.mul(operands.get(1), newMask));
-    operands.add(before);
+    operands.set(1, tokens.tokensOf(operands.get(1)));
+    operands.add(state(state));
     List<Value> results = ops.own(operator, attributes, 2, operands.toArray(Value[]::new));
     values.put(node.output(), results.get(0));
-    present(results.get(1));
+    present(state, results.get(1));
   }
 
   private static Shape scanState(Node node) {

@@ -30,16 +30,21 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
   static final String PAST_PREFIX = "past_key_values.";
   static final String PRESENT_PREFIX = "present.";
 
+  private static final String PAST_LENGTH = "past_length";
+  private static final String PRESENT_LENGTH = "present_length";
+
   private static final int LENGTH_AXIS = 2;
 
   /** What a state is. */
   public enum Kind {
-    /** Keys of all tokens read, [batch,heads,past_length,width]. */
+    /** Keys of all tokens read, [batch,heads,past_length or capacity,width]. */
     KEY("key"),
-    /** Values of all tokens read, [batch,heads,past_length,width]. */
+    /** Values of all tokens read, [batch,heads,past_length or capacity,width]. */
     VALUE("value"),
     /** The last inputs of a causal convolution, oldest first, [batch,channels,kernel-1]. */
     CONVOLUTION("conv_state"),
+    /** The number of tokens read, i64[batch,1]; where keys and values have a capacity. */
+    LENGTH("length"),
     /** The state of a state space, [batch,channels,states] or [batch,heads,width,states]. */
     RECURRENT("recurrent_state");
 
@@ -54,8 +59,8 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
       return "%d." + suffix;
     }
 
-    /** Whether it has an entry for each token read; other states are of one size. */
-    public boolean grows() {
+    /** Whether it has an axis of the tokens read. */
+    boolean isCache() {
       return this == KEY || this == VALUE;
     }
   }
@@ -71,6 +76,9 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
    * @param type with unknown or symbolic dimensions for the batch and for what grows
    */
   public static Optional<DecoderState> of(String input, TensorType type) {
+    if (input.equals(PAST_LENGTH)) {
+      return Optional.of(new DecoderState(0, Kind.LENGTH, type));
+    }
     Matcher name = PAST.matcher(input);
     if (!name.matches()) {
       return Optional.empty();
@@ -90,20 +98,31 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
     List<Dim> dims = new ArrayList<>();
     for (int axis = 0; axis < type.shape().rank(); axis++) {
       Dim dim = type.shape().dim(axis);
-      boolean grows = kind.grows() && axis == LENGTH_AXIS;
-      dims.add(axis == 0 ? Dim.of(batch) : grows ? Dim.of(0) : dim);
+      boolean empty = grows() && axis == LENGTH_AXIS;
+      dims.add(axis == 0 ? Dim.of(batch) : empty ? Dim.of(0) : dim);
     }
     TensorType begin = type.withShape(Shape.of(dims));
     return new Tensor(begin, TensorData.ofBytes(new byte[Math.toIntExact(begin.byteSize())]));
   }
 
+  /** Whether it grows by an entry for each token read; other states are of one size. */
+  public boolean grows() {
+    return kind.isCache() && !type.shape().dim(LENGTH_AXIS).isKnown();
+  }
+
   /** The decoder's input. */
   public String past() {
+    if (kind == Kind.LENGTH) {
+      return PAST_LENGTH;
+    }
     return PAST_PREFIX + layer + "." + kind.suffix;
   }
 
   /** The decoder's output, the state after the tokens of the run. */
   public String present() {
+    if (kind == Kind.LENGTH) {
+      return PRESENT_LENGTH;
+    }
     return PRESENT_PREFIX + layer + "." + kind.suffix;
   }
 }

@@ -61,6 +61,7 @@ final class Positions {
   private final Value newSlots;
   private final Value allSlots;
   private final Value newPositions;
+  private final Counting masks;
 
   /**
    * @param length the model's dimension that is a sequence's length
@@ -70,6 +71,7 @@ final class Positions {
    * @param newSlots the slots of the tokens of this run, i64[length]
    * @param allSlots 0, 1, …, i64[total_length]
    * @param newPositions the positions of the tokens of this run, i64[batch,length]
+   * @param masks how masks count: by sequence where slots are positions
    */
   Positions(
       Graph model,
@@ -79,7 +81,8 @@ final class Positions {
       Set<Value> data,
       Value newSlots,
       Value allSlots,
-      Value newPositions) {
+      Value newPositions,
+      Counting masks) {
     this.model = model;
     this.length = length;
     this.ops = ops;
@@ -87,6 +90,7 @@ final class Positions {
     this.newSlots = newSlots;
     this.allSlots = allSlots;
     this.newPositions = newPositions;
+    this.masks = masks;
     for (Node node : model.nodes()) {
       boolean follows = node.reads().stream().anyMatch(positional::contains);
       boolean begins = node.op().isOnnx("Range") && node.output().shape().dim(0).equals(length);
@@ -113,7 +117,8 @@ final class Positions {
       int place = rank - own + axis;
       axes.add(isLength(value, axis) ? (place == rank - 1 ? Axis.ALL : Axis.NEW) : Axis.OTHER);
     }
-    return build(value, axes, Counting.SLOTS);
+    Value mask = build(value, axes, masks);
+    return masks == Counting.SLOTS ? mask : aligned(mask, own, rank);
   }
 
   /**
@@ -123,7 +128,11 @@ final class Positions {
    */
   Value forTokens(Value value, int rank) {
     Value batched = build(value, newAxes(value), Counting.SEQUENCES);
-    int own = value.shape().rank();
+    return aligned(batched, value.shape().rank(), rank);
+  }
+
+  /** A value with an axis of the batch in front, for what has so many axes with that. */
+  private Value aligned(Value batched, int own, int rank) {
     if (own < rank) {
       return spread(batched, own, rank - 1);
     }
@@ -184,7 +193,7 @@ final class Positions {
     }
     Value range = newPositions;
     if (use.axes().get(0) == Axis.ALL) {
-      range = allSlots;
+      range = use.counting() == Counting.SLOTS ? allSlots : ops.unsqueeze(allSlots, 0);
     } else if (use.counting() == Counting.SLOTS) {
       range = newSlots;
     }

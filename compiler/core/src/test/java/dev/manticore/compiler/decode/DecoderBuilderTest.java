@@ -14,6 +14,7 @@ import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
@@ -23,7 +24,10 @@ import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import dev.manticore.testdata.Fixtures;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -64,7 +68,7 @@ class DecoderBuilderTest {
     int fill = LONG - SHORT;
 
     try (ModelSession session = open(decoder.graph())) {
-      Map<String, Tensor> states = begin(decoder);
+      Map<String, Tensor> states = begin(decoder, 2);
       int from = 0;
       for (int steps : new int[] {10, 1, 1, 4, 1, 4}) {
         int to = from + steps;
@@ -100,6 +104,89 @@ class DecoderBuilderTest {
       }
       assertThat(from).isEqualTo(LONG);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "huggingface/gpt2",
+        "huggingface/gpt-neo",
+        "huggingface/gpt-neox",
+        "huggingface/mamba",
+        "huggingface/mamba-state-spaces",
+        "huggingface/mamba2",
+        "huggingface/gpt2/model.onnx",
+        "huggingface/gpt-neo/model.onnx",
+        "huggingface/gpt-neox/model.onnx",
+        "hybrid/mamba+gpt-neo-1/hybrid.json",
+        "hybrid/mamba+gpt-neo-2/hybrid.json",
+        "hybrid/mamba+gpt-neo+gpt-neox-2/hybrid.json"
+      })
+  void withACapacityEachSequenceIsAtAPositionOfItsOwn(String name) {
+    Graph model = load(name);
+    int vocabulary = (int) model.outputs().get(0).shape().dim(-1).extent();
+    long[][] ids = {draw(LONG, vocabulary, 1), draw(LONG, vocabulary, 2)};
+    double[][] expected = {whole(model, ids[0]), whole(model, ids[1])};
+    int[] read = {9, 3};
+    Decoder decoder = DecoderBuilder.withCapacity(model, LONG + 3);
+    assertThat(decoder.states()).noneMatch(DecoderState::grows);
+
+    try (ModelSession session = open(decoder.graph())) {
+      // Each prompt alone; then both together.
+      List<Map<String, Tensor>> alone = new ArrayList<>();
+      for (int sequence = 0; sequence < 2; sequence++) {
+        Map<String, Tensor> inputs = begin(decoder, 1);
+        long[] prompt = Arrays.copyOf(ids[sequence], read[sequence]);
+        inputs.put(Decoder.INPUT_IDS, Tensor.ofLongs(Shape.of(1, prompt.length), prompt));
+        Map<String, Tensor> outputs = session.run(inputs);
+        double[] logits = outputs.get(Decoder.LOGITS).toDoubles();
+        for (int at = 0; at < prompt.length; at++) {
+          assertRow(logits, at, expected[sequence], at, vocabulary, name + " prompt " + at);
+        }
+        alone.add(outputs);
+      }
+      Map<String, Tensor> states = new LinkedHashMap<>();
+      for (DecoderState state : decoder.states()) {
+        states.put(
+            state.past(),
+            together(alone.get(0).get(state.present()), alone.get(1).get(state.present())));
+      }
+      for (int steps : new int[] {1, 1, 4, 1, 5}) {
+        Map<String, Tensor> inputs = new LinkedHashMap<>(states);
+        long[] run = new long[2 * steps];
+        for (int sequence = 0; sequence < 2; sequence++) {
+          System.arraycopy(ids[sequence], read[sequence], run, sequence * steps, steps);
+        }
+        inputs.put(Decoder.INPUT_IDS, Tensor.ofLongs(Shape.of(2, steps), run));
+        Map<String, Tensor> outputs = session.run(inputs);
+        double[] logits = outputs.get(Decoder.LOGITS).toDoubles();
+        for (int sequence = 0; sequence < 2; sequence++) {
+          for (int i = 0; i < steps; i++) {
+            int at = read[sequence] + i;
+            assertRow(
+                logits,
+                sequence * steps + i,
+                expected[sequence],
+                at,
+                vocabulary,
+                name + " sequence " + sequence + " at " + at);
+          }
+          read[sequence] += steps;
+        }
+        for (DecoderState state : decoder.states()) {
+          states.put(state.past(), outputs.get(state.present()));
+        }
+      }
+    }
+    assertThat(read).containsExactly(21, 15);
+  }
+
+  private static Tensor together(Tensor first, Tensor second) {
+    byte[] a = first.data().toByteArray();
+    byte[] both = Arrays.copyOf(a, 2 * a.length);
+    System.arraycopy(second.data().toByteArray(), 0, both, a.length, a.length);
+    return new Tensor(
+        first.type().withShape(first.shape().withDim(0, Dim.of(2))), TensorData.ofBytes(both));
   }
 
   @Test
@@ -168,9 +255,9 @@ class DecoderBuilderTest {
         SessionConfig.defaults());
   }
 
-  private static Map<String, Tensor> begin(Decoder decoder) {
+  private static Map<String, Tensor> begin(Decoder decoder, int batch) {
     Map<String, Tensor> states = new LinkedHashMap<>();
-    decoder.states().forEach(state -> states.put(state.past(), state.begin(2)));
+    decoder.states().forEach(state -> states.put(state.past(), state.begin(batch)));
     return states;
   }
 
