@@ -34,6 +34,7 @@ public final class Main {
         new CleanCommand(terminal, pipelines),
         new PretrainCommand(terminal),
         new SpliceCommand(terminal),
+        new TritonCommand(terminal),
         new InspectCommand(terminal),
         new VerifyCommand(terminal),
         new LintCommand(terminal),

@@ -16,6 +16,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -74,6 +75,18 @@ public final class ComponentFinder {
                     failure(
                         name, "it has no output of shape [batch,length,vocabulary] for logits"));
     return new ComponentFinder(graph, ids, logits).find(name);
+  }
+
+  /**
+   * The longest sequence that a model takes, in tokens; empty where it takes any, or where nothing
+   * is known of it since it is not one stack of layers.
+   */
+  public static OptionalLong maxLength(Graph graph) {
+    try {
+      return find(graph.name(), graph).maxLength();
+    } catch (ManticoreException e) {
+      return OptionalLong.empty();
+    }
   }
 
   private Component find(String name) {

@@ -71,7 +71,7 @@ abstract class LanguageModel implements AutoCloseable {
   }
 
   private static LanguageModel of(Graph graph, Device device, SessionConfig config) {
-    int maxLength = maxLength(graph);
+    int maxLength = limit(ComponentFinder.maxLength(graph).orElse(0));
     try {
       Graph decoder = DecoderBuilder.build(graph).graph();
       return new ReadingOn(open(decoder, device, config), maxLength);
@@ -89,15 +89,6 @@ abstract class LanguageModel implements AutoCloseable {
       lowered = graph;
     }
     return ModelSession.open(device, OnnxExporter.toBytes(lowered), config);
-  }
-
-  private static int maxLength(Graph graph) {
-    try {
-      return limit(ComponentFinder.find(graph.name(), graph).maxLength().orElse(0));
-    } catch (ManticoreException e) {
-      // Not one stack of layers: nothing is known of its positions.
-      return Integer.MAX_VALUE;
-    }
   }
 
   private static int limit(long maxLength) {

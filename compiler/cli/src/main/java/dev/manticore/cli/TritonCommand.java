@@ -1,0 +1,109 @@
+package dev.manticore.cli;
+
+import dev.manticore.compiler.artifact.Artifact;
+import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.triton.TritonRepository;
+import dev.manticore.compiler.triton.TritonRequest;
+import dev.manticore.ir.Graph;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code manticore triton}. */
+@Command(
+    name = "triton",
+    sortOptions = false,
+    description = "Writes a model repository for Triton Inference Server.",
+    footer = {
+      "",
+      "It holds the model over whole sequences, NAME, and the decoder, NAME-decoder, whose",
+      "states the server keeps. It is checked against what Triton's documentation demands.",
+      "",
+      "Example:",
+      "  manticore triton runs/quickstart -o repository --capacity 512"
+    })
+final class TritonCommand implements Callable<Integer> {
+
+  private final Terminal terminal;
+
+  @Parameters(
+      paramLabel = "MODEL",
+      description = "A result of compile, a checkpoint directory, or an .onnx file.")
+  private Path model;
+
+  @Option(
+      names = {"-o", "--output"},
+      required = true,
+      paramLabel = "DIR",
+      description = "The repository.")
+  private Path output;
+
+  @Option(
+      names = "--name",
+      paramLabel = "NAME",
+      description = "The model's name on the server (default: that of MODEL).")
+  private Optional<String> name = Optional.empty();
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "The most requests that are run together (default: ${DEFAULT-VALUE}).")
+  private int batch = 8;
+
+  @Option(
+      names = "--capacity",
+      paramLabel = "N",
+      description = "The most tokens of a decoded sequence (default: ${DEFAULT-VALUE}).")
+  private int capacity = 1024;
+
+  @Mixin private CommonOptions common;
+
+  TritonCommand(Terminal terminal) {
+    this.terminal = terminal;
+  }
+
+  @Override
+  public Integer call() {
+    Path place = terminal.existing(model);
+    Graph graph;
+    String called;
+    long longest;
+    if (Files.isDirectory(place) && Artifact.isArtifact(place)) {
+      Artifact artifact = Artifact.open(place);
+      graph = artifact.hybrid().graph();
+      called = artifact.manifest().name();
+      longest = artifact.manifest().maxLength();
+    } else {
+      graph = ModelFiles.read(place);
+      called = ModelFiles.nameOf(place);
+      longest = ComponentFinder.maxLength(graph).orElse(0);
+    }
+    boolean shorter = longest > 0 && longest < capacity;
+    TritonRequest request =
+        new TritonRequest(name.orElse(called), batch, shorter ? (int) longest : capacity);
+    Path target = terminal.resolve(output);
+    TritonRepository.write(graph, target, request);
+    terminal
+        .out()
+        .println(
+            "Wrote "
+                + target
+                + " with models "
+                + request.name()
+                + " and "
+                + request.name()
+                + "-decoder, for sequences of up to "
+                + request.capacity()
+                + " tokens"
+                + (shorter ? ", as many as the model has positions for" : "")
+                + ".\nStart it with tritonserver --model-repository="
+                + target);
+    return ExitCode.OK;
+  }
+}

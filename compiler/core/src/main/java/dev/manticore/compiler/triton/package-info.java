@@ -1,0 +1,2 @@
+/** Model repositories for Triton Inference Server. */
+package dev.manticore.compiler.triton;
