@@ -35,6 +35,7 @@ public final class Main {
         new PretrainCommand(terminal),
         new SpliceCommand(terminal),
         new TritonCommand(terminal),
+        new ServeCommand(terminal),
         new InspectCommand(terminal),
         new VerifyCommand(terminal),
         new LintCommand(terminal),

@@ -2,6 +2,7 @@ package dev.manticore.compiler.generate;
 
 import dev.manticore.compiler.generate.GenerationResult.Stop;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.tokenizer.Tokenizer;
 import dev.manticore.runtime.Device;
 import java.nio.file.Files;
@@ -117,6 +118,27 @@ public final class Generator implements AutoCloseable {
     stops.finish();
     return new GenerationResult(
         stops.text(), prompt, ids.length - prompt, stops.found() ? Stop.STOP_STRING : stop);
+  }
+
+  /** The number of token ids that a text is made of. */
+  public int vocabulary() {
+    return tokenizer.vocabularySize();
+  }
+
+  /** The number of logits after each token: those of the vocabulary, and of rows that only pad. */
+  public long rows() {
+    return model.vocabulary().orElse((long) tokenizer.vocabularySize());
+  }
+
+  /**
+   * The logits after each token of some sequences.
+   *
+   * @param ids i64[batch,length], each below {@link #vocabulary}
+   * @return f32[batch,length,{@link #rows}]
+   * @throws ManticoreException if they are too long for the model, or it fails
+   */
+  public Tensor logits(Tensor ids) {
+    return model.logits(ids);
   }
 
   @Override

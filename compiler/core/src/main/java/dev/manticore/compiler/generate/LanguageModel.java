@@ -11,12 +11,14 @@ import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.ModelSession;
+import dev.manticore.runtime.Recurrence;
 import dev.manticore.runtime.SessionConfig;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -121,6 +123,25 @@ abstract class LanguageModel implements AutoCloseable {
     return values;
   }
 
+  /**
+   * The logits after each token of some sequences, [batch,length,rows]; apart from what is read
+   * token by token.
+   *
+   * @param ids i64[batch,length]
+   * @throws ManticoreException {@code MNT-GENERATE} if they are longer than what the model reads
+   */
+  final Tensor logits(Tensor ids) {
+    long length = ids.shape().dim(1).extent();
+    if (length > maxLength) {
+      throw new ManticoreException(
+          "MNT-GENERATE",
+          "the model reads sequences of up to " + maxLength + " tokens, not " + length);
+    }
+    return whole(ids);
+  }
+
+  abstract Tensor whole(Tensor ids);
+
   /** The logits of the ids from {@code from} on, of the last at least, [1,ids,vocabulary]. */
   abstract Tensor read(int[] ids, int from);
 
@@ -158,7 +179,12 @@ abstract class LanguageModel implements AutoCloseable {
     @Override
     Tensor read(int[] ids, int from) {
       long[] read = Arrays.stream(ids, from, ids.length).asLongStream().toArray();
-      Tensor sequence = Tensor.ofLongs(Shape.of(1, read.length), read);
+      return whole(Tensor.ofLongs(Shape.of(1, read.length), read));
+    }
+
+    @Override
+    Tensor whole(Tensor ids) {
+      Tensor sequence = ids;
       if (inputType.elementType() != ElementType.INT64) {
         sequence =
             Tensor.ofDoubles(inputType.elementType(), sequence.shape(), sequence.toDoubles());
@@ -174,6 +200,7 @@ abstract class LanguageModel implements AutoCloseable {
 
   /** A decoder: what it has read it need not read again. */
   private static final class ReadingOn extends LanguageModel {
+    private final ModelSession model;
     private final DecoderSession session;
     private final Optional<Long> vocabulary;
     private int[] read = new int[0];
@@ -181,6 +208,7 @@ abstract class LanguageModel implements AutoCloseable {
     ReadingOn(ModelSession session, int maxLength) {
       super(maxLength);
       this.vocabulary = rowsOf(session, Decoder.LOGITS);
+      this.model = session;
       this.session = new DecoderSession(session, 1);
     }
 
@@ -203,6 +231,15 @@ abstract class LanguageModel implements AutoCloseable {
       Tensor logits = session.read(Arrays.copyOfRange(wanted, read.length, wanted.length));
       read = wanted;
       return logits;
+    }
+
+    @Override
+    Tensor whole(Tensor ids) {
+      int batch = Math.toIntExact(ids.shape().dim(0).extent());
+      try (Recurrence runs = DecoderSession.recurrence(model, batch)) {
+        Tensor logits = DecoderSession.read(runs, ids.toLongs(), batch, 0);
+        return new Tensor(logits.type(), TensorData.ofBytes(logits.data().toByteArray()));
+      }
     }
 
     @Override
