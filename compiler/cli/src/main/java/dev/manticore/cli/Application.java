@@ -13,6 +13,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -58,6 +59,11 @@ final class Application {
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setUsageHelpAutoWidth(false)
         .setParameterExceptionHandler((e, args) -> misused(e));
+  }
+
+  /** The verbs with their options, for what is written about them. */
+  CommandSpec model() {
+    return commandLine.getCommandSpec();
   }
 
   /** Runs a command line and returns the exit status. */

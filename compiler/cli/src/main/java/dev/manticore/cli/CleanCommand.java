@@ -16,12 +16,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "clean",
     description = "Removes kept stages: all of them, or those that a recipe does not use.",
-    footer = {
-      "",
-      "Example:",
-      "  manticore clean testdata/recipes/quickstart.yaml",
-      "  manticore clean --all"
-    })
+    footer = {"", "Example:", "  manticore clean recipe.yaml", "  manticore clean --all"})
 final class CleanCommand implements Callable<Integer> {
 
   private final Terminal terminal;

@@ -24,7 +24,7 @@ import picocli.CommandLine.Parameters;
       "where it was.",
       "",
       "Example:",
-      "  manticore compile testdata/recipes/quickstart.yaml --set seeds=1 -o runs/try"
+      "  manticore compile recipe.yaml --set seeds=1 -o runs/try"
     })
 final class CompileCommand implements Callable<Integer> {
 
