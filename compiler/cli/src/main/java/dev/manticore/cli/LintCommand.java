@@ -2,7 +2,9 @@ package dev.manticore.cli;
 
 import dev.manticore.compiler.lint.Lint;
 import dev.manticore.compiler.lint.LintReport;
+import dev.manticore.compiler.lower.Target;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -20,7 +22,8 @@ import picocli.CommandLine.Parameters;
       "",
       "Examples:",
       "  manticore lint checkpoints/gpt-neo",
-      "  manticore lint model.onnx --json"
+      "  manticore lint model.onnx --json",
+      "  manticore lint checkpoints/mamba --target tensorrt-10"
     })
 final class LintCommand implements Callable<Integer> {
 
@@ -30,6 +33,14 @@ final class LintCommand implements Callable<Integer> {
       paramLabel = "MODEL",
       description = "A checkpoint directory, an .onnx file or a .hir file.")
   private Path model;
+
+  @Option(
+      names = "--target",
+      paramLabel = "NAME",
+      description =
+          "Also what this runtime refuses of the deployed form: onnxruntime-cpu, onnxruntime-cuda,"
+              + " tensorrt-10 or tensorrt-11.")
+  private Optional<String> target = Optional.empty();
 
   @Option(names = "--json", description = "Write one JSON object.")
   private boolean json;
@@ -42,7 +53,7 @@ final class LintCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    LintReport report = Lint.check(terminal.existing(model));
+    LintReport report = Lint.check(terminal.existing(model), target.map(Target::of));
     if (json) {
       terminal.out().println(report.toJson());
     } else {

@@ -55,12 +55,14 @@ class LintTest {
     TinyHybrid tiny = TinyHybrid.in(directory);
 
     for (Path checkpoint : tiny.checkpoints()) {
-      LintReport report = Lint.check(checkpoint);
+      LintReport report = Lint.check(checkpoint, Optional.empty());
       assertThat(report.readable()).isTrue();
       assertThat(report.isClean()).as("%s", report.findings()).isTrue();
     }
     // GPT-Neo's table was made with three rows more than there are tokens.
-    assertThat(finding(Lint.check(directory.resolve("gpt-neo")), "padded-vocabulary").message())
+    assertThat(
+            finding(Lint.check(directory.resolve("gpt-neo"), Optional.empty()), "padded-vocabulary")
+                .message())
         .startsWith("3 of ");
   }
 
@@ -176,7 +178,7 @@ class LintTest {
     Path text = directory.resolve("mixed.hir");
     ModelFiles.write(editor.freeze(), text, Placement.INLINE);
 
-    LintReport report = Lint.check(text);
+    LintReport report = Lint.check(text, Optional.empty());
 
     assertThat(finding(report, "random-operator").severity()).isEqualTo(Severity.WARNING);
     assertThat(finding(report, "mixed-opsets").message()).contains("[13, 23]");
@@ -189,13 +191,13 @@ class LintTest {
     editor.output(editor.add(OpId.onnx("MatMul"), x, weight));
     Path model = directory.resolve("model.onnx");
     ModelFiles.write(editor.freeze(), model, Placement.EXTERNAL);
-    assertThat(ids(Lint.check(model)))
+    assertThat(ids(Lint.check(model, Optional.empty())))
         .doesNotContain("unused-external-data", "stray-external-data");
 
     Files.write(directory.resolve("model.onnx.data"), new byte[1 << 20], StandardOpenOption.APPEND);
     Files.write(directory.resolve("model.onnx_data"), new byte[8]);
 
-    LintReport report = Lint.check(model);
+    LintReport report = Lint.check(model, Optional.empty());
     assertThat(finding(report, "unused-external-data").message()).startsWith("1,048,576 of");
     assertThat(finding(report, "stray-external-data").place()).isEqualTo("model.onnx_data");
   }
@@ -216,7 +218,7 @@ class LintTest {
             .replaceFirst(
                 "\\{", "{\"hiden_size\": 8, \"eos_token_id\": 290, \"use_cache\": true,"));
 
-    LintReport report = Lint.check(place);
+    LintReport report = Lint.check(place, Optional.empty());
 
     assertThat(finding(report, "ignored-key").place()).isEqualTo("hiden_size");
     assertThat(finding(report, "token-outside-vocabulary").place()).isEqualTo("eos_token_id");
@@ -225,16 +227,16 @@ class LintTest {
         place.resolve("tokenizer.json"),
         BpeTrainer.train(CorpusGenerator.generate(CorpusGenerator.Kind.MIXED, 3, 4_000), 340)
             .toJson());
-    assertThat(ids(Lint.check(place))).contains("tokenizer-too-large");
+    assertThat(ids(Lint.check(place, Optional.empty()))).contains("tokenizer-too-large");
     Files.writeString(place.resolve("tokenizer.json"), "{}");
-    assertThat(ids(Lint.check(place))).contains("tokenizer-unreadable");
+    assertThat(ids(Lint.check(place, Optional.empty()))).contains("tokenizer-unreadable");
   }
 
   @Test
   void whatCannotBeReadIsOneFinding() throws IOException {
     Path broken = Files.writeString(directory.resolve("broken.onnx"), "no model");
 
-    LintReport report = Lint.check(broken);
+    LintReport report = Lint.check(broken, Optional.empty());
 
     assertThat(report.readable()).isFalse();
     assertThat(ids(report)).containsExactly("unreadable");
@@ -253,7 +255,8 @@ class LintTest {
     Optional<Path> fixture = Fixtures.shared("fixtures/huggingface/" + family);
     Assumptions.assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
 
-    assertThat(ids(Lint.check(fixture.orElseThrow()))).doesNotContain("ignored-key", "unreadable");
+    assertThat(ids(Lint.check(fixture.orElseThrow(), Optional.empty())))
+        .doesNotContain("ignored-key", "unreadable");
   }
 
   @Test
@@ -261,13 +264,14 @@ class LintTest {
     Optional<Path> export = Fixtures.shared("fixtures/huggingface/gpt2/model.onnx");
     Assumptions.assumeTrue(export.isPresent(), "the shared fixtures are not there");
 
-    assertThat(ids(Lint.check(export.orElseThrow()))).contains("stored-twice", "not-canonical");
+    assertThat(ids(Lint.check(export.orElseThrow(), Optional.empty())))
+        .contains("stored-twice", "not-canonical");
   }
 
   private LintReport check(Graph graph) {
     Path file = directory.resolve("model.onnx");
     ModelFiles.write(graph, file, Placement.INLINE);
-    return Lint.check(file);
+    return Lint.check(file, Optional.empty());
   }
 
   private static Finding finding(LintReport report, String id) {

@@ -69,6 +69,14 @@ class OperatorTableTest {
     put(reasons, "Its operands are counts and positions.", "Range");
     put(
         reasons,
+        "They are what decoders are made of, which are not trained.",
+        Catalogue.standard().operators().stream()
+            .filter(op -> op.domain().equals(OpId.MANTICORE))
+            .map(OpId::toString)
+            .filter(name -> name.endsWith("WithState"))
+            .collect(Collectors.joining(" ")));
+    put(
+        reasons,
         "They are what rules and training steps are made of, and no gradient is taken twice.",
         Catalogue.standard().operators().stream()
             .filter(op -> op.domain().equals(OpId.MANTICORE))
