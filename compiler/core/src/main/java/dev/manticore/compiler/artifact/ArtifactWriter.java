@@ -103,6 +103,10 @@ public final class ArtifactWriter {
     AtomicFiles.writeBytes(directory.resolve(Artifact.TOKENIZER), tokenizer);
     String genAi = writeDecoder(directory, request, options);
     HybridFiles.write(directory, hybrid, request.checkpoints());
+    for (int k = 0; k < hybrid.names().size(); k++) {
+      Path component = directory.resolve(HybridFiles.COMPONENTS).resolve(hybrid.names().get(k));
+      Provenance.carryLicence(request.checkpoints().get(k), component);
+    }
     AtomicFiles.writeString(
         directory.resolve(Artifact.DISCREPANCY), Artifact.toText(check(directory, request)));
     AtomicFiles.writeString(

@@ -7,9 +7,13 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableTable;
 import com.google.common.math.Stats;
+import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.artifact.ArtifactRequest;
 import dev.manticore.compiler.artifact.ArtifactWriter;
+import dev.manticore.compiler.artifact.BillOfMaterials;
 import dev.manticore.compiler.artifact.HeldOutInputs;
+import dev.manticore.compiler.artifact.ModelCard;
+import dev.manticore.compiler.artifact.Provenance;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
@@ -79,7 +83,10 @@ final class Publication {
       }
     }
     CompilePipeline.Repetition shipped = best(tuned.get(HYBRID));
-    writeArtifact(results, shipped, directory);
+    Artifact artifact = writeArtifact(results, shipped, directory);
+    Provenance provenance = provenance(results, tuned, directory);
+    ModelCard.write(artifact, provenance);
+    BillOfMaterials.write(artifact, provenance);
     StringBuilder metrics = new StringBuilder();
     ImmutableList.Builder<MetricRecord> records = ImmutableList.builder();
     for (Path file : metricFiles) {
@@ -104,7 +111,34 @@ final class Publication {
     return best;
   }
 
-  private void writeArtifact(
+  private Provenance provenance(
+      StageRunner results, Map<String, Map<Integer, Tuned>> tuned, Path directory) {
+    ImmutableList.Builder<Provenance.Source> sources = ImmutableList.builder();
+    for (ComponentSource component : components) {
+      sources.add(Provenance.Source.of(component.name(), component.directory(results::result)));
+    }
+    ImmutableList.Builder<Provenance.Result> losses = ImmutableList.builder();
+    tuned.forEach(
+        (run, runs) -> {
+          Stats stats = losses(runs);
+          losses.add(
+              new Provenance.Result(
+                  run,
+                  stats.mean(),
+                  deviation(stats),
+                  runs.size(),
+                  ImmutableMap.copyOf(slices(runs))));
+        });
+    return new Provenance(
+        comparison(),
+        shop.corpus().title(),
+        shop.corpus().source().fingerprint(),
+        sources.build(),
+        losses.build(),
+        shop.resolved().yaml(directory));
+  }
+
+  private Artifact writeArtifact(
       StageRunner results, CompilePipeline.Repetition shipped, Path directory) {
     Path tokenizerFile = results.result(tokenizer);
     List<Path> checkpoints = ComponentSource.directories(components, results::result);
@@ -122,7 +156,7 @@ final class Publication {
                 HeldOutInputs.of(shop.corpus().split(tokenizerFile).heldOut(), sequences),
                 ImmutableMap.of("run", (long) shipped.seed()))
             .withTolerance(output.tolerance());
-    new ArtifactWriter(shop.trainer().device()).write(directory, request);
+    return new ArtifactWriter(shop.trainer().device()).write(directory, request);
   }
 
   private static Stats losses(Map<Integer, Tuned> runs) {
@@ -260,6 +294,16 @@ final class Publication {
     return components.stream().map(ComponentSource::name).toList();
   }
 
+  private String comparison() {
+    Recipe recipe = shop.recipe();
+    return String.format(
+        "The hybrid was searched for %d steps, rewound to the pretrained weights and tuned for %d;"
+            + " each component alone was tuned for all %d, on the same data, batch and rates.",
+        recipe.search().training().steps(),
+        recipe.tune().steps(),
+        recipe.search().training().steps() + recipe.tune().steps());
+  }
+
   private ReportData report(
       Map<String, Map<Integer, Tuned>> tuned, ImmutableList<MetricRecord> metrics) {
     ImmutableList.Builder<ReportData.Model> models = ImmutableList.builder();
@@ -277,17 +321,9 @@ final class Publication {
                   Double.NaN));
           slices(runs).forEach((slice, loss) -> slices.put(slice, run, loss));
         });
-    Recipe recipe = shop.recipe();
-    String comparison =
-        String.format(
-            "The hybrid was searched for %d steps, rewound to the pretrained weights and tuned for %d;"
-                + " each component alone was tuned for all %d, on the same data, batch and rates.",
-            recipe.search().training().steps(),
-            recipe.tune().steps(),
-            recipe.search().training().steps() + recipe.tune().steps());
     return new ReportData(
-        recipe.name(),
-        comparison,
+        shop.recipe().name(),
+        comparison(),
         models.build(),
         ReportData.curves(metrics, "tune"),
         ImmutableList.copyOf(names()),
