@@ -16,7 +16,9 @@ import java.util.Map;
  * Where a command reads its surroundings from and writes to; everything that tests replace.
  *
  * @param environment the environment variables; {@code MANTICORE_COLUMNS}, set by the launcher,
- *     says that standard error is a terminal of so many columns
+ *     says that standard error is a terminal of so many columns; {@code MANTICORE_PROGRESS=out},
+ *     set by the Maven plugin, that progress goes to standard output, so that standard error has
+ *     nothing but what went wrong
  */
 record Terminal(
     PrintStream out,
@@ -44,6 +46,9 @@ record Terminal(
 
   /** Progress for people: a rewritten line on a terminal, plain lines elsewhere. */
   Progress progress() {
+    if (environment.getOrDefault("MANTICORE_PROGRESS", "").equals("out")) {
+      return Progress.lines(out, ticker);
+    }
     Integer columns = Ints.tryParse(environment.getOrDefault("MANTICORE_COLUMNS", ""));
     boolean dumb = environment.getOrDefault("TERM", "").equals("dumb");
     return columns == null || columns < 1 || dumb

@@ -18,6 +18,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -42,6 +43,7 @@ class ApplicationTest {
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
   private final ByteArrayOutputStream err = new ByteArrayOutputStream();
   private final Cancellation cancellation = new Cancellation();
+  private ImmutableMap<String, String> environment = ImmutableMap.of();
 
   @BeforeEach
   void writeRecipe() throws IOException {
@@ -108,7 +110,7 @@ class ApplicationTest {
         new Terminal(
             new PrintStream(out, true, StandardCharsets.UTF_8),
             new PrintStream(err, true, StandardCharsets.UTF_8),
-            ImmutableMap.of(),
+            environment,
             directory,
             Clock.systemUTC(),
             Ticker.systemTicker(),
@@ -147,6 +149,57 @@ class ApplicationTest {
 
     assertThat(err()).contains("[1/1] steps: done before");
     assertThat(directory.resolve("elsewhere/manifest.json")).exists();
+  }
+
+  @Test
+  void secondCompileToTheSamePlaceDoesNothingAndSaysSo() throws IOException {
+    run("compile", "tiny.yaml", "--set", "tune.steps=7");
+    FileTime before = Files.getLastModifiedTime(directory.resolve("runs/tiny/manifest.json"));
+
+    assertThat(run("compile", "tiny.yaml", "--set", "tune.steps=7")).isEqualTo(ExitCode.OK);
+
+    assertThat(err().strip())
+        .isEqualTo(directory.resolve("runs/tiny") + ": up to date, nothing to do");
+    assertThat(out()).isEqualTo("7 steps" + System.lineSeparator());
+    assertThat(Files.getLastModifiedTime(directory.resolve("runs/tiny/manifest.json")))
+        .isEqualTo(before);
+    run("compile", "tiny.yaml", "--set", "tune.steps=7", "--json");
+    assertThat(out().lines()).hasSize(2).first().asString().contains("up-to-date");
+    assertThat(out().lines().reduce((a, b) -> b)).hasValue("{\"steps\":7}");
+  }
+
+  @Test
+  void resultThatWasChangedIsWrittenAgain() throws IOException {
+    run("compile", "tiny.yaml");
+    Files.writeString(directory.resolve("runs/tiny/manifest.json"), "{ }");
+
+    run("compile", "tiny.yaml");
+
+    assertThat(err()).contains("[1/1] steps: done before").doesNotContain("up to date");
+    assertThat(directory.resolve("runs/tiny/manifest.json")).hasContent("{}");
+    run("compile", "tiny.yaml", "--set", "name=other", "-o", "runs/tiny");
+    assertThat(err()).doesNotContain("up to date");
+    run("clean", "--all");
+    run("compile", "tiny.yaml", "--set", "name=other", "-o", "runs/tiny");
+    assertThat(err()).doesNotContain("up to date");
+  }
+
+  @Test
+  void progressGoesToStandardOutputWhereAsked() {
+    environment = ImmutableMap.of("MANTICORE_PROGRESS", "out");
+
+    run("compile", "tiny.yaml");
+
+    assertThat(out()).contains("[1/1] steps");
+    assertThat(err()).isEmpty();
+  }
+
+  @Test
+  void verifyWithoutAReferenceNeedsACompiledHybrid() {
+    assertThat(run("verify", ".")).isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("is not the directory of a compiled hybrid").contains("--against");
+    assertThat(run("verify", ".", "--gradients")).isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("need --against");
   }
 
   @Test

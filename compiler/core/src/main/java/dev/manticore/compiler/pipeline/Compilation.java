@@ -12,6 +12,7 @@ import dev.manticore.onnx.io.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.Optional;
 
 /**
  * One {@code manticore compile}: a recipe, where its stages are kept, and where the result goes.
@@ -19,6 +20,7 @@ import java.time.Clock;
 public final class Compilation {
 
   private static final String MANIFEST = "manifest.json";
+  private static final String RECIPE = "recipe.yaml";
 
   private final ResolvedRecipe recipe;
   private final Pipeline pipeline;
@@ -49,7 +51,7 @@ public final class Compilation {
 
   /**
    * Runs what is to be run and replaces the output directory by the new artifact, with the resolved
-   * recipe in it.
+   * recipe in it. Where that is what the directory holds already, nothing is run or written.
    *
    * @throws ManticoreException {@code MNT-OUTPUT} when the output directory holds something else or
    *     cannot be written, found out before anything is computed where possible; {@code MNT-BUSY},
@@ -57,19 +59,41 @@ public final class Compilation {
    * @throws CancelledException when a stop was asked for
    */
   public Pipeline.Summary run(Progress progress, Cancellation cancellation, Clock clock) {
+    Optional<Pipeline.Summary> earlier = upToDate();
+    if (earlier.isPresent()) {
+      progress.upToDate(output);
+      return earlier.get();
+    }
     try (OutputDirectory target = OutputDirectory.open(output, MANIFEST)) {
       StageRunner runner = new StageRunner(store, progress, cancellation, clock);
       runner.run(pipeline.stages());
       Pipeline.Summary summary = publish(runner, target);
-      AtomicFiles.writeString(target.staging().resolve("recipe.yaml"), recipe.yaml(output));
       target.commit();
       return summary;
     }
   }
 
+  /**
+   * What the compile that left the output directory came to, if another would leave the same. Where
+   * stages have been cleaned away that is not so: whoever removes them wants them made again.
+   */
+  private Optional<Pipeline.Summary> upToDate() {
+    if (!plan().stream().allMatch(stage -> stage.action() == StagePlan.Action.REUSE)) {
+      return Optional.empty();
+    }
+    return Completion.read(output)
+        .filter(earlier -> earlier.holds(pipeline, RECIPE, recipe.yaml(output), output))
+        .map(Completion::summary);
+  }
+
   private Pipeline.Summary publish(StageRunner runner, OutputDirectory target) {
+    Path staging = target.staging();
     try {
-      return pipeline.publish(runner, target.staging());
+      Pipeline.Summary summary = pipeline.publish(runner, staging);
+      AtomicFiles.writeString(staging.resolve(RECIPE), recipe.yaml(output));
+      AtomicFiles.writeString(
+          staging.resolve(Completion.FILE), Completion.describe(pipeline, staging, summary).json());
+      return summary;
     } catch (IOException e) {
       throw target.failure(e);
     }

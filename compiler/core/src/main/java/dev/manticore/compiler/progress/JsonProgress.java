@@ -3,6 +3,7 @@ package dev.manticore.compiler.progress;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
 
@@ -52,6 +53,11 @@ final class JsonProgress implements Progress {
   @Override
   public void stageFinished(String stage, Duration took) {
     println(event("stage-finished").put("stage", stage).put("seconds", took.toMillis() / 1000.0));
+  }
+
+  @Override
+  public void upToDate(Path result) {
+    println(event("up-to-date").put("result", result.toString()));
   }
 
   private static ObjectNode event(String kind) {

@@ -2,6 +2,7 @@ package dev.manticore.compiler.progress;
 
 import com.google.common.base.Ticker;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.time.Duration;
 
 /** Writes whole lines; steps at most every few seconds, the first and the last always. */
@@ -43,6 +44,11 @@ final class LineProgress implements Progress {
   @Override
   public void stageFinished(String stage, Duration took) {
     println(String.format("%s: %s", stage, Durations.words(took)));
+  }
+
+  @Override
+  public void upToDate(Path result) {
+    println(result + ": up to date, nothing to do");
   }
 
   private void println(String line) {

@@ -2,6 +2,7 @@ package dev.manticore.compiler.progress;
 
 import com.google.common.base.Ticker;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.time.Duration;
 
 /**
@@ -34,6 +35,9 @@ public interface Progress {
 
   /** The stage last started is complete. */
   void stageFinished(String stage, Duration took);
+
+  /** Nothing is to be done: the result in this directory is what the run would give. */
+  void upToDate(Path result);
 
   /** Says nothing. */
   static Progress quiet() {

@@ -1,5 +1,6 @@
 package dev.manticore.compiler.progress;
 
+import java.nio.file.Path;
 import java.time.Duration;
 
 /** Discards everything. */
@@ -16,4 +17,7 @@ final class QuietProgress implements Progress {
 
   @Override
   public void stageFinished(String stage, Duration took) {}
+
+  @Override
+  public void upToDate(Path result) {}
 }

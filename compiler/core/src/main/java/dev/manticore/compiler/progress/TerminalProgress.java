@@ -2,6 +2,7 @@ package dev.manticore.compiler.progress;
 
 import com.google.common.base.Ticker;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.time.Duration;
 
 /** Rewrites one line with ANSI escapes; finished stages stay as lines of their own. */
@@ -48,6 +49,11 @@ final class TerminalProgress implements Progress {
   @Override
   public void stageFinished(String stage, Duration took) {
     finishLine(prefix + ": " + Durations.words(took));
+  }
+
+  @Override
+  public void upToDate(Path result) {
+    finishLine(result + ": up to date, nothing to do");
   }
 
   private void show(String text) {
