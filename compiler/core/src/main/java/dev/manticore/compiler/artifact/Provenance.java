@@ -4,13 +4,11 @@ import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import com.google.common.io.MoreFiles;
 import dev.manticore.ir.ManticoreException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -40,6 +38,9 @@ public record Provenance(
   /** The largest README or licence that is read. */
   private static final long LARGEST_TEXT = 1 << 20;
 
+  private static final Pattern MODEL_FILE =
+      Pattern.compile(
+          "config\\.json|tokenizer\\.json|.*\\.safetensors(\\.index\\.json)?|.*\\.onnx(\\.data)?");
   private static final Pattern FRONT_MATTER =
       Pattern.compile("\\A---\\R(.*?)\\R---", Pattern.DOTALL);
   private static final Pattern LICENCE_KEY =
@@ -73,11 +74,9 @@ public record Provenance(
       Path directory = Files.isDirectory(place) ? place : place.toAbsolutePath().getParent();
       try (Stream<Path> entries = Files.list(directory)) {
         for (Path file : entries.filter(Files::isRegularFile).toList()) {
-          String extension = MoreFiles.getFileExtension(file);
-          boolean read =
-              List.of("json", "safetensors", "onnx", "data").contains(extension)
-                  && (Files.isDirectory(place) || file.equals(place.toAbsolutePath()));
-          if (read) {
+          boolean named = Files.isDirectory(place) || file.equals(place.toAbsolutePath());
+          // Other files beside a model may tell of the run that made it, which no two have alike.
+          if (named && MODEL_FILE.matcher(file.getFileName().toString()).matches()) {
             hashes.put(file.getFileName().toString(), Artifact.describe(file).sha256());
           }
         }

@@ -24,8 +24,8 @@ public final class DecodeBenchmark {
 
   private static final int VOCABULARY_SEED = 1;
 
-  /** Runs before any is timed: the first ones allocate. */
-  private static final int WARM_UP = 3;
+  /** Times that a whole text is read, of which the best or the median counts. */
+  private static final int WHOLE_RUNS = 3;
 
   private DecodeBenchmark() {}
 
@@ -64,7 +64,7 @@ public final class DecodeBenchmark {
       for (int position : positions) {
         int[] prompt = Arrays.copyOf(ids, position);
         double prefill = Double.POSITIVE_INFINITY;
-        for (int run = 0; run < WARM_UP; run++) {
+        for (int run = 0; run < WHOLE_RUNS; run++) {
           reading.reset();
           long start = System.nanoTime();
           reading.read(prompt);
@@ -92,8 +92,8 @@ public final class DecodeBenchmark {
     Tensor sequence =
         Tensor.ofLongs(Shape.of(1, ids.length), Arrays.stream(ids).asLongStream().toArray());
     String input = whole.inputs().keySet().iterator().next();
-    double[] runs = new double[WARM_UP];
-    for (int run = 0; run < WARM_UP; run++) {
+    double[] runs = new double[WHOLE_RUNS];
+    for (int run = 0; run < WHOLE_RUNS; run++) {
       long start = System.nanoTime();
       whole.run(Map.of(input, sequence));
       runs[run] = (System.nanoTime() - start) / 1e6;

@@ -18,7 +18,7 @@ import java.util.Set;
 final class Attentions {
 
   /** Whether an axis is that of the queries or that of the keys is known for these only. */
-  private final Set<Value> weights = new HashSet<>();
+  private final Map<Value, Node> weights = new HashMap<>();
 
   private final Set<Node> scores = new HashSet<>();
   private final Set<Node> mixes = new HashSet<>();
@@ -36,23 +36,28 @@ final class Attentions {
     for (Node node : graph.nodes()) {
       node.presentOutputs().forEach(output -> producers.put(output, node));
       if (node.op().isOnnx("Softmax") && data.contains(node.input(0))) {
+        long axis = node.attributes().intValue("axis", -1);
+        if (axis != -1 && axis != node.input(0).shape().rank() - 1) {
+          throw DecoderBuilder.failure(node, "is not taken over the last axis, that of the keys");
+        }
         found.scores.add(scoresOf(node, producers, data));
         found.softmaxes.add(node);
       }
     }
     for (Node node : graph.nodes()) {
       if (found.scores.contains(node)) {
-        found.weights.add(node.output());
+        found.weights.put(node.output(), node);
         continue;
       }
-      List<Value> read = node.reads().stream().filter(found.weights::contains).toList();
+      List<Value> read = node.reads().stream().filter(found.weights::containsKey).toList();
       if (read.isEmpty()) {
         continue;
       }
-      if (node.op().isOnnx("MatMul") && !found.weights.contains(node.input(1))) {
+      if (node.op().isOnnx("MatMul") && !found.weights.containsKey(node.input(1))) {
         found.mixes.add(node);
       } else if (found.softmaxes.contains(node) || isElementwise(node)) {
-        found.weights.addAll(node.presentOutputs());
+        Node origin = found.weights.get(read.get(0));
+        node.presentOutputs().forEach(output -> found.weights.put(output, origin));
       } else {
         throw DecoderBuilder.failure(
             node, "is applied to attention weights, which is not understood");
@@ -143,10 +148,15 @@ final class Attentions {
 
   /** Whether the last two axes of a value are those of queries and keys. */
   boolean isWeights(Value value) {
-    return weights.contains(value);
+    return weights.containsKey(value);
   }
 
-  boolean isEmpty() {
-    return scores.isEmpty();
+  /** The product of queries and keys that weights come from. */
+  Node scoresOf(Value weight) {
+    return weights.get(weight);
+  }
+
+  Set<Node> scores() {
+    return scores;
   }
 }

@@ -58,6 +58,7 @@ public final class DecoderBuilder {
   private final Tokens tokens;
   private final List<DecoderState> states = new ArrayList<>();
   private final List<Value> presents = new ArrayList<>();
+  private final Map<Node, Integer> layers = new HashMap<>();
   private int layer = -1;
   private boolean convolutionOpen;
 
@@ -70,11 +71,16 @@ public final class DecoderBuilder {
     Dim length = lengthOf(ids);
     findData(ids);
     this.attentions = Attentions.find(model, data);
-    this.mixing = new TokenMixing(length, data);
+    this.mixing =
+        new TokenMixing(
+            length,
+            data,
+            value -> Optional.ofNullable(values.get(value)).flatMap(editor::constantOf));
 
     Shape run = Shape.of(Dim.of(Decoder.BATCH), Dim.of(Decoder.LENGTH));
-    Value newIds = editor.input(Decoder.INPUT_IDS, new TensorType(ids.elementType(), run));
-    values.put(ids, newIds);
+    refuseOtherInputs();
+    Value newIds = editor.input(Decoder.INPUT_IDS, new TensorType(ElementType.INT64, run));
+    values.put(ids, ops.cast(newIds, ids.elementType()));
     model.parameters().forEach((parameter, tensor) -> editor.setParameter(parameter, tensor));
     model.parameters().keySet().forEach(parameter -> values.put(parameter, parameter));
     this.tokens = capacity.isPresent() ? new Counted(newIds) : new Masked(newIds);
@@ -89,6 +95,7 @@ public final class DecoderBuilder {
             tokens.allSlots,
             tokens.newPositions,
             capacity.isPresent() ? Positions.Counting.SEQUENCES : Positions.Counting.SLOTS);
+    CausalCheck.require(model, attentions, positions);
   }
 
   /** The tokens of a run, and those read before, as the inputs tell of them. */
@@ -104,6 +111,11 @@ public final class DecoderBuilder {
 
     /** A value of each token, [batch,length,any], or 0 where it is no token. */
     abstract Value tokensOf(Value value);
+
+    /** Logits [batch,length,vocabulary] as they are given. */
+    Value logitsOf(Value logits) {
+      return logits;
+    }
 
     /** Keys or values [batch,heads,all,width] of all tokens, of those of before and of this run. */
     abstract Value all(Value before, Value these);
@@ -157,6 +169,9 @@ public final class DecoderBuilder {
 
     private final Value source;
 
+    /** Added to the logits: no number where a sequence has more tokens than there is room for. */
+    private final Value overflow;
+
     Counted(Value newIds) {
       DecoderState counter =
           new DecoderState(
@@ -182,6 +197,14 @@ public final class DecoderBuilder {
       this.written = ops.unsqueeze(within, 1, 3);
       Value chosen = ops.onnx("Equal", ops.unsqueeze(after, 2), steps);
       this.source = ops.unsqueeze(ops.cast(chosen, ElementType.FLOAT32), 1);
+      Value full = ops.scalar(ElementType.INT64, capacity.getAsInt());
+      this.overflow =
+          ops.unsqueeze(
+              ops.where(
+                  ops.onnx("Greater", total, full),
+                  ops.scalar(ElementType.FLOAT32, Double.NaN),
+                  ops.scalar(ElementType.FLOAT32, 0)),
+              2);
       present(counter, total);
       editor.leave();
     }
@@ -189,6 +212,11 @@ public final class DecoderBuilder {
     @Override
     Value tokensOf(Value value) {
       return value;
+    }
+
+    @Override
+    Value logitsOf(Value logits) {
+      return ops.add(logits, overflow);
     }
 
     @Override
@@ -224,8 +252,7 @@ public final class DecoderBuilder {
   /**
    * Makes a decoder whose keys and values have a capacity.
    *
-   * @param capacity the most tokens of a sequence; what comes after them is lost, and it is for
-   *     whoever runs the decoder to end sequences before
+   * @param capacity the most tokens of a sequence; of one that has more, no logit is a number
    * @throws ManticoreException as {@link #build(Graph)} does
    */
   public static Decoder withCapacity(Graph model, int capacity) {
@@ -263,6 +290,27 @@ public final class DecoderBuilder {
     return shape.dim(1);
   }
 
+  private void refuseOtherInputs() {
+    if (model.inputs().size() > 1) {
+      throw new ManticoreException(
+          CODE,
+          "the model reads "
+              + model.inputs().get(1)
+              + " beside token ids, and it is not known what that is where tokens come in pieces");
+    }
+    for (Value parameter : model.parameters().keySet()) {
+      String name = parameter.name();
+      boolean taken =
+          name.equals(Decoder.INPUT_IDS)
+              || name.equals(Decoder.ATTENTION_MASK)
+              || DecoderState.of(name, parameter.type()).isPresent();
+      if (taken) {
+        throw new ManticoreException(
+            CODE, "the model has a parameter called " + name + ", as an input of decoders is");
+      }
+    }
+  }
+
   private void findData(Value ids) {
     data.add(ids);
     for (Node node : model.nodes()) {
@@ -282,7 +330,12 @@ public final class DecoderBuilder {
       }
     }
     Value logits = values.get(model.outputs().get(0));
-    editor.output(ops.named(Decoder.LOGITS, logits));
+    if (logits == null || logits.elementType() != ElementType.FLOAT32) {
+      throw new ManticoreException(
+          CODE,
+          "the model's first output is " + model.outputs().get(0) + ", not logits in float32");
+    }
+    editor.output(ops.named(Decoder.LOGITS, tokens.logitsOf(logits)));
     presents.forEach(editor::output);
     model.metadata().forEach(editor::metadata);
     Graph decoder = editor.freezeLive();
@@ -321,12 +374,26 @@ public final class DecoderBuilder {
               objection -> {
                 throw failure(node, objection);
               });
+      refuseLengths(node);
     }
     Copies.copy(editor, node, values);
   }
 
+  /** Where the length of a run is anything but a shape, tokens of other runs are missed. */
+  private void refuseLengths(Node node) {
+    boolean shapes = node.op().isOnnx("Reshape") || node.op().isOnnx("Expand");
+    for (int i = 0; i < node.inputs().size(); i++) {
+      boolean read = node.hasInput(i) && positions.isOfLength(node.input(i));
+      if (read && data.contains(node.presentOutputs().get(0)) && !(shapes && i == 1)) {
+        throw failure(
+            node, "depends on the length of the whole sequence, which a decoder does not know");
+      }
+    }
+  }
+
   /** A node that reads values that depend on positions beside those that depend on tokens. */
   private void withPositions(Node node) {
+    refuseLengths(node);
     if (!Attentions.isElementwise(node)) {
       throw failure(node, "joins tokens with positions, which is not understood");
     }
@@ -352,7 +419,8 @@ public final class DecoderBuilder {
     Value keys = newKeys(node);
     layer++;
     convolutionOpen = false;
-    Value all = extend(Kind.KEY, keys, node);
+    layers.put(node, layer);
+    Value all = extend(Kind.KEY, layer, keys, node);
     values.put(node.output(), ops.matMul(queries, ops.transposeLast(all)));
   }
 
@@ -378,23 +446,28 @@ public final class DecoderBuilder {
   }
 
   private void mix(Node node) {
-    Value all = extend(Kind.VALUE, values.get(node.input(1)), node);
+    Integer of = layers.remove(attentions.scoresOf(node.input(0)));
+    if (of == null) {
+      throw failure(node, "mixes other values with weights that have been used");
+    }
+    Value all = extend(Kind.VALUE, of, values.get(node.input(1)), node);
     values.put(node.output(), ops.matMul(values.get(node.input(0)), all));
   }
 
   /** What is kept of the tokens read before, and of those of this run. */
-  private Value extend(Kind kind, Value these, Node node) {
+  private Value extend(Kind kind, int of, Value these, Node node) {
     Shape shape = these.shape();
     if (!shape.isRanked()
         || shape.rank() != 4
+        || these.elementType() != ElementType.FLOAT32
         || !shape.dim(1).isKnown()
         || !shape.dim(3).isKnown()) {
       throw failure(
           node,
-          "attends to " + these + ", but keys and values should be [batch,heads,length,width]");
+          "attends to " + these + ", but keys and values should be f32[batch,heads,length,width]");
     }
     Shape past = Shape.of(Dim.of(Decoder.BATCH), shape.dim(1), tokens.cache(), shape.dim(3));
-    DecoderState state = new DecoderState(layer, kind, new TensorType(these.elementType(), past));
+    DecoderState state = new DecoderState(of, kind, new TensorType(these.elementType(), past));
     Value all = tokens.all(state(state), these);
     present(state, all);
     return all;

@@ -24,14 +24,19 @@ public final class DecoderSession implements AutoCloseable {
   private int read;
 
   /**
-   * @param session of a decoder, told by its inputs; it is closed with this
+   * @param session of a decoder, told by its inputs; it is closed with this, also where this fails
    * @param batch the number of sequences
    * @throws ManticoreException {@code MNT-DECODE} if an input is none that a decoder has
    */
   public DecoderSession(ModelSession session, int batch) {
     this.session = session;
     this.batch = batch;
-    this.runs = recurrence(session, batch);
+    try {
+      this.runs = recurrence(session, batch);
+    } catch (RuntimeException e) {
+      session.close();
+      throw e;
+    }
   }
 
   /** The runs of a decoder from no tokens on; the session outlives them. */
@@ -60,14 +65,13 @@ public final class DecoderSession implements AutoCloseable {
 
   /** Whether a session has the inputs and outputs of a decoder. */
   public static boolean isDecoder(ModelSession session) {
-    return session.inputs().containsKey(Decoder.ATTENTION_MASK)
+    boolean carries =
+        session.inputs().entrySet().stream()
+            .anyMatch(input -> DecoderState.of(input.getKey(), input.getValue()).isPresent());
+    return carries
+        && session.inputs().containsKey(Decoder.ATTENTION_MASK)
         && session.inputs().containsKey(Decoder.INPUT_IDS)
         && session.outputs().containsKey(Decoder.LOGITS);
-  }
-
-  /** The number of tokens read so far. */
-  public int length() {
-    return read;
   }
 
   /** Forgets all tokens. */

@@ -4,7 +4,6 @@ import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
-import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Node;
@@ -57,6 +56,7 @@ final class Positions {
   private final Ops ops;
   private final Map<Value, Value> values;
   private final Set<Value> positional = new HashSet<>();
+  private final Set<Value> ofLength = new HashSet<>();
   private final Map<Use, Value> built = new HashMap<>();
   private final Value newSlots;
   private final Value allSlots;
@@ -94,10 +94,20 @@ final class Positions {
     for (Node node : model.nodes()) {
       boolean follows = node.reads().stream().anyMatch(positional::contains);
       boolean begins = node.op().isOnnx("Range") && node.output().shape().dim(0).equals(length);
-      if ((follows || begins) && node.presentOutputs().stream().noneMatch(data::contains)) {
+      boolean apart = node.presentOutputs().stream().noneMatch(data::contains);
+      boolean shape = node.op().isOnnx("Shape") || node.op().isOnnx("Size");
+      if ((follows || begins) && apart) {
         positional.addAll(node.presentOutputs());
+      } else if (apart
+          && (shape ? isOpen(node) : node.reads().stream().anyMatch(ofLength::contains))) {
+        ofLength.addAll(node.presentOutputs());
       }
     }
+  }
+
+  /** Whether what a shape says is not known before the model is run. */
+  private boolean isOpen(Node shape) {
+    return ops.editor().constantOf(shape.output()).isEmpty();
   }
 
   /** Whether a value depends on positions, and not on token ids. */
@@ -349,29 +359,19 @@ final class Positions {
     return ops.unsqueeze(part, front);
   }
 
-  /** A value that is the same for all positions. */
+  /** A value that is the same for all positions, and for all lengths. */
   private Value plain(Node reader, Value value) {
     Value plain = values.get(value);
-    boolean dependsOnLength =
-        value.elementType() != ElementType.INT64
-            ? model.producer(value).isPresent() && constant(value).isEmpty() && readsShape(value)
-            : value.shape().isRanked() && value.shape().dims().contains(length);
-    if (plain == null || dependsOnLength) {
+    if (plain == null || ofLength.contains(value)) {
       throw DecoderBuilder.failure(
           reader, "depends on the length of the whole sequence, which a decoder does not know");
     }
     return plain;
   }
 
-  private boolean readsShape(Value value) {
-    return model
-        .producer(value)
-        .map(
-            node ->
-                node.op().isOnnx("Shape")
-                    || node.op().isOnnx("Size")
-                    || node.reads().stream().anyMatch(this::readsShape))
-        .orElse(false);
+  /** Whether a value depends on the length of what is read in one run, other than by positions. */
+  boolean isOfLength(Value value) {
+    return ofLength.contains(value);
   }
 
   private static ManticoreException notUnderstood(Node node) {

@@ -4,9 +4,14 @@ import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.LongStream;
 
 /**
  * Whether a node computes what it gives for a token from that token alone, so that it does not
@@ -16,7 +21,7 @@ final class TokenMixing {
 
   /** Along an axis that an attribute names, the last one if there is none. */
   private static final ImmutableSet<String> ALONG_AN_AXIS =
-      ImmutableSet.of("Hardmax", "LogSoftmax", "LpNormalization", "Softmax");
+      ImmutableSet.of("Concat", "Hardmax", "LogSoftmax", "LpNormalization", "Split");
 
   /** Over the axes from one on, which is named by an attribute, to the last. */
   private static final ImmutableSet<String> FROM_AN_AXIS =
@@ -46,22 +51,21 @@ final class TokenMixing {
           "Transpose",
           "Unsqueeze");
 
-  /** They may move tokens, which shows in the axis of the length. */
-  private static final ImmutableSet<String> CUTTING =
-      ImmutableSet.of("Concat", "Pad", "Slice", "Split");
-
   private static final ImmutableSet<String> OWN = ImmutableSet.of("Mixture", "Projector", "Silu");
 
   private final Dim length;
   private final Set<Value> data;
+  private final Function<Value, Optional<Tensor>> constants;
 
   /**
    * @param length the model's dimension that is a sequence's length
    * @param data the values that depend on the token ids
+   * @param constants what values are known to be
    */
-  TokenMixing(Dim length, Set<Value> data) {
+  TokenMixing(Dim length, Set<Value> data, Function<Value, Optional<Tensor>> constants) {
     this.length = length;
     this.data = data;
+    this.constants = constants;
   }
 
   /** What is wrong with a node, if it is not done to each token alone. */
@@ -84,35 +88,71 @@ final class TokenMixing {
     if (Attentions.isElementwise(node) || FREE.contains(name)) {
       return true;
     }
-    if (CUTTING.contains(name)) {
-      return keepsLength(node);
-    }
     if (ALONG_AN_AXIS.contains(name)) {
-      return !isLength(node.input(0), (int) node.attributes().intValue("axis", -1));
+      int otherwise = name.equals("Split") ? 0 : -1;
+      return !isLength(node.input(0), (int) node.attributes().intValue("axis", otherwise));
     }
     if (FROM_AN_AXIS.contains(name)) {
       return isFreeFrom(node.input(0), (int) node.attributes().intValue("axis", -1));
     }
     if (name.startsWith("Reduce")) {
-      return keepsLength(node);
+      return node.hasInput(1) && areFree(node.input(0), constants.apply(node.input(1)));
     }
     return switch (name) {
       case "MatMul", "Gemm" -> !(data.contains(node.input(0)) && data.contains(node.input(1)));
       case "Gather" -> !data.contains(node.input(0)) && node.attributes().intValue("axis", 0) == 0;
+      case "Slice" -> node.hasInput(3) && areFree(node.input(0), constants.apply(node.input(3)));
+      case "Pad" -> isPaddedElsewhere(node);
+      case "Reshape", "Expand" -> keepsPlaceOfLength(node);
       default -> false;
     };
   }
 
-  /** Whether each output has an axis of the length where the first operand has one. */
-  private boolean keepsLength(Node node) {
-    return node.presentOutputs().stream()
-        .allMatch(output -> lengths(output) == lengths(node.input(0)));
+  /** Whether known axes are none of the length. */
+  private boolean areFree(Value value, Optional<Tensor> axes) {
+    return axes.isPresent()
+        && Arrays.stream(axes.get().toLongs()).noneMatch(axis -> isLength(value, (int) axis));
   }
 
-  private long lengths(Value value) {
-    return value.shape().isRanked()
-        ? value.shape().dims().stream().filter(length::equals).count()
-        : -1;
+  private boolean isPaddedElsewhere(Node node) {
+    Optional<Tensor> pads = constants.apply(node.input(1));
+    if (pads.isEmpty()) {
+      return false;
+    }
+    long[] counts = pads.get().toLongs();
+    int rank = counts.length / 2;
+    long[] axes = LongStream.range(0, rank).toArray();
+    if (node.hasInput(3)) {
+      Optional<Tensor> named = constants.apply(node.input(3));
+      if (named.isEmpty()) {
+        return false;
+      }
+      axes = named.get().toLongs();
+    }
+    for (int i = 0; i < rank; i++) {
+      boolean padded = counts[i] != 0 || counts[i + rank] != 0;
+      if (padded && isLength(node.input(0), (int) axes[i])) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Whether tokens stay apart: the length is one axis before and after, with the same before it.
+   */
+  private boolean keepsPlaceOfLength(Node node) {
+    Shape before = node.input(0).shape();
+    Shape after = node.output().shape();
+    if (!before.isRanked() || !after.isRanked()) {
+      return false;
+    }
+    int place = before.dims().indexOf(length);
+    return place >= 0
+        && place == before.dims().lastIndexOf(length)
+        && place == after.dims().indexOf(length)
+        && place == after.dims().lastIndexOf(length)
+        && before.dims().subList(0, place).equals(after.dims().subList(0, place));
   }
 
   private boolean isLength(Value value, int axis) {

@@ -1,6 +1,8 @@
 package dev.manticore.compiler.generate;
 
 import dev.manticore.compiler.generate.GenerationResult.Stop;
+import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.compiler.progress.CancelledException;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.tokenizer.Tokenizer;
@@ -86,6 +88,16 @@ public final class Generator implements AutoCloseable {
    *     begins after, or the model fails
    */
   public GenerationResult generate(GenerationRequest request, Consumer<String> pieces) {
+    return generate(request, pieces, new Cancellation());
+  }
+
+  /**
+   * The same, until it is not wanted any more.
+   *
+   * @throws CancelledException soon after that was said
+   */
+  public GenerationResult generate(
+      GenerationRequest request, Consumer<String> pieces, Cancellation cancellation) {
     OptionalInt end = tokenizer.endOfText();
     int[] ids = tokenizer.encode(request.prompt());
     if (ids.length == 0) {
@@ -104,7 +116,9 @@ public final class Generator implements AutoCloseable {
     TextStream stream = new TextStream(tokenizer, ids, stops);
     Stop stop = Stop.MAX_TOKENS;
     while (stop == Stop.MAX_TOKENS && ids.length < prompt + request.maxTokens()) {
-      int next = sampler.next(model.next(ids, tokenizer.vocabularySize()));
+      cancellation.throwIfRequested();
+      int next =
+          sampler.next(model.next(ids, tokenizer.vocabularySize(), cancellation::throwIfRequested));
       ids = Arrays.copyOf(ids, ids.length + 1);
       ids[ids.length - 1] = next;
       if (end.isPresent() && next == end.getAsInt()) {
@@ -118,6 +132,11 @@ public final class Generator implements AutoCloseable {
     stops.finish();
     return new GenerationResult(
         stops.text(), prompt, ids.length - prompt, stops.found() ? Stop.STOP_STRING : stop);
+  }
+
+  /** The number of tokens of a text. */
+  public int count(String text) {
+    return tokenizer.encode(text).length;
   }
 
   /** The number of token ids that a text is made of. */

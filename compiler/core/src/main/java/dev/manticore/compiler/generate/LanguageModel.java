@@ -74,13 +74,14 @@ abstract class LanguageModel implements AutoCloseable {
 
   private static LanguageModel of(Graph graph, Device device, SessionConfig config) {
     int maxLength = limit(ComponentFinder.maxLength(graph).orElse(0));
+    Graph decoder;
     try {
-      Graph decoder = DecoderBuilder.build(graph).graph();
-      return new ReadingOn(open(decoder, device, config), maxLength);
+      decoder = DecoderBuilder.build(graph).graph();
     } catch (ManticoreException e) {
       // It does something that is not understood in pieces, or cannot be lifted: it runs as it is.
       return new ReadingAll(open(graph, device, config), maxLength);
     }
+    return new ReadingOn(open(decoder, device, config), maxLength);
   }
 
   private static ModelSession open(Graph graph, Device device, SessionConfig config) {
@@ -106,10 +107,12 @@ abstract class LanguageModel implements AutoCloseable {
    *
    * @param ids at least one
    * @param vocabulary how many logits are wanted; those of rows that only pad a table are not
+   * @param checkpoint called now and then while a long text is read; what it throws ends the
+   *     reading
    */
-  final float[] next(int[] ids, int vocabulary) {
+  final float[] next(int[] ids, int vocabulary, Runnable checkpoint) {
     int from = Math.max(0, ids.length - maxLength);
-    Tensor logits = read(ids, from);
+    Tensor logits = read(ids, from, checkpoint);
     if (logits.elementType() != ElementType.FLOAT32) {
       throw new ManticoreException(
           "MNT-GENERATE", "the model's logits are " + logits.type() + ", but should be f32");
@@ -143,7 +146,7 @@ abstract class LanguageModel implements AutoCloseable {
   abstract Tensor whole(Tensor ids);
 
   /** The logits of the ids from {@code from} on, of the last at least, [1,ids,vocabulary]. */
-  abstract Tensor read(int[] ids, int from);
+  abstract Tensor read(int[] ids, int from, Runnable checkpoint);
 
   @Override
   public abstract void close();
@@ -177,7 +180,7 @@ abstract class LanguageModel implements AutoCloseable {
     }
 
     @Override
-    Tensor read(int[] ids, int from) {
+    Tensor read(int[] ids, int from, Runnable checkpoint) {
       long[] read = Arrays.stream(ids, from, ids.length).asLongStream().toArray();
       return whole(Tensor.ofLongs(Shape.of(1, read.length), read));
     }
@@ -200,6 +203,9 @@ abstract class LanguageModel implements AutoCloseable {
 
   /** A decoder: what it has read it need not read again. */
   private static final class ReadingOn extends LanguageModel {
+    /** Tokens that are read at once: enough for large products, and logits for so many only. */
+    private static final int PIECE = 256;
+
     private final ModelSession model;
     private final DecoderSession session;
     private final Optional<Long> vocabulary;
@@ -218,7 +224,7 @@ abstract class LanguageModel implements AutoCloseable {
     }
 
     @Override
-    Tensor read(int[] ids, int from) {
+    Tensor read(int[] ids, int from, Runnable checkpoint) {
       int[] wanted = Arrays.copyOfRange(ids, from, ids.length);
       boolean goesOn =
           wanted.length > read.length
@@ -228,8 +234,13 @@ abstract class LanguageModel implements AutoCloseable {
         session.reset();
         read = new int[0];
       }
-      Tensor logits = session.read(Arrays.copyOfRange(wanted, read.length, wanted.length));
-      read = wanted;
+      Tensor logits = null;
+      while (read.length < wanted.length) {
+        checkpoint.run();
+        int next = Math.min(wanted.length, read.length + PIECE);
+        logits = session.read(Arrays.copyOfRange(wanted, read.length, next));
+        read = Arrays.copyOf(wanted, next);
+      }
       return logits;
     }
 

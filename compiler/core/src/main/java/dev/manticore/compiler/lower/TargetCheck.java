@@ -22,37 +22,7 @@ public final class TargetCheck {
 
   private static final int SHOWN = 5;
 
-  /** Standard operators that ONNX Runtime's CPU provider computes in float16. */
-  private static final ImmutableSet<String> HALF_ON_CPU =
-      ImmutableSet.of(
-          "Attention",
-          "Cast",
-          "Concat",
-          "Constant",
-          "Expand",
-          "Flatten",
-          "Gather",
-          "Gemm",
-          "Identity",
-          "If",
-          "LayerNormalization",
-          "Loop",
-          "MatMul",
-          "Pad",
-          "RMSNormalization",
-          "Reshape",
-          "RotaryEmbedding",
-          "Scan",
-          "Shape",
-          "Size",
-          "Slice",
-          "Split",
-          "Squeeze",
-          "Tile",
-          "Transpose",
-          "Unsqueeze");
-
-  /** Those that only move values, which it has for any type. */
+  /** Standard operators that ONNX Runtime's CPU provider has for any type. */
   private static final ImmutableSet<String> BRAIN_FLOAT_ON_CPU =
       ImmutableSet.of(
           "Cast",
@@ -116,7 +86,7 @@ public final class TargetCheck {
     constants.addAll(graph.parameters().keySet());
     for (Node node : graph.nodes()) {
       if (node.op().isOnnx("Constant")
-          || !node.inputs().isEmpty() && constants.containsAll(node.presentInputs())) {
+          || !node.inputs().isEmpty() && constants.containsAll(node.reads())) {
         // What follows from constants alone is folded before the graph is run.
         constants.addAll(node.presentOutputs());
       }
@@ -154,7 +124,6 @@ public final class TargetCheck {
     for (ElementType type : types(node)) {
       boolean lacking =
           switch (type) {
-            case FLOAT16 -> target == Target.ONNXRUNTIME_CPU && !HALF_ON_CPU.contains(name);
             case BFLOAT16 ->
                 target == Target.ONNXRUNTIME_CPU
                     ? !BRAIN_FLOAT_ON_CPU.contains(name)

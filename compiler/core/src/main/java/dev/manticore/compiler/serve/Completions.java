@@ -15,7 +15,9 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -48,6 +50,7 @@ final class Completions {
   private final ModelThread model;
   private final ServerOptions options;
   private final AtomicLong numbers = new AtomicLong();
+  private final Set<Cancellation> running = ConcurrentHashMap.newKeySet();
 
   Completions(Generator generator, ModelThread model, ServerOptions options) {
     this.generator = generator;
@@ -64,13 +67,12 @@ final class Completions {
     BlockingQueue<String> pieces = new LinkedBlockingQueue<>();
     Future<GenerationResult> future =
         model.submit(
-            () ->
-                generator.generate(
-                    request,
-                    piece -> {
-                      cancellation.throwIfRequested();
-                      pieces.add(piece);
-                    }));
+            () -> {
+              cancellation.throwIfRequested();
+              checkLength(request.prompt());
+              return generator.generate(request, pieces::add, cancellation);
+            });
+    running.add(cancellation);
     try {
       if (flag(body, "stream")) {
         stream(exchange, id, pieces, future);
@@ -83,7 +85,27 @@ final class Completions {
     } finally {
       // Nobody waits any more, whether it was answered, took too long, or the client has gone.
       cancellation.request();
+      running.remove(cancellation);
       future.cancel(false);
+      model.purge();
+    }
+  }
+
+  /** Ends all that is being generated. */
+  void cancelAll() {
+    running.forEach(Cancellation::request);
+  }
+
+  private void checkLength(String prompt) {
+    int tokens = generator.count(prompt);
+    if (tokens > ServerOptions.LONGEST_TEXT) {
+      throw new HttpProblem(
+          HttpProblem.TOO_LARGE,
+          "the prompt has "
+              + tokens
+              + " tokens, but at most "
+              + ServerOptions.LONGEST_TEXT
+              + " are read");
     }
   }
 
@@ -177,22 +199,22 @@ final class Completions {
           HttpProblem.NOT_FOUND,
           "there is no model '" + asked + "'; the model here is '" + options.name() + "'");
     }
-    if (number(body, "n", 1) != 1 || flag(body, "echo")) {
+    if (whole(body, "n", 1) != 1 || flag(body, "echo")) {
       throw bad("one completion is given, without the prompt: 'n' should be 1, 'echo' false");
     }
-    int tokens = (int) number(body, "max_tokens", DEFAULT_TOKENS);
+    long tokens = whole(body, "max_tokens", DEFAULT_TOKENS);
     if (tokens > MOST_TOKENS) {
       throw bad("'max_tokens' is " + tokens + ", but at most " + MOST_TOKENS + " are generated");
     }
     try {
       return new GenerationRequest(
           Exchange.text(body, "prompt").asText(""),
-          tokens,
+          (int) Math.max(tokens, 0),
           new Sampling(
               number(body, "temperature", 1),
-              (int) number(body, "top_k", 0),
+              (int) Math.max(-1, Math.min(whole(body, "top_k", 0), Integer.MAX_VALUE)),
               number(body, "top_p", 1)),
-          (long) number(body, "seed", 0),
+          whole(body, "seed", 0),
           stops(body.path("stop")));
     } catch (ManticoreException e) {
       throw bad(e.getMessage());
@@ -228,6 +250,17 @@ final class Completions {
       throw bad("'" + key + "' should be a number");
     }
     return value.asDouble();
+  }
+
+  private static long whole(JsonNode body, String key, long otherwise) {
+    JsonNode value = body.path(key);
+    if (value.isMissingNode() || value.isNull()) {
+      return otherwise;
+    }
+    if (!value.isIntegralNumber() || !value.canConvertToLong()) {
+      throw bad("'" + key + "' should be a whole number");
+    }
+    return value.asLong();
   }
 
   private static boolean flag(JsonNode body, String key) {

@@ -145,12 +145,16 @@ public final class InferenceServer implements AutoCloseable {
     exchange.answer(problem.status(), error);
   }
 
-  /** Stops: requests that are being answered are cut off. */
+  /** Stops: requests that are being answered are cut off, and what is generated for them ends. */
   @Override
   public void close() {
     http.stop(0);
+    completions.cancelAll();
     connections.shutdownNow();
-    model.close();
-    generator.close();
+    if (model.stop()) {
+      generator.close();
+    } else {
+      LOGGER.warn("the model still runs; its memory is not freed");
+    }
   }
 }

@@ -16,7 +16,7 @@ import java.util.concurrent.TimeoutException;
  * The one thread that runs the model, which uses all processors for each run. Requests come one
  * after the other; so many wait, and no more.
  */
-final class ModelThread implements AutoCloseable {
+final class ModelThread {
 
   private static final long SECONDS_TO_STOP = 30;
 
@@ -76,21 +76,31 @@ final class ModelThread implements AutoCloseable {
     if (failure instanceof HttpProblem problem) {
       return problem;
     }
-    if (failure instanceof ManticoreException) {
-      return new HttpProblem(HttpProblem.BAD_REQUEST, failure.getMessage());
+    if (failure instanceof ManticoreException refused
+        && !refused.code().startsWith("MNT-RUNTIME")) {
+      return new HttpProblem(HttpProblem.BAD_REQUEST, refused.getMessage());
     }
     return new HttpProblem(
         HttpProblem.INTERNAL, "the model failed: " + Throwables.getRootCause(failure));
   }
 
-  @Override
-  public void close() {
+  /** Frees the places of those who do not wait any more. */
+  void purge() {
+    executor.purge();
+  }
+
+  /**
+   * Ends the thread after what it does.
+   *
+   * @return whether it has ended; if not, the model still runs and must not be freed
+   */
+  boolean stop() {
     executor.shutdownNow();
     try {
-      // The model may be freed only once nothing runs on it.
-      executor.awaitTermination(SECONDS_TO_STOP, TimeUnit.SECONDS);
+      return executor.awaitTermination(SECONDS_TO_STOP, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+      return false;
     }
   }
 }

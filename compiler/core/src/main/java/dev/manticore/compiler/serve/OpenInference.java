@@ -129,14 +129,17 @@ final class OpenInference {
     }
     long batch = extent(shape.get(0));
     long length = extent(shape.get(1));
-    if (batch * length * generator.rows() > LARGEST_OUTPUT) {
+    if (batch * length > ServerOptions.LONGEST_TEXT
+        || batch * length * generator.rows() > LARGEST_OUTPUT) {
       throw new HttpProblem(
           HttpProblem.TOO_LARGE,
           "an answer of "
               + batch * length
               + " tokens with "
               + generator.rows()
-              + " logits each is larger than "
+              + " logits each is more than "
+              + ServerOptions.LONGEST_TEXT
+              + " tokens or "
               + LARGEST_OUTPUT
               + " numbers: ask for fewer at a time");
     }
@@ -182,6 +185,10 @@ final class OpenInference {
     }
     ArrayNode data = output.putArray("data");
     for (double value : logits.toDoubles()) {
+      if (!Double.isFinite(value)) {
+        throw new HttpProblem(
+            HttpProblem.INTERNAL, "the model computed a logit of " + value + ": it is damaged");
+      }
       data.add((float) value);
     }
     return result;

@@ -18,6 +18,9 @@ import java.time.Duration;
 public record ServerOptions(
     String name, InetSocketAddress address, int queue, int largestBody, Duration timeout) {
 
+  /** Tokens of the longest text, and of all sequences of a request, that are read. */
+  public static final int LONGEST_TEXT = 1 << 14;
+
   public static final int DEFAULT_QUEUE = 64;
   public static final int DEFAULT_LARGEST_BODY = 4 << 20;
   public static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(60);

@@ -42,7 +42,7 @@ class ArtifactCheckTest {
     assertThat(discrepancy.lengths()).containsExactly(12L, 5L, 1L);
     assertThat(discrepancy.models())
         .extracting(ExportDiscrepancy.Model::file)
-        .containsExactly("model.onnx", "deploy/model.onnx");
+        .containsExactly("model.onnx", "deploy/model.onnx", "decoder/model.onnx");
   }
 
   @Test
@@ -60,7 +60,7 @@ class ArtifactCheckTest {
     assertThat(discrepancy.passed()).isFalse();
     assertThat(discrepancy.models())
         .extracting(ExportDiscrepancy.Model::passed)
-        .containsExactly(true, false);
+        .containsExactly(true, false, true);
   }
 
   @Test

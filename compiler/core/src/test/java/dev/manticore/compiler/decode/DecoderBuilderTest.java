@@ -31,8 +31,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.function.BiFunction;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Decoders, reading in pieces, against the models that they are made of, reading at once. */
@@ -205,28 +208,143 @@ class DecoderBuilderTest {
     assertThat(decoder.graph().inputs().get(1).name()).isEqualTo("attention_mask");
   }
 
+  /** What is done to the tokens of a small model between its table and its logits. */
+  record Mixing(String what, String message, BiFunction<Ops, Value, Value> computation) {
+    @Override
+    public String toString() {
+      return what;
+    }
+  }
+
+  static Stream<Mixing> mixings() {
+    String alone = "each token alone";
+    String length = "length of the whole sequence";
+    return Stream.of(
+        new Mixing(
+            "CumSum", alone, (ops, x) -> ops.onnx("CumSum", x, ops.scalar(ElementType.INT64, 1))),
+        new Mixing("ReduceMean", alone, (ops, x) -> ops.add(x, ops.reduceMeanKeep(x, 1))),
+        new Mixing(
+            "a shift of a token", alone, (ops, x) -> ops.slice(ops.pad(x, 1, 1, 0), 1, 0, -1)),
+        new Mixing("a shift at once", alone, (ops, x) -> ops.pad(x, 1, 1, -1)),
+        new Mixing(
+            "the order reversed",
+            alone,
+            (ops, x) ->
+                ops.onnx(
+                    "Slice",
+                    x,
+                    ops.ints(-1),
+                    ops.ints(Long.MIN_VALUE + 1),
+                    ops.ints(1),
+                    ops.ints(-1))),
+        new Mixing(
+            "tokens by tokens",
+            alone,
+            (ops, x) -> ops.matMul(ops.matMul(x, ops.transpose(x, 0, 2, 1)), x)),
+        new Mixing(
+            "batch and length as one",
+            alone,
+            (ops, x) -> ops.reshapeLike(ops.onnx("Relu", ops.reshape(x, -1, 2)), x)),
+        new Mixing(
+            "a table cut to the length",
+            length,
+            (ops, x) -> {
+              Value table = ops.editor().parameter("positions", draw(9, 2));
+              Value end = ops.shapeOf(x, 1, 2);
+              return ops.add(x, ops.onnx("Slice", table, ops.ints(0), end, ops.ints(0)));
+            }),
+        new Mixing(
+            "a factor of the length",
+            length,
+            (ops, x) ->
+                ops.mul(x, ops.cast(ops.squeeze(ops.shapeOf(x, 1, 2), 0), ElementType.FLOAT32))),
+        new Mixing("attention to all", "later tokens", (ops, x) -> attention(ops, x, -1)),
+        new Mixing("softmax over queries", "last axis", (ops, x) -> attention(ops, x, 2)));
+  }
+
+  private static Value attention(Ops ops, Value x, int axis) {
+    Value heads = ops.transpose(ops.reshape(x, 0, 0, 1, 2), 0, 2, 1, 3);
+    Value weights = ops.softmax(ops.matMul(heads, ops.transpose(heads, 0, 1, 3, 2)), axis);
+    return ops.reshape(ops.transpose(ops.matMul(weights, heads), 0, 2, 1, 3), 0, 0, 2);
+  }
+
+  private static Tensor draw(long... extents) {
+    Shape shape = Shape.of(extents);
+    Random random = new Random(3);
+    float[] values = new float[(int) shape.elementCount()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return Tensor.ofFloats(shape, values);
+  }
+
   @ParameterizedTest
-  @ValueSource(strings = {"CumSum", "ReduceMean", "Pad", "MatMul"})
-  void aModelThatMixesTokensInAnotherWayIsRefused(String operator) {
+  @MethodSource("mixings")
+  void aModelThatMixesTokensInAnotherWayIsRefused(Mixing mixing) {
     GraphEditor editor = new GraphEditor("mixing");
     Ops ops = new Ops(editor);
-    Shape tokens = Shape.of(Dim.of("batch"), Dim.of("length"));
-    Value ids = editor.input("input_ids", new TensorType(ElementType.INT64, tokens));
-    Value table = editor.parameter("table", Tensor.ofFloats(Shape.of(3, 2), new float[6]));
-    Value x = ops.gather(table, ids, 0);
-    editor.output(
-        switch (operator) {
-          case "CumSum" -> ops.onnx("CumSum", x, ops.scalar(ElementType.INT64, 1));
-          case "ReduceMean" -> ops.add(x, ops.reduceMeanKeep(x, 1));
-          case "Pad" -> ops.slice(ops.pad(x, 1, 1, 0), 1, 0, -1);
-          default -> ops.matMul(ops.matMul(x, ops.transpose(x, 0, 2, 1)), x);
-        });
+    Value ids = editor.input("input_ids", tokens(ElementType.INT64));
+    Value table = editor.parameter("table", draw(3, 2));
+    editor.output(mixing.computation().apply(ops, ops.gather(table, ids, 0)));
     Graph graph = editor.freeze();
 
     assertThatThrownBy(() -> DecoderBuilder.build(graph))
         .isInstanceOf(ManticoreException.class)
-        .hasMessageContaining(operator)
-        .hasMessageContaining("each token alone");
+        .hasMessageContaining(mixing.message());
+  }
+
+  @Test
+  void otherInputsAndNamesThatAreTakenAreRefused() {
+    GraphEditor two = new GraphEditor("two");
+    Ops ops = new Ops(two);
+    Value ids = two.input("ids", tokens(ElementType.INT64));
+    Value more = two.input("types", tokens(ElementType.INT64));
+    Value table = two.parameter("table", draw(3, 2));
+    two.output(ops.add(ops.gather(table, ids, 0), ops.gather(table, more, 0)));
+    Graph withTwo = two.freeze();
+    assertThatThrownBy(() -> DecoderBuilder.build(withTwo))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("types");
+
+    GraphEditor taken = new GraphEditor("taken");
+    Value name = taken.parameter("attention_mask", draw(3, 2));
+    taken.output(
+        new Ops(taken).gather(name, taken.input("input_ids", tokens(ElementType.INT64)), 0));
+    Graph withName = taken.freeze();
+    assertThatThrownBy(() -> DecoderBuilder.build(withName))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("attention_mask");
+  }
+
+  @Test
+  void idsAreWideWhateverTheModelHas() {
+    GraphEditor editor = new GraphEditor("narrow");
+    Value ids = editor.input("ids", tokens(ElementType.INT32));
+    editor.output(new Ops(editor).gather(editor.parameter("table", draw(3, 2)), ids, 0));
+
+    Graph decoder = DecoderBuilder.build(editor.freeze()).graph();
+
+    assertThat(decoder.input(Decoder.INPUT_IDS).elementType()).isEqualTo(ElementType.INT64);
+  }
+
+  @Test
+  void beyondTheCapacityNoLogitIsANumber() {
+    Graph model = load("huggingface/gpt-neo");
+    Decoder decoder = DecoderBuilder.withCapacity(model, 6);
+    try (ModelSession session = open(decoder.graph())) {
+      Map<String, Tensor> inputs = begin(decoder, 1);
+      inputs.put(Decoder.INPUT_IDS, Tensor.ofLongs(Shape.of(1, 6), 1, 2, 3, 4, 5, 6));
+      Map<String, Tensor> full = session.run(inputs);
+      assertThat(full.get(Decoder.LOGITS).toDoubles()).doesNotContain(Double.NaN);
+      decoder.states().forEach(state -> inputs.put(state.past(), full.get(state.present())));
+      inputs.put(Decoder.INPUT_IDS, Tensor.ofLongs(Shape.of(1, 1), 7));
+
+      assertThat(session.run(inputs).get(Decoder.LOGITS).toDoubles()).containsOnly(Double.NaN);
+    }
+  }
+
+  private static TensorType tokens(ElementType type) {
+    return new TensorType(type, Shape.of(Dim.of("batch"), Dim.of("length")));
   }
 
   private static Graph load(String name) {

@@ -111,7 +111,6 @@ class TargetCheckTest {
                     ops.reshape(ops.ints(0), 1, 1),
                     ops.slice(x, 0, 0, 1))),
         new Case("type", Target.ONNXRUNTIME_CPU, ElementType.BFLOAT16, (ops, x) -> ops.exp(x)),
-        new Case("type", Target.ONNXRUNTIME_CPU, ElementType.FLOAT16, (ops, x) -> ops.exp(x)),
         new Case(
             "type", Target.ONNXRUNTIME_CUDA, ElementType.BFLOAT16, (ops, x) -> ops.onnx("Log", x)));
   }

@@ -173,6 +173,7 @@ class InferenceServerTest {
         "POST | /v1/completions         | {\"best_of\":3}                | 400 | 'best_of'",
         "POST | /v1/completions         | {\"max_tokens\":0}             | 400 | number of tokens",
         "POST | /v1/completions         | {\"temperature\":-1}           | 400 | temperature",
+        "POST | /v1/completions         | {\"max_tokens\":1.5}          | 400 | whole number",
         "POST | /v1/completions         | {\"model\":\"gpt-9\"}          | 404 | gpt-9",
         "POST | /v2/models/tiny/infer   | {\"inputs\":[]}                | 400 | input_ids"
       })
@@ -293,6 +294,41 @@ class InferenceServerTest {
                 .path("text")
                 .asText())
         .isEqualTo(expected());
+  }
+
+  @Test
+  void aServerThatIsStoppedWhileItGeneratesEndsThat() throws Exception {
+    CompletableFuture<HttpResponse<String>> response =
+        client.sendAsync(
+            request("/v1/completions", completion("").replace(":12", ":60000")),
+            BodyHandlers.ofString());
+    Thread.sleep(300);
+    long start = System.nanoTime();
+
+    server.close();
+
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(10));
+    assertThat(response).failsWithin(Duration.ofSeconds(10));
+  }
+
+  @Test
+  void aPromptThatIsTooLongIsRefused() throws Exception {
+    server.close();
+    server =
+        InferenceServer.start(
+            generator(),
+            new ServerOptions(
+                "tiny",
+                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+                4,
+                1 << 20,
+                Duration.ofSeconds(60)));
+
+    HttpResponse<String> response =
+        post("/v1/completions", "{\"prompt\":\"" + "xyz ".repeat(20000) + "\"}");
+
+    assertThat(response.statusCode()).isEqualTo(413);
+    assertThat(response.body()).contains("16384");
   }
 
   @Test
