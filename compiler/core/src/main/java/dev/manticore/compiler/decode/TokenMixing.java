@@ -29,11 +29,8 @@ final class TokenMixing {
 
   private static final ImmutableSet<String> FREE =
       ImmutableSet.of(
-          "BiasGelu",
           "Celu",
           "Elu",
-          "Expand",
-          "FastGelu",
           "Gelu",
           "HardSigmoid",
           "HardSwish",
@@ -41,7 +38,6 @@ final class TokenMixing {
           "Mish",
           "PRelu",
           "Relu",
-          "Reshape",
           "Selu",
           "Softplus",
           "Softsign",
