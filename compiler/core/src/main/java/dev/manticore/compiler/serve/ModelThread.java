@@ -1,6 +1,7 @@
 package dev.manticore.compiler.serve;
 
 import com.google.common.base.Throwables;
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.ManticoreException;
 import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -19,6 +20,10 @@ import java.util.concurrent.TimeoutException;
 final class ModelThread {
 
   private static final long SECONDS_TO_STOP = 30;
+
+  /** What is not for whoever asked to mend. */
+  private static final ImmutableSet<String> OWN_FAULTS =
+      ImmutableSet.of("MNT-RUNTIME-ORT", "MNT-RUNTIME-MEMORY", "MNT-RUNTIME-BINDING");
 
   private final ThreadPoolExecutor executor;
 
@@ -76,8 +81,7 @@ final class ModelThread {
     if (failure instanceof HttpProblem problem) {
       return problem;
     }
-    if (failure instanceof ManticoreException refused
-        && !refused.code().startsWith("MNT-RUNTIME")) {
+    if (failure instanceof ManticoreException refused && !OWN_FAULTS.contains(refused.code())) {
       return new HttpProblem(HttpProblem.BAD_REQUEST, refused.getMessage());
     }
     return new HttpProblem(
