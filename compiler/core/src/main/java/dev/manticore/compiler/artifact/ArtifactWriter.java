@@ -12,6 +12,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.pipeline.ToolVersion;
 import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.OnnxFunctions;
@@ -122,7 +123,11 @@ public final class ArtifactWriter {
       Path directory, ArtifactRequest request, OnnxExporter.Options options) throws IOException {
     Hybrid hybrid = request.hybrid();
     Decoder decoder = DecoderBuilder.build(hybrid.graph());
-    Graph plain = Lowering.portable(decoder.graph());
+    GraphEditor told = Lowering.portable(decoder.graph()).edit();
+    if (hybrid.maxLength() > 0) {
+      told.metadata(Decoder.MAX_LENGTH, Long.toString(hybrid.maxLength()));
+    }
+    Graph plain = told.freeze();
     refuseOtherDomains(plain);
     Path file = directory.resolve(Artifact.DECODER);
     Files.createDirectories(file.getParent());

@@ -24,6 +24,9 @@ public record Decoder(Graph graph, ImmutableList<DecoderState> states) {
   public static final String ATTENTION_MASK = "attention_mask";
   public static final String LOGITS = "logits";
 
+  /** The key of a file's metadata for the longest sequence, in tokens; absent where it is any. */
+  public static final String MAX_LENGTH = "manticore.max_length";
+
   static final String BATCH = "batch";
   static final String LENGTH = "length";
   static final String PAST_LENGTH = "past_length";

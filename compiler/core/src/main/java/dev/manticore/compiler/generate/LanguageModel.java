@@ -1,5 +1,6 @@
 package dev.manticore.compiler.generate;
 
+import com.google.common.primitives.Longs;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.decode.Decoder;
@@ -62,7 +63,7 @@ abstract class LanguageModel implements AutoCloseable {
     if (model.toString().endsWith(".onnx")) {
       ModelSession session = ModelSession.open(device, model, config);
       if (DecoderSession.isDecoder(session)) {
-        return new ReadingOn(session, Integer.MAX_VALUE);
+        return new ReadingOn(session, told(model));
       }
       session.close();
       return of(OnnxImporter.read(model), device, config);
@@ -70,6 +71,13 @@ abstract class LanguageModel implements AutoCloseable {
     throw new ManticoreException(
         "MNT-GENERATE",
         model + " is neither an artifact nor a checkpoint directory nor an .onnx file");
+  }
+
+  /** The longest sequence, as a decoder's file tells it. */
+  private static int told(Path decoder) {
+    String length = OnnxImporter.read(decoder).metadata().getOrDefault(Decoder.MAX_LENGTH, "0");
+    Long parsed = Longs.tryParse(length);
+    return limit(parsed == null ? 0 : parsed);
   }
 
   private static LanguageModel of(Graph graph, Device device, SessionConfig config) {
@@ -95,7 +103,7 @@ abstract class LanguageModel implements AutoCloseable {
   }
 
   private static int limit(long maxLength) {
-    return maxLength == 0 ? Integer.MAX_VALUE : (int) Math.min(maxLength, Integer.MAX_VALUE);
+    return maxLength <= 0 ? Integer.MAX_VALUE : (int) Math.min(maxLength, Integer.MAX_VALUE);
   }
 
   /** The number of logits, where the model says it. */

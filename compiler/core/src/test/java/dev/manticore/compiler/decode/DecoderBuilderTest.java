@@ -3,10 +3,9 @@ package dev.manticore.compiler.decode;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.manticore.compiler.FixtureModels;
 import dev.manticore.compiler.lower.Lowering;
-import dev.manticore.compiler.verify.Subject;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -22,21 +21,17 @@ import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.runtime.Devices;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
-import dev.manticore.testdata.Fixtures;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
 import java.util.function.BiFunction;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Decoders, reading in pieces, against the models that they are made of, reading at once. */
 class DecoderBuilderTest {
@@ -45,23 +40,9 @@ class DecoderBuilderTest {
   private static final int SHORT = 13;
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "huggingface/gpt2",
-        "huggingface/gpt-neo",
-        "huggingface/gpt-neox",
-        "huggingface/mamba",
-        "huggingface/mamba-state-spaces",
-        "huggingface/mamba2",
-        "huggingface/gpt2/model.onnx",
-        "huggingface/gpt-neo/model.onnx",
-        "huggingface/gpt-neox/model.onnx",
-        "hybrid/mamba+gpt-neo-1/hybrid.json",
-        "hybrid/mamba+gpt-neo-2/hybrid.json",
-        "hybrid/mamba+gpt-neo+gpt-neox-2/hybrid.json"
-      })
+  @MethodSource("dev.manticore.compiler.FixtureModels#all")
   void sequencesOfUnequalLengthsInPiecesGiveTheLogitsOfTheWhole(String name) {
-    Graph model = load(name);
+    Graph model = FixtureModels.load(name);
     int vocabulary = (int) model.outputs().get(0).shape().dim(-1).extent();
     long[] longer = draw(LONG, vocabulary, 1);
     long[] shorter = draw(SHORT, vocabulary, 2);
@@ -110,23 +91,9 @@ class DecoderBuilderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "huggingface/gpt2",
-        "huggingface/gpt-neo",
-        "huggingface/gpt-neox",
-        "huggingface/mamba",
-        "huggingface/mamba-state-spaces",
-        "huggingface/mamba2",
-        "huggingface/gpt2/model.onnx",
-        "huggingface/gpt-neo/model.onnx",
-        "huggingface/gpt-neox/model.onnx",
-        "hybrid/mamba+gpt-neo-1/hybrid.json",
-        "hybrid/mamba+gpt-neo-2/hybrid.json",
-        "hybrid/mamba+gpt-neo+gpt-neox-2/hybrid.json"
-      })
+  @MethodSource("dev.manticore.compiler.FixtureModels#all")
   void withACapacityEachSequenceIsAtAPositionOfItsOwn(String name) {
-    Graph model = load(name);
+    Graph model = FixtureModels.load(name);
     int vocabulary = (int) model.outputs().get(0).shape().dim(-1).extent();
     long[][] ids = {draw(LONG, vocabulary, 1), draw(LONG, vocabulary, 2)};
     double[][] expected = {whole(model, ids[0]), whole(model, ids[1])};
@@ -194,7 +161,8 @@ class DecoderBuilderTest {
 
   @Test
   void layersAreNumberedOverAllComponents() {
-    Decoder decoder = DecoderBuilder.build(load("hybrid/mamba+gpt-neo-2/hybrid.json"));
+    Decoder decoder =
+        DecoderBuilder.build(FixtureModels.load("hybrid/mamba+gpt-neo-2/hybrid.json"));
 
     assertThat(decoder.states().stream().map(DecoderState::past))
         .doesNotHaveDuplicates()
@@ -326,7 +294,7 @@ class DecoderBuilderTest {
 
   @Test
   void beyondTheCapacityNoLogitIsANumber() {
-    Graph model = load("huggingface/gpt-neo");
+    Graph model = FixtureModels.load("huggingface/gpt-neo");
     Decoder decoder = DecoderBuilder.withCapacity(model, 6);
     try (ModelSession session = open(decoder.graph())) {
       Map<String, Tensor> inputs = begin(decoder, 1);
@@ -342,12 +310,6 @@ class DecoderBuilderTest {
 
   private static TensorType tokens(ElementType type) {
     return new TensorType(type, Shape.of(Dim.of("batch"), Dim.of("length")));
-  }
-
-  private static Graph load(String name) {
-    Optional<Path> fixture = Fixtures.shared("fixtures/" + name);
-    assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
-    return Subject.load(fixture.get(), Fixtures.shared("fixtures/huggingface")).graph();
   }
 
   private static long[] draw(int count, int vocabulary, long seed) {

@@ -104,6 +104,10 @@ class GeneratorTest {
               new GenerationRequest("the rat", 5, new Sampling(1, 20, 0.9), 4), piece -> {});
     }
 
+    try (Generator generator =
+        Generator.open(artifact.decoder().orElseThrow(), Optional.of(artifact.tokenizer()), CPU)) {
+      assertThat(generator.generate(request, piece -> {})).isEqualTo(result);
+    }
     assertThat(String.join("", pieces)).isEqualTo(result.text());
     assertThat(result.text()).startsWith(again.text());
     assertThat(RuntimeInfo.openHandles()).isEqualTo(handles);

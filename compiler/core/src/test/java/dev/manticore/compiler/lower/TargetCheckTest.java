@@ -2,10 +2,9 @@ package dev.manticore.compiler.lower;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.manticore.compiler.FixtureModels;
 import dev.manticore.compiler.decode.DecoderBuilder;
-import dev.manticore.compiler.verify.Subject;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
@@ -18,39 +17,19 @@ import dev.manticore.ir.Shape;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
-import dev.manticore.testdata.Fixtures;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.BiFunction;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 class TargetCheckTest {
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "huggingface/gpt2",
-        "huggingface/gpt-neo",
-        "huggingface/gpt-neox",
-        "huggingface/mamba",
-        "huggingface/mamba-state-spaces",
-        "huggingface/mamba2",
-        "huggingface/gpt2/model.onnx",
-        "huggingface/gpt-neo/model.onnx",
-        "huggingface/gpt-neox/model.onnx",
-        "hybrid/mamba+gpt-neo-1/hybrid.json",
-        "hybrid/mamba+gpt-neo-2/hybrid.json",
-        "hybrid/mamba+gpt-neo+gpt-neox-2/hybrid.json"
-      })
+  @MethodSource("dev.manticore.compiler.FixtureModels#all")
   void modelsAndDecodersOfACapacityRunEverywhere(String name) {
-    Optional<Path> fixture = Fixtures.shared("fixtures/" + name);
-    assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
-    Graph model = Subject.load(fixture.get(), Fixtures.shared("fixtures/huggingface")).graph();
+    Graph model = FixtureModels.load(name);
     Graph whole = Lowering.portable(model);
     Graph decoder = Lowering.portable(DecoderBuilder.withCapacity(model, 32).graph());
     Graph growing = Lowering.portable(DecoderBuilder.build(model).graph());
@@ -64,9 +43,7 @@ class TargetCheckTest {
 
   @Test
   void positionsThatAreCountedInIntegersAreNothingForTensorRt() {
-    Optional<Path> fixture = Fixtures.shared("fixtures/huggingface/gpt-neo");
-    assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
-    Graph model = Subject.load(fixture.get(), Optional.empty()).graph();
+    Graph model = FixtureModels.load("huggingface/gpt-neo");
     Graph growing = Lowering.portable(DecoderBuilder.build(model).graph());
 
     List<Objection> objections = TargetCheck.check(growing, Target.TENSORRT_10);
