@@ -172,7 +172,9 @@ class ReleaseTest {
     assertThat(list.lines().filter(line -> line.startsWith("     (")))
         .hasSizeGreaterThan(20)
         .allSatisfy(
-            line -> assertThat(line).containsPattern("\\((Apache-2.0|MIT|BSD-3-Clause)\\)"));
+            line ->
+                assertThat(line)
+                    .containsPattern("\\((Apache-2.0|MIT|BSD-2-Clause|BSD-3-Clause)\\)"));
 
     try (Stream<Path> libraries = Files.list(home.resolve("lib"))) {
       libraries
