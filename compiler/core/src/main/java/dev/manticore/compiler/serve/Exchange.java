@@ -43,8 +43,14 @@ final class Exchange {
     return answered;
   }
 
+  /** Whether only the head of an answer is asked for. */
+  private boolean isHead() {
+    return method().equals("HEAD");
+  }
+
   void requireMethod(String wanted) {
-    if (!method().equals(wanted)) {
+    boolean head = wanted.equals("GET") && isHead();
+    if (!method().equals(wanted) && !head) {
       http.getResponseHeaders().set("Allow", wanted);
       throw new HttpProblem(
           HttpProblem.METHOD_NOT_ALLOWED, path() + " is asked for by " + wanted + " only");
@@ -79,6 +85,10 @@ final class Exchange {
     byte[] bytes = JSON.writeValueAsBytes(json);
     http.getResponseHeaders().set("Content-Type", "application/json");
     answered = true;
+    if (isHead()) {
+      http.sendResponseHeaders(status, -1);
+      return;
+    }
     http.sendResponseHeaders(status, bytes.length);
     http.getResponseBody().write(bytes);
   }

@@ -89,6 +89,14 @@ class InferenceServerTest {
   void saysWhatItServes() throws Exception {
     assertThat(get("/v2/health/live").statusCode()).isEqualTo(200);
     assertThat(get("/v2/health/ready").statusCode()).isEqualTo(200);
+    HttpResponse<String> head =
+        client.send(
+            HttpRequest.newBuilder(uri("/v2/health/live"))
+                .method("HEAD", HttpRequest.BodyPublishers.noBody())
+                .build(),
+            BodyHandlers.ofString());
+    assertThat(head.statusCode()).isEqualTo(200);
+    assertThat(head.body()).isEmpty();
     assertThat(json(get("/v2")).path("name").asText()).isEqualTo("manticore");
     assertThat(get("/v2/models/tiny/ready").statusCode()).isEqualTo(200);
     JsonNode model = json(get("/v2/models/tiny/versions/1"));
