@@ -27,6 +27,38 @@ import picocli.CommandLine.Spec;
     footer = {"", "Example:", "  manticore bench step --model gpt-neo"})
 final class BenchCommand implements Callable<Integer> {
 
+  /** Which model is timed; its weights are drawn. */
+  static final class DrawnModel {
+
+    @Option(
+        names = "--model",
+        defaultValue = "hybrid",
+        paramLabel = "NAME",
+        description = "gpt-neo, mamba, mamba2 or hybrid (default: ${DEFAULT-VALUE}).")
+    private String model;
+
+    @Option(
+        names = "--width",
+        defaultValue = "256",
+        paramLabel = "N",
+        description = "Width of the residual stream (default: ${DEFAULT-VALUE}).")
+    private int width;
+
+    @Option(
+        names = "--layers",
+        defaultValue = "4",
+        paramLabel = "N",
+        description = "Layers of each component (default: ${DEFAULT-VALUE}).")
+    private int layers;
+
+    @Option(
+        names = "--vocab",
+        defaultValue = "512",
+        paramLabel = "N",
+        description = "Rows of the token table (default: ${DEFAULT-VALUE}).")
+    private int vocabulary;
+  }
+
   private final Terminal terminal;
 
   @Spec private CommandSpec spec;
@@ -55,24 +87,7 @@ final class BenchCommand implements Callable<Integer> {
         "  manticore bench step --model hybrid --width 256 --batch 8 --length 128"
       })
   Integer step(
-      @Option(
-              names = "--model",
-              defaultValue = "hybrid",
-              paramLabel = "NAME",
-              description = "gpt-neo, mamba, mamba2 or hybrid (default: ${DEFAULT-VALUE}).")
-          String model,
-      @Option(
-              names = "--width",
-              defaultValue = "256",
-              paramLabel = "N",
-              description = "Width of the residual stream (default: ${DEFAULT-VALUE}).")
-          int width,
-      @Option(
-              names = "--layers",
-              defaultValue = "4",
-              paramLabel = "N",
-              description = "Layers of each component (default: ${DEFAULT-VALUE}).")
-          int layers,
+      @Mixin DrawnModel drawn,
       @Option(
               names = "--batch",
               defaultValue = "8",
@@ -85,12 +100,6 @@ final class BenchCommand implements Callable<Integer> {
               paramLabel = "N",
               description = "Tokens of a sequence (default: ${DEFAULT-VALUE}).")
           int length,
-      @Option(
-              names = "--vocab",
-              defaultValue = "512",
-              paramLabel = "N",
-              description = "Rows of the token table (default: ${DEFAULT-VALUE}).")
-          int vocabulary,
       @Option(
               names = "--steps",
               defaultValue = "30",
@@ -107,12 +116,12 @@ final class BenchCommand implements Callable<Integer> {
       @Mixin CommonOptions stepCommon) {
     StepRequest request =
         new StepRequest(
-            StepRequest.Model.of(model),
-            width,
-            layers,
+            StepRequest.Model.of(drawn.model),
+            drawn.width,
+            drawn.layers,
             batch,
             length,
-            vocabulary,
+            drawn.vocabulary,
             steps,
             threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
     StepResult result = StepBenchmark.run(Devices.byName("cpu"), request);
@@ -215,30 +224,7 @@ final class BenchCommand implements Callable<Integer> {
         "  manticore bench decode --model mamba --positions 16,256,1000"
       })
   Integer decode(
-      @Option(
-              names = "--model",
-              defaultValue = "hybrid",
-              paramLabel = "NAME",
-              description = "gpt-neo, mamba, mamba2 or hybrid (default: ${DEFAULT-VALUE}).")
-          String model,
-      @Option(
-              names = "--width",
-              defaultValue = "256",
-              paramLabel = "N",
-              description = "Width of the residual stream (default: ${DEFAULT-VALUE}).")
-          int width,
-      @Option(
-              names = "--layers",
-              defaultValue = "4",
-              paramLabel = "N",
-              description = "Layers of each component (default: ${DEFAULT-VALUE}).")
-          int layers,
-      @Option(
-              names = "--vocab",
-              defaultValue = "512",
-              paramLabel = "N",
-              description = "Rows of the token table (default: ${DEFAULT-VALUE}).")
-          int vocabulary,
+      @Mixin DrawnModel drawn,
       @Option(
               names = "--positions",
               split = ",",
@@ -266,12 +252,12 @@ final class BenchCommand implements Callable<Integer> {
     }
     StepRequest request =
         new StepRequest(
-            StepRequest.Model.of(model),
-            width,
-            layers,
+            StepRequest.Model.of(drawn.model),
+            drawn.width,
+            drawn.layers,
             1,
             last + Math.max(1, steps),
-            vocabulary,
+            drawn.vocabulary,
             steps,
             threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
     List<DecodeBenchmark.Result> results =
@@ -295,9 +281,9 @@ final class BenchCommand implements Callable<Integer> {
       array
           .addObject()
           .put("model", request.model().toString())
-          .put("width", width)
-          .put("layers", layers)
-          .put("vocab", vocabulary)
+          .put("width", drawn.width)
+          .put("layers", drawn.layers)
+          .put("vocab", drawn.vocabulary)
           .put("threads", request.threads())
           .put("position", result.position())
           .put("prefill_tokens_per_s", result.prefillTokensPerSecond())

@@ -90,8 +90,15 @@ public final class ArtifactWriter {
   }
 
   private void fill(Path directory, ArtifactRequest request) throws IOException {
+    try (Tokenizer tokenizer = Tokenizer.load(request.tokenizer())) {
+      fill(directory, request, tokenizer);
+    }
+  }
+
+  private void fill(Path directory, ArtifactRequest request, Tokenizer tokenizer)
+      throws IOException {
     Hybrid hybrid = request.hybrid();
-    byte[] tokenizer = tokenizer(request);
+    requireVocabulary(tokenizer, request);
     OnnxExporter.Options options =
         new OnnxExporter.Options(request.placement(), 10, ToolVersion.current());
     Path model = directory.resolve(Artifact.MODEL);
@@ -101,8 +108,8 @@ public final class ArtifactWriter {
     Graph plain = Lowering.portable(hybrid.graph());
     refuseOtherDomains(plain);
     OnnxExporter.write(plain, deployed, options);
-    AtomicFiles.writeBytes(directory.resolve(Artifact.TOKENIZER), tokenizer);
-    String genAi = writeDecoder(directory, request, options);
+    AtomicFiles.writeBytes(directory.resolve(Artifact.TOKENIZER), tokenizer.json());
+    String genAi = writeDecoder(directory, request, tokenizer, options);
     HybridFiles.write(directory, hybrid, request.checkpoints());
     for (int k = 0; k < hybrid.names().size(); k++) {
       Path component = directory.resolve(HybridFiles.COMPONENTS).resolve(hybrid.names().get(k));
@@ -120,7 +127,8 @@ public final class ArtifactWriter {
    * @return {@code supported}, or why GenAI cannot run it
    */
   private static String writeDecoder(
-      Path directory, ArtifactRequest request, OnnxExporter.Options options) throws IOException {
+      Path directory, ArtifactRequest request, Tokenizer tokenizer, OnnxExporter.Options options)
+      throws IOException {
     Hybrid hybrid = request.hybrid();
     Decoder decoder = DecoderBuilder.build(hybrid.graph());
     GraphEditor told = Lowering.portable(decoder.graph()).edit();
@@ -136,25 +144,23 @@ public final class ArtifactWriter {
     if (obstacle.isPresent()) {
       return obstacle.get();
     }
-    try (Tokenizer tokenizer = Tokenizer.load(request.tokenizer())) {
-      int length =
-          hybrid.maxLength() == 0
-              ? GenAiConfig.ANY_LENGTH
-              : (int) Math.min(hybrid.maxLength(), GenAiConfig.ANY_LENGTH);
-      GenAiConfig config =
-          new GenAiConfig(
-              file.getFileName().toString(),
-              hybrid.options().vocabulary(),
-              hybrid.width(),
-              length,
-              tokenizer.endOfText());
-      AtomicFiles.writeString(
-          file.resolveSibling(GenAiConfig.FILE), Artifact.toText(config.json(decoder.states())));
-      AtomicFiles.writeBytes(file.resolveSibling(Artifact.TOKENIZER), tokenizer.json());
-      AtomicFiles.writeString(
-          file.resolveSibling("tokenizer_config.json"),
-          Artifact.toText(tokenizerConfig(tokenizer, length)));
-    }
+    int length =
+        hybrid.maxLength() == 0
+            ? GenAiConfig.ANY_LENGTH
+            : (int) Math.min(hybrid.maxLength(), GenAiConfig.ANY_LENGTH);
+    GenAiConfig config =
+        new GenAiConfig(
+            file.getFileName().toString(),
+            hybrid.options().vocabulary(),
+            hybrid.width(),
+            length,
+            tokenizer.endOfText());
+    AtomicFiles.writeString(
+        file.resolveSibling(GenAiConfig.FILE), Artifact.toText(config.json(decoder.states())));
+    AtomicFiles.writeBytes(file.resolveSibling(Artifact.TOKENIZER), tokenizer.json());
+    AtomicFiles.writeString(
+        file.resolveSibling("tokenizer_config.json"),
+        Artifact.toText(tokenizerConfig(tokenizer, length)));
     return "supported";
   }
 
@@ -171,23 +177,20 @@ public final class ArtifactWriter {
     return config;
   }
 
-  private static byte[] tokenizer(ArtifactRequest request) {
-    try (Tokenizer tokenizer = Tokenizer.load(request.tokenizer())) {
-      int vocabulary = request.hybrid().options().vocabulary();
-      if (tokenizer.vocabularySize() > vocabulary) {
-        throw new ManticoreException(
-            "MNT-VOCABULARY",
-            "the tokenizer "
-                + request.tokenizer()
-                + " has "
-                + tokenizer.vocabularySize()
-                + " ids, but the vocabulary of hybrid '"
-                + request.name()
-                + "' is "
-                + vocabulary
-                + ": use the tokenizer that it was trained with");
-      }
-      return tokenizer.json();
+  private static void requireVocabulary(Tokenizer tokenizer, ArtifactRequest request) {
+    int vocabulary = request.hybrid().options().vocabulary();
+    if (tokenizer.vocabularySize() > vocabulary) {
+      throw new ManticoreException(
+          "MNT-VOCABULARY",
+          "the tokenizer "
+              + request.tokenizer()
+              + " has "
+              + tokenizer.vocabularySize()
+              + " ids, but the vocabulary of hybrid '"
+              + request.name()
+              + "' is "
+              + vocabulary
+              + ": use the tokenizer that it was trained with");
     }
   }
 

@@ -38,7 +38,7 @@ public final class ComponentFinder {
   private final Graph graph;
   private final Value ids;
   private final Value logits;
-  private final Set<Value> fromIds = new HashSet<>();
+  private final Set<Value> fromIds;
   private final List<Node> path = new ArrayList<>();
   private final Map<Value, Integer> lastUse = new HashMap<>();
 
@@ -49,6 +49,7 @@ public final class ComponentFinder {
     this.graph = graph;
     this.ids = ids;
     this.logits = logits;
+    this.fromIds = DataFlow.from(graph, ids);
   }
 
   /**
@@ -131,18 +132,8 @@ public final class ComponentFinder {
         logits);
   }
 
-  /**
-   * Which values carry data of the ids (not only their shape), and the nodes on a path to the
-   * logits.
-   */
+  /** The nodes on a path from the ids to the logits. */
   private void trace() {
-    fromIds.add(ids);
-    for (Node node : graph.nodes()) {
-      boolean shapeOnly = node.op().isOnnx("Shape") || node.op().isOnnx("Size");
-      if (!shapeOnly && node.reads().stream().anyMatch(fromIds::contains)) {
-        fromIds.addAll(node.presentOutputs());
-      }
-    }
     Set<Value> needed = new HashSet<>(Set.of(logits));
     for (Node node : graph.nodes().reverse()) {
       if (node.presentOutputs().stream().anyMatch(needed::contains)

@@ -17,75 +17,6 @@ import java.util.Set;
  */
 final class Attentions {
 
-  /** Whether an axis is that of the queries or that of the keys is known for these only. */
-  private final Map<Value, Node> weights = new HashMap<>();
-
-  private final Set<Node> scores = new HashSet<>();
-  private final Set<Node> mixes = new HashSet<>();
-  private final Set<Node> softmaxes = new HashSet<>();
-
-  private Attentions() {}
-
-  /**
-   * @param data the values that depend on the token ids, not only on their shape
-   * @throws ManticoreException {@code MNT-DECODE} if something else is done with attention weights
-   */
-  static Attentions find(Graph graph, Set<Value> data) {
-    Attentions found = new Attentions();
-    Map<Value, Node> producers = new HashMap<>();
-    for (Node node : graph.nodes()) {
-      node.presentOutputs().forEach(output -> producers.put(output, node));
-      if (node.op().isOnnx("Softmax") && data.contains(node.input(0))) {
-        long axis = node.attributes().intValue("axis", -1);
-        if (axis != -1 && axis != node.input(0).shape().rank() - 1) {
-          throw DecoderBuilder.failure(node, "is not taken over the last axis, that of the keys");
-        }
-        found.scores.add(scoresOf(node, producers, data));
-        found.softmaxes.add(node);
-      }
-    }
-    for (Node node : graph.nodes()) {
-      if (found.scores.contains(node)) {
-        found.weights.put(node.output(), node);
-        continue;
-      }
-      List<Value> read = node.reads().stream().filter(found.weights::containsKey).toList();
-      if (read.isEmpty()) {
-        continue;
-      }
-      if (node.op().isOnnx("MatMul") && !found.weights.containsKey(node.input(1))) {
-        found.mixes.add(node);
-      } else if (found.softmaxes.contains(node) || isElementwise(node)) {
-        Node origin = found.weights.get(read.get(0));
-        node.presentOutputs().forEach(output -> found.weights.put(output, origin));
-      } else {
-        throw DecoderBuilder.failure(
-            node, "is applied to attention weights, which is not understood");
-      }
-    }
-    return found;
-  }
-
-  /** The product of queries and keys that a softmax is taken of. */
-  private static Node scoresOf(Node softmax, Map<Value, Node> producers, Set<Value> data) {
-    Value value = softmax.input(0);
-    while (true) {
-      Node node = producers.get(value);
-      if (node == null) {
-        throw DecoderBuilder.failure(softmax, "is not taken of a product of queries and keys");
-      }
-      List<Value> operands = node.reads().stream().filter(data::contains).distinct().toList();
-      if (node.op().isOnnx("MatMul") && node.reads().stream().allMatch(data::contains)) {
-        return node;
-      }
-      if (operands.size() != 1 || !isElementwise(node)) {
-        throw DecoderBuilder.failure(
-            softmax, "is not taken of a product of queries and keys, but of " + node);
-      }
-      value = operands.get(0);
-    }
-  }
-
   private static final ImmutableSet<String> ELEMENTWISE =
       ImmutableSet.of(
           "Abs",
@@ -126,6 +57,76 @@ final class Attentions {
           "Tanh",
           "Where",
           "Xor");
+
+  /** Whether an axis is that of the queries or that of the keys is known for these only. */
+  private final Map<Value, Node> weights = new HashMap<>();
+
+  private final Set<Node> scores = new HashSet<>();
+  private final Set<Node> mixes = new HashSet<>();
+  private final Set<Node> softmaxes = new HashSet<>();
+
+  private Attentions() {}
+
+  /**
+   * @param data the values that depend on the token ids, not only on their shape
+   * @throws ManticoreException {@code MNT-DECODE} if something else is done with attention weights
+   */
+  static Attentions find(Graph graph, Set<Value> data) {
+    Attentions found = new Attentions();
+    for (Node node : graph.nodes()) {
+      if (node.op().isOnnx("Softmax") && data.contains(node.input(0))) {
+        long axis = node.attributes().intValue("axis", -1);
+        if (axis != -1 && axis != node.input(0).shape().rank() - 1) {
+          throw DecoderBuilder.failure(node, "is not taken over the last axis, that of the keys");
+        }
+        found.scores.add(scoresOf(node, graph, data));
+        found.softmaxes.add(node);
+      }
+    }
+    for (Node node : graph.nodes()) {
+      if (found.scores.contains(node)) {
+        found.weights.put(node.output(), node);
+        continue;
+      }
+      List<Value> read = node.reads().stream().filter(found.weights::containsKey).toList();
+      if (read.isEmpty()) {
+        continue;
+      }
+      if (node.op().isOnnx("MatMul") && !found.weights.containsKey(node.input(1))) {
+        found.mixes.add(node);
+      } else if (found.softmaxes.contains(node) || isElementwise(node)) {
+        Node origin = found.weights.get(read.get(0));
+        node.presentOutputs().forEach(output -> found.weights.put(output, origin));
+      } else {
+        throw DecoderBuilder.failure(
+            node, "is applied to attention weights, which is not understood");
+      }
+    }
+    return found;
+  }
+
+  /** The product of queries and keys that a softmax is taken of. */
+  private static Node scoresOf(Node softmax, Graph graph, Set<Value> data) {
+    Value value = softmax.input(0);
+    while (true) {
+      Node node =
+          graph
+              .producer(value)
+              .orElseThrow(
+                  () ->
+                      DecoderBuilder.failure(
+                          softmax, "is not taken of a product of queries and keys"));
+      List<Value> operands = node.reads().stream().filter(data::contains).distinct().toList();
+      if (node.op().isOnnx("MatMul") && node.reads().stream().allMatch(data::contains)) {
+        return node;
+      }
+      if (operands.size() != 1 || !isElementwise(node)) {
+        throw DecoderBuilder.failure(
+            softmax, "is not taken of a product of queries and keys, but of " + node);
+      }
+      value = operands.get(0);
+    }
+  }
 
   /** Whether a node computes each element from those at the same place of its operands. */
   static boolean isElementwise(Node node) {

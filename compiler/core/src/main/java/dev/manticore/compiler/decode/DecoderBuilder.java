@@ -1,6 +1,7 @@
 package dev.manticore.compiler.decode;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.component.DataFlow;
 import dev.manticore.compiler.decode.DecoderState.Kind;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
@@ -20,7 +21,6 @@ import dev.manticore.ir.rewrite.Canonicalise;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -50,7 +50,7 @@ public final class DecoderBuilder {
   private final GraphEditor editor;
   private final Ops ops;
   private final Map<Value, Value> values = new HashMap<>();
-  private final Set<Value> data = new HashSet<>();
+  private final Set<Value> data;
   private final Attentions attentions;
   private final Positions positions;
   private final TokenMixing mixing;
@@ -69,7 +69,7 @@ public final class DecoderBuilder {
     this.ops = new Ops(editor);
     Value ids = model.inputs().get(0);
     Dim length = lengthOf(ids);
-    findData(ids);
+    this.data = DataFlow.from(model, ids);
     this.attentions = Attentions.find(model, data);
     this.mixing =
         new TokenMixing(
@@ -307,16 +307,6 @@ public final class DecoderBuilder {
       if (taken) {
         throw new ManticoreException(
             CODE, "the model has a parameter called " + name + ", as an input of decoders is");
-      }
-    }
-  }
-
-  private void findData(Value ids) {
-    data.add(ids);
-    for (Node node : model.nodes()) {
-      boolean shapeOnly = node.op().isOnnx("Shape") || node.op().isOnnx("Size");
-      if (!shapeOnly && node.reads().stream().anyMatch(data::contains)) {
-        data.addAll(node.presentOutputs());
       }
     }
   }

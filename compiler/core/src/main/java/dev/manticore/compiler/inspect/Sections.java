@@ -3,6 +3,7 @@ package dev.manticore.compiler.inspect;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.component.DataFlow;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.inspect.Section.Kind;
@@ -69,7 +70,7 @@ final class Sections {
 
   private Sections(Graph graph, Value ids) {
     this.graph = graph;
-    this.data = dataOf(graph, ids);
+    this.data = DataFlow.from(graph, ids);
     graph.inputs().forEach(input -> positions.put(input, -1));
     graph.parameters().keySet().forEach(parameter -> positions.put(parameter, -1));
     for (Node node : graph.nodes()) {
@@ -94,18 +95,6 @@ final class Sections {
     all.nodes.addAll(graph.nodes());
     all.parameters.addAll(graph.parameters().keySet());
     return ImmutableList.of(all.done());
-  }
-
-  /** The values that carry what is in the ids, and not their shape only. */
-  private static Set<Value> dataOf(Graph graph, Value ids) {
-    Set<Value> data = new HashSet<>(Set.of(ids));
-    for (Node node : graph.nodes()) {
-      boolean shapeOnly = node.op().isOnnx("Shape") || node.op().isOnnx("Size");
-      if (!shapeOnly && node.reads().stream().anyMatch(data::contains)) {
-        data.addAll(node.presentOutputs());
-      }
-    }
-    return data;
   }
 
   private ImmutableList<Section> divide(Component component) {

@@ -226,16 +226,11 @@ class InferenceServerTest {
   void manyRequestsAtOnceAreAllAnsweredRightly() throws Exception {
     String expected = expected();
 
-    List<CompletableFuture<HttpResponse<String>>> responses = new ArrayList<>();
-    for (int i = 0; i < 64; i++) {
-      responses.add(
-          client.sendAsync(request("/v1/completions", completion("")), BodyHandlers.ofString()));
-    }
+    List<CompletableFuture<HttpResponse<String>>> responses = completionsAtOnce(64);
 
     for (CompletableFuture<HttpResponse<String>> response : responses) {
       assertThat(response.get().statusCode()).isEqualTo(200);
-      assertThat(json(response.get()).path("choices").get(0).path("text").asText())
-          .isEqualTo(expected);
+      assertThat(textOf(response.get())).isEqualTo(expected);
     }
   }
 
@@ -245,18 +240,13 @@ class InferenceServerTest {
     server = serve(1);
     String expected = expected();
 
-    List<CompletableFuture<HttpResponse<String>>> responses = new ArrayList<>();
-    for (int i = 0; i < 32; i++) {
-      responses.add(
-          client.sendAsync(request("/v1/completions", completion("")), BodyHandlers.ofString()));
-    }
+    List<CompletableFuture<HttpResponse<String>>> responses = completionsAtOnce(32);
 
     int answered = 0;
     for (CompletableFuture<HttpResponse<String>> response : responses) {
       if (response.get().statusCode() == 200) {
         answered++;
-        assertThat(json(response.get()).path("choices").get(0).path("text").asText())
-            .isEqualTo(expected);
+        assertThat(textOf(response.get())).isEqualTo(expected);
       } else {
         assertThat(response.get().statusCode()).isEqualTo(503);
         assertThat(response.get().body()).contains("too many requests are waiting");
@@ -274,13 +264,7 @@ class InferenceServerTest {
                   .getBytes(StandardCharsets.US_ASCII));
       slow.getOutputStream().flush();
 
-      assertThat(
-              json(post("/v1/completions", completion("")))
-                  .path("choices")
-                  .get(0)
-                  .path("text")
-                  .asText())
-          .isEqualTo(expected());
+      assertThat(textOf(post("/v1/completions", completion("")))).isEqualTo(expected());
     }
   }
 
@@ -295,13 +279,7 @@ class InferenceServerTest {
       stream.body().close();
     }
 
-    assertThat(
-            json(post("/v1/completions", completion("")))
-                .path("choices")
-                .get(0)
-                .path("text")
-                .asText())
-        .isEqualTo(expected());
+    assertThat(textOf(post("/v1/completions", completion("")))).isEqualTo(expected());
   }
 
   @Test
@@ -394,7 +372,20 @@ class InferenceServerTest {
     return client.send(request(path, body), BodyHandlers.ofString());
   }
 
+  private List<CompletableFuture<HttpResponse<String>>> completionsAtOnce(int count) {
+    List<CompletableFuture<HttpResponse<String>>> responses = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      responses.add(
+          client.sendAsync(request("/v1/completions", completion("")), BodyHandlers.ofString()));
+    }
+    return responses;
+  }
+
   private static JsonNode json(HttpResponse<String> response) throws IOException {
     return JSON.readTree(response.body());
+  }
+
+  private static String textOf(HttpResponse<String> completion) throws IOException {
+    return json(completion).path("choices").get(0).path("text").asText();
   }
 }
