@@ -72,6 +72,11 @@ final class ManticoreOperators {
     define(operators, "Attention", call -> List.of(call.type(0)), ManticoreOperators::attention);
     define(
         operators,
+        "AttentionWithCache",
+        call -> List.of(call.type(0), call.type(3), call.type(4)),
+        ManticoreOperators::attentionWithCache);
+    define(
+        operators,
         "AttentionGrad",
         call -> List.of(call.type(0), call.type(1), call.type(2)),
         ManticoreOperators::attentionGrad);
@@ -449,6 +454,37 @@ final class ManticoreOperators {
   private static List<Value> attention(Ops ops, Call call, List<Value> in) {
     Value weights = attentionWeights(ops, call, in);
     return List.of(joinHeads(ops, ops.matMul(weights, splitHeads(ops, call, in.get(2)))));
+  }
+
+  /**
+   * q, k, v [B,L,H*D], cached keys [B,H,D,C] and values [B,H,C,D], bias [B or 1,H or 1,L,T],
+   * attributes heads, scale -> y [B,L,H*D], and the caches with the keys and values of this run in
+   * slots T-L to T of C. Its kernel takes the same memory for a cache before and after.
+   *
+   * <p>y = softmax(scale q k^T + bias) v for each head, over the first T slots.
+   */
+  private static List<Value> attentionWithCache(Ops ops, Call call, List<Value> in) {
+    Value total = ops.onnx("Shape", Attributes.of("start", -1), in.get(5));
+    Value past = ops.sub(total, ops.shapeOf(in.get(0), 1, 2));
+    Value newKeys = ops.transpose(splitHeads(ops, call, in.get(1)), 0, 1, 3, 2);
+    Value keys = cached(ops, 3, in.get(3), newKeys, past, total);
+    Value values = cached(ops, 2, in.get(4), splitHeads(ops, call, in.get(2)), past, total);
+    Value products =
+        ops.matMul(splitHeads(ops, call, in.get(0)), slots(ops, 3, keys, ops.ints(0), total));
+    Value weights = ops.softmax(ops.add(ops.mul(products, scale(call)), in.get(5)), -1);
+    Value mixed = ops.matMul(weights, slots(ops, 2, values, ops.ints(0), total));
+    return List.of(joinHeads(ops, mixed), keys, values);
+  }
+
+  private static Value cached(
+      Ops ops, int axis, Value before, Value these, Value past, Value total) {
+    Value front = slots(ops, axis, before, ops.ints(0), past);
+    Value free = slots(ops, axis, before, total, ops.ints(Long.MAX_VALUE));
+    return ops.concat(axis, front, these, free);
+  }
+
+  private static Value slots(Ops ops, int axis, Value cache, Value from, Value to) {
+    return ops.onnx("Slice", cache, from, to, ops.ints(axis));
   }
 
   /** q, k, v, mask, dy -> dq, dk, dv. */

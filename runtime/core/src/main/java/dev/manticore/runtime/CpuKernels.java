@@ -4,9 +4,11 @@ import static dev.manticore.ir.ElementType.FLOAT32;
 import static dev.manticore.ir.ElementType.INT64;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.kernels.Attention;
+import dev.manticore.kernels.AttentionWithCache;
 import dev.manticore.kernels.CausalConvGradient;
 import dev.manticore.kernels.Elementwise;
 import dev.manticore.kernels.EmbeddingGradient;
@@ -31,6 +33,9 @@ final class CpuKernels {
           Entry.of("Attention", floats(4), 1, CpuKernels::attention)
               .withIntegerAttributes("heads")
               .withFloatAttributes("scale"),
+          Entry.of("AttentionWithCache", floats(6), 3, CpuKernels::attentionWithCache)
+              .withIntegerAttributes("heads")
+              .withFloatAttributes("scale"),
           Entry.of("AttentionGrad", floats(5), 3, CpuKernels::attentionGrad)
               .withIntegerAttributes("heads")
               .withFloatAttributes("scale"),
@@ -49,6 +54,10 @@ final class CpuKernels {
           Entry.of("SiluGrad", floats(2), 1, CpuKernels::siluGrad),
           Entry.of("AdamW", floats(5), 3, CpuKernels::adamW));
 
+  /** Those that win in their vector form only. */
+  private static final ImmutableSet<String> WITH_VECTORS =
+      ImmutableSet.of("Attention", "AttentionGrad");
+
   private CpuKernels() {}
 
   /** All of them but those that win in their vector form only, where there is none. */
@@ -56,7 +65,7 @@ final class CpuKernels {
     return Forms.hasVector()
         ? ALL
         : ALL.stream()
-            .filter(kernel -> !kernel.name().startsWith("Attention"))
+            .filter(kernel -> !WITH_VECTORS.contains(kernel.name()))
             .collect(ImmutableList.toImmutableList());
   }
 
@@ -223,6 +232,50 @@ final class CpuKernels {
         context.floatOutput(0, context.inputShape(0)),
         context.floatOutput(1, context.inputShape(1)),
         context.floatOutput(2, context.inputShape(2)));
+  }
+
+  private static void attentionWithCache(Entry kernel, KernelContext context) {
+    long[] q = context.inputShape(0);
+    long heads = context.integer("heads");
+    kernel.check(context, 0, q.length == 3 && heads > 0 && q[2] % heads == 0);
+    kernel.checkSame(context, 0, 1, 2);
+    long width = q[2] / heads;
+    long[] keys = context.inputShape(3);
+    kernel.check(
+        context, 3, keys.length == 4 && keys[0] == q[0] && keys[1] == heads && keys[2] == width);
+    kernel.checkShape(context, 4, q[0], heads, keys[3], width);
+    long[] bias = context.inputShape(5);
+    kernel.check(
+        context,
+        5,
+        bias.length == 4
+            && (bias[0] == 1 || bias[0] == q[0])
+            && (bias[1] == 1 || bias[1] == heads)
+            && bias[2] == q[1]
+            && bias[3] >= q[1]
+            && bias[3] <= keys[3]);
+    FloatView keysWith = context.floatOutput(1, keys);
+    FloatView valuesWith = context.floatOutput(2, context.inputShape(4));
+    keysWith.copyFrom(context.floatInput(3));
+    valuesWith.copyFrom(context.floatInput(4));
+    new AttentionWithCache(
+            Math.toIntExact(q[0]),
+            Math.toIntExact(q[1]),
+            Math.toIntExact(bias[3]),
+            Math.toIntExact(keys[3]),
+            Math.toIntExact(heads),
+            Math.toIntExact(width),
+            context.real("scale"),
+            new AttentionWithCache.Biases(bias[0] > 1, bias[1] > 1))
+        .compute(
+            context::parallel,
+            context.floatInput(0),
+            context.floatInput(1),
+            context.floatInput(2),
+            context.floatInput(5),
+            keysWith,
+            valuesWith,
+            context.floatOutput(0, q));
   }
 
   private static CausalConvGradient convolution(Entry kernel, KernelContext context) {

@@ -114,6 +114,27 @@ public final class DeviceTensor {
     memory.copyFrom(source.memory);
   }
 
+  /** Takes over the values of a tensor that is shorter along an axis, and else of its shape. */
+  void writeAlong(int axis, DeviceTensor source) {
+    long rows = 1;
+    for (int i = 0; i < axis; i++) {
+      rows *= type.shape().dim(i).extent();
+    }
+    if (rows == 0) {
+      return;
+    }
+    long from = source.type.byteSize() / rows;
+    long to = type.byteSize() / rows;
+    ByteBuffer window = ByteBuffer.allocateDirect((int) Math.max(1, Math.min(WINDOW, from)));
+    for (long row = 0; row < rows; row++) {
+      for (long done = 0; done < from; done += window.capacity()) {
+        window.clear().limit((int) Math.min(window.capacity(), from - done));
+        source.memory.read(row * from + done, window);
+        memory.write(row * to + done, window.flip());
+      }
+    }
+  }
+
   /** Sets every value to zero. */
   public void zero() {
     memory.zero();

@@ -14,12 +14,16 @@ public final class FloatView implements Floats {
   /** Elements of one window; a {@link java.nio.ByteBuffer} ends at 2 GiB. */
   private static final int SHIFT = 27;
 
+  private static final int COPIED = 1 << 14;
+
   private static final int MASK = (1 << SHIFT) - 1;
 
   private final FloatBuffer[] windows;
+  private final long address;
   private final long size;
 
   FloatView(long address, long size) {
+    this.address = address;
     this.size = size;
     this.windows = new FloatBuffer[Math.toIntExact((size + MASK) >> SHIFT)];
     for (int window = 0; window < windows.length; window++) {
@@ -36,6 +40,19 @@ public final class FloatView implements Floats {
   /** The number of elements. */
   public long size() {
     return size;
+  }
+
+  /** Takes over the values of a tensor of the same size; nothing is done if it is this one. */
+  void copyFrom(FloatView source) {
+    if (source.address == address) {
+      return;
+    }
+    float[] part = new float[(int) Math.min(size, COPIED)];
+    for (long done = 0; done < size; done += part.length) {
+      int count = (int) Math.min(part.length, size - done);
+      source.read(done, part, 0, count);
+      write(done, part, 0, count);
+    }
   }
 
   @Override

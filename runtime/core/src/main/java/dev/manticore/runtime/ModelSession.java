@@ -365,12 +365,18 @@ public final class ModelSession implements AutoCloseable {
     }
   }
 
+  /** Runs the model once, with memory for all outputs made for this run. */
+  private Map<String, OrtValue> runOn(Map<String, OrtValue> values) {
+    return runOn(values, Map.of());
+  }
+
   /**
    * Runs the model once.
    *
-   * @return all outputs, in the model's order; the caller releases them
+   * @param into outputs that are written into memory that is there, of their very shapes
+   * @return all outputs, in the model's order; the caller releases those that it gave no memory for
    */
-  Map<String, OrtValue> runOn(Map<String, OrtValue> values) {
+  Map<String, OrtValue> runOn(Map<String, OrtValue> values, Map<String, OrtValue> into) {
     List<BytePointer> texts = new ArrayList<>();
     try (PointerPointer<Pointer> inputNames = names(inputs, texts);
         PointerPointer<Pointer> outputNames = names(outputs, texts);
@@ -380,8 +386,10 @@ public final class ModelSession implements AutoCloseable {
       for (String input : inputs.keySet()) {
         inputValues.put(index++, values.get(input));
       }
-      for (index = 0; index < outputs.size(); index++) {
-        outputValues.put(index, new RawPointer(0));
+      index = 0;
+      for (String output : outputs.keySet()) {
+        Pointer given = into.get(output);
+        outputValues.put(index++, given == null ? new RawPointer(0) : given);
       }
       runtime.check(
           runtime

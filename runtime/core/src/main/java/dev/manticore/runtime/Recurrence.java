@@ -1,9 +1,13 @@
 package dev.manticore.runtime;
 
+import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
+import dev.manticore.ir.Dim;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import java.util.ArrayList;
@@ -11,11 +15,14 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.bytedeco.onnxruntime.OrtValue;
 
 /**
  * Runs of a session in which outputs become inputs of the next run, where they are and whatever
- * their shapes: what a decoder carries along is never copied. It is closed before its session.
+ * their shapes: what a decoder carries along is never copied. Some are kept: input and output are
+ * the same memory, and the session's kernels write what is new into it. It is closed before its
+ * session.
  *
  * <pre>{@code
  * try (Recurrence runs = new Recurrence(session, Map.of("present", "past"), Map.of("past", zeros))) {
@@ -28,7 +35,10 @@ public final class Recurrence implements AutoCloseable {
 
   private final ModelSession session;
   private final ImmutableMap<String, String> carried;
+  private final ImmutableMap<String, Tensor> begin;
+  private final ImmutableMap<String, String> kept;
   private final DeviceState initial;
+  private final Map<String, DeviceState> keeping = new HashMap<>();
   private final Map<String, OrtValue> states = new HashMap<>();
   private final List<OrtValue> owned = new ArrayList<>();
   private final List<OrtValue> results = new ArrayList<>();
@@ -40,8 +50,25 @@ public final class Recurrence implements AutoCloseable {
    * @throws ManticoreException if the session has no such inputs or outputs, or one has no value
    */
   public Recurrence(ModelSession session, Map<String, String> carried, Map<String, Tensor> begin) {
+    this(session, carried, Set.of(), begin);
+  }
+
+  /**
+   * @param carried which input takes over which output, by the output's name
+   * @param kept the inputs among these that have their output's shape, and that the session reads
+   *     before, or while, it writes it; nothing here checks this
+   * @param begin the values of these inputs in the first run
+   * @throws ManticoreException if the session has no such inputs or outputs, or one has no value
+   */
+  public Recurrence(
+      ModelSession session,
+      Map<String, String> carried,
+      Set<String> kept,
+      Map<String, Tensor> begin) {
     this.session = session;
     this.carried = ImmutableMap.copyOf(carried);
+    this.begin = ImmutableMap.copyOf(begin);
+    this.kept = ImmutableMap.copyOf(Maps.filterValues(this.carried, kept::contains));
     Map<String, TensorType> types = new LinkedHashMap<>();
     this.carried.forEach(
         (output, input) -> {
@@ -57,7 +84,9 @@ public final class Recurrence implements AutoCloseable {
                     + input
                     + "' of the next run: one of them is not there, or has no value to begin with");
           }
-          types.put(input, begin.get(input).type());
+          if (!kept.contains(input)) {
+            types.put(input, begin.get(input).type());
+          }
         });
     this.initial = DeviceState.allocate(CpuDevice.instance(), types);
     this.initial.tensors().forEach((input, tensor) -> tensor.write(begin.get(input).data()));
@@ -70,6 +99,40 @@ public final class Recurrence implements AutoCloseable {
     release(owned);
     release(results);
     initial.tensors().forEach((input, tensor) -> states.put(input, tensor.value()));
+    for (String input : kept.values()) {
+      keep(input, begin.get(input).type()).write(begin.get(input).data());
+    }
+  }
+
+  /** Zeros of a type take the place of what an input was. */
+  private DeviceTensor keep(String input, TensorType type) {
+    DeviceState fresh = DeviceState.allocate(CpuDevice.instance(), Map.of(input, type));
+    DeviceState before = keeping.put(input, fresh);
+    if (before != null) {
+      before.close();
+    }
+    states.put(input, fresh.get(input).value());
+    return fresh.get(input);
+  }
+
+  /**
+   * Makes what is kept of an input longer along an axis; what it holds stays where it is along that
+   * axis, and zeros follow.
+   *
+   * @param extent no less than it is
+   */
+  public void extend(String input, int axis, long extent) {
+    checkState(open, "the recurrence is closed");
+    DeviceState state = keeping.get(input);
+    checkArgument(state != null, "%s is not kept", input);
+    DeviceTensor before = state.get(input);
+    Shape shape = before.type().shape();
+    checkArgument(shape.dim(axis).extent() <= extent, "%s becomes shorter", before);
+    keeping.remove(input);
+    try (state) {
+      keep(input, before.type().withShape(shape.withDim(axis, Dim.of(extent))))
+          .writeAlong(axis, before);
+    }
   }
 
   /**
@@ -78,7 +141,7 @@ public final class Recurrence implements AutoCloseable {
    * @param given the inputs that are not carried
    * @return the outputs that are not carried: views that are good until the next call
    * @throws ManticoreException if an input is missing, does not fit, or the run fails; what is
-   *     carried is then as it was
+   *     carried is then as it was, and of what is kept nothing is known
    */
   public ImmutableMap<String, Tensor> run(Map<String, Tensor> given) {
     checkState(open, "the recurrence is closed");
@@ -100,7 +163,9 @@ public final class Recurrence implements AutoCloseable {
                 tensor.write(given.get(input).data());
                 inputs.put(input, tensor.value());
               });
-      outputs = session.runOn(inputs);
+      Map<String, OrtValue> into = new HashMap<>();
+      kept.forEach((output, input) -> into.put(output, states.get(input)));
+      outputs = session.runOn(inputs, into);
     }
     release(owned);
     ImmutableMap.Builder<String, Tensor> views = ImmutableMap.builder();
@@ -110,7 +175,7 @@ public final class Recurrence implements AutoCloseable {
           if (input == null) {
             results.add(value);
             views.put(output, session.view(value, output));
-          } else {
+          } else if (!kept.containsKey(output)) {
             owned.add(value);
             states.put(input, value);
           }
@@ -130,6 +195,7 @@ public final class Recurrence implements AutoCloseable {
       release(results);
       open = false;
       initial.close();
+      keeping.values().forEach(DeviceState::close);
     }
   }
 }

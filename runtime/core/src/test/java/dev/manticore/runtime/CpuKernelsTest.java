@@ -125,6 +125,23 @@ class CpuKernelsTest {
     };
   }
 
+  private static Tensor[] attentionWithCache(int b, int l, int total, int room, int width) {
+    int heads = width % 3 == 0 ? 3 : Math.min(2, width);
+    float[] bias = new float[b * l * total];
+    for (int i = 0; i < bias.length; i++) {
+      boolean later = i % total > total - l + i / total % l;
+      bias[i] = later ? -Float.MAX_VALUE : i % 5;
+    }
+    return new Tensor[] {
+      draw(b, l, width),
+      draw(v -> v + 1, b, l, width),
+      draw(v -> v - 1, b, l, width),
+      draw(b, heads, width / heads, room),
+      draw(v -> 2 * v, b, heads, room, width / heads),
+      Tensor.ofFloats(Shape.of(b, 1, l, total), bias)
+    };
+  }
+
   private static Tensor[] attentionGrad(int b, int l, int m, int width) {
     List<Tensor> operands = new ArrayList<>(List.of(attention(b, l, m, width)));
     operands.add(draw(v -> v - 0.5, b, l, width));
@@ -153,6 +170,9 @@ class CpuKernelsTest {
         scanGrad(2, 7, 5, 3),
         with("Attention", heads(3, 0.4f), 1, attention(2, 20, 23, 21)),
         with("Attention", heads(1, 1), 1, attention(1, 1, 1, 1)),
+        with("AttentionWithCache", heads(3, 0.4f), 3, attentionWithCache(2, 1, 23, 30, 21)),
+        with("AttentionWithCache", heads(2, 1), 3, attentionWithCache(1, 20, 23, 23, 32)),
+        with("AttentionWithCache", heads(1, 1), 3, attentionWithCache(1, 1, 1, 1, 1)),
         with("AttentionGrad", heads(3, 0.4f), 3, attentionGrad(2, 20, 23, 21)),
         with("AttentionGrad", heads(2, 0.2f), 3, attentionGrad(3, 33, 34, 64)),
         of("CausalConvGrad", 3, draw(2, 40, 300), draw(300, 1, 4), draw(v -> v + 1, 2, 40, 300)),
@@ -286,6 +306,32 @@ class CpuKernelsTest {
       for (int i = 0; i < 3; i++) {
         assertThat(state.get("x" + i).contents().toByteArray())
             .isEqualTo(once.get(results.get(i)).data().toByteArray());
+      }
+    }
+  }
+
+  @Test
+  void aCacheIsExtendedAndUpdatedInPlace() {
+    Case given =
+        with("AttentionWithCache", heads(3, 0.4f), 3, attentionWithCache(2, 2, 23, 23, 21));
+    Graph graph = graph(given);
+    try (ModelSession session =
+        ModelSession.open(CPU, OnnxExporter.toBytes(graph), SessionConfig.defaults())) {
+      Map<String, Tensor> inputs = inputs(given);
+      List<String> results = List.copyOf(session.outputs().keySet());
+      Map<String, Tensor> once = session.run(inputs);
+      Map<String, String> carried = Map.of(results.get(1), "x3", results.get(2), "x4");
+      Map<String, Tensor> begin = Map.of("x3", inputs.remove("x3"), "x4", inputs.remove("x4"));
+      try (Recurrence runs = new Recurrence(session, carried, begin.keySet(), begin)) {
+        byte[] first = runs.run(inputs).get(results.get(0)).data().toByteArray();
+        assertThat(first).isEqualTo(once.get(results.get(0)).data().toByteArray());
+
+        // The same tokens again, into the same slots: the caches are as they were.
+        byte[] second = runs.run(inputs).get(results.get(0)).data().toByteArray();
+        assertThat(second).isEqualTo(first);
+        runs.reset();
+        byte[] third = runs.run(inputs).get(results.get(0)).data().toByteArray();
+        assertThat(third).isEqualTo(first);
       }
     }
   }

@@ -23,38 +23,13 @@ import java.util.Arrays;
  */
 public record Attention(int batch, int queries, int keys, int heads, int width, float scale) {
 
-  /** Queries that are worked on together, side by side: each in its own lane. */
-  private static final int TILE = Blocks.LANES;
-
-  /** An entry of the mask that is no larger excludes its key, unless all of its row are such. */
-  private static final float EXCLUDED = -1e30f;
+  private static final int TILE = MaskTile.QUERIES;
 
   /** So many tasks, where there are heads enough, keep all threads busy to the end. */
   private static final int TASKS = 16;
 
   /** Values of one operand that a task holds, if a single head does not need more. */
   private static final int TASK_VALUES = 1 << 16;
-
-  /** Arrays that a thread uses again: tasks are short, and cleared memory is not free. */
-  private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
-
-  private static final class Scratch {
-    private final float[][] arrays = new float[16][0];
-
-    /** An array of at least this size, with anything in it. */
-    float[] get(int slot, int size) {
-      if (arrays[slot].length < size) {
-        arrays[slot] = new float[size];
-      }
-      return arrays[slot];
-    }
-
-    float[] zeros(int slot, int size) {
-      float[] array = get(slot, size);
-      Arrays.fill(array, 0, size, 0);
-      return array;
-    }
-  }
 
   /**
    * Computes y.
@@ -71,7 +46,7 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
 
   void forward(
       Blocks blocks, Parallel parallel, Floats q, Floats k, Floats v, Floats mask, Floats y) {
-    Tile[] tiles = tiles(mask);
+    MaskTile[] tiles = tiles(mask);
     parallel.run(
         batch * groups(),
         task -> {
@@ -85,13 +60,25 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
           float[] p = group.scratch.get(5, padded(keys) * TILE);
           int size = padded(width);
           for (int column = 0; column < stride; column += size) {
-            for (Tile tile : tiles) {
-              int at = tile.first * stride + column;
-              int keysAt = tile.from * stride + column;
+            for (MaskTile tile : tiles) {
+              int at = tile.first() * stride + column;
+              int keysAt = tile.from() * stride + column;
               group.products(blocks, tile, ks, keysAt, qs, at, turned, p);
-              blocks.softmax(tile.count, p, scale, tile.mask);
+              blocks.softmax(tile.count(), p, scale, tile.mask());
               blocks.multiply(
-                  tile.rows, tile.count, size, p, 0, 1, TILE, vs, keysAt, stride, ys, at, stride);
+                  tile.rows(),
+                  tile.count(),
+                  size,
+                  p,
+                  0,
+                  1,
+                  TILE,
+                  vs,
+                  keysAt,
+                  stride,
+                  ys,
+                  at,
+                  stride);
             }
           }
           group.write(ys, queries, y);
@@ -128,7 +115,7 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
       Floats dq,
       Floats dk,
       Floats dv) {
-    Tile[] tiles = tiles(mask);
+    MaskTile[] tiles = tiles(mask);
     parallel.run(
         batch * groups(),
         task -> {
@@ -146,14 +133,14 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
           float[] dvs = group.scratch.zeros(9, padded(keys) * stride);
           int size = padded(width);
           for (int column = 0; column < stride; column += size) {
-            for (Tile tile : tiles) {
-              int rows = tile.rows;
-              int count = tile.count;
-              int at = tile.first * stride + column;
-              int keysAt = tile.from * stride + column;
+            for (MaskTile tile : tiles) {
+              int rows = tile.rows();
+              int count = tile.count();
+              int at = tile.first() * stride + column;
+              int keysAt = tile.from() * stride + column;
               group.products(blocks, tile, ks, keysAt, qs, at, turned, p);
               group.products(blocks, tile, vs, keysAt, dys, at, turned, dp);
-              blocks.softmax(count, p, scale, tile.mask);
+              blocks.softmax(count, p, scale, tile.mask());
               blocks.softmaxGradient(count, p, dp, scale);
               blocks.multiply(
                   rows, count, size, dp, 0, 1, TILE, ks, keysAt, stride, dqs, at, stride);
@@ -170,7 +157,7 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
   }
 
   private static int padded(int count) {
-    return (count + Blocks.LANES - 1) / Blocks.LANES * Blocks.LANES;
+    return MaskTile.padded(count);
   }
 
   /** Heads of one task. */
@@ -184,62 +171,15 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
     return (heads + group() - 1) / group();
   }
 
-  /**
-   * Queries that are worked on together, and the range of keys that they look at.
-   *
-   * @param first the first query
-   * @param rows the number of queries, {@link #TILE} but for the last tile
-   * @param from the first key, a multiple of {@link Blocks#LANES}
-   * @param count the number of keys, a multiple of {@link Blocks#LANES}
-   * @param mask of these keys and queries, {@code [count][TILE]}; keys that only fill the range up
-   *     are excluded
-   */
-  private record Tile(int first, int rows, int from, int count, float[] mask) {}
-
-  private Tile[] tiles(Floats mask) {
-    Tile[] tiles = new Tile[(queries + TILE - 1) / TILE];
-    float[][] values = new float[TILE][keys];
-    for (int tile = 0; tile < tiles.length; tile++) {
-      int first = tile * TILE;
-      int rows = Math.min(TILE, queries - first);
-      int from = keys;
-      int to = 0;
-      for (int row = 0; row < rows; row++) {
-        mask.read((long) (first + row) * keys, values[row], 0, keys);
-        int begin = 0;
-        while (begin < keys && values[row][begin] <= EXCLUDED) {
-          begin++;
-        }
-        int end = keys;
-        while (end > begin && values[row][end - 1] <= EXCLUDED) {
-          end--;
-        }
-        // A row that excludes all keys looks at all alike.
-        from = Math.min(from, begin == end ? 0 : begin);
-        to = Math.max(to, begin == end ? keys : end);
-      }
-      from = from / Blocks.LANES * Blocks.LANES;
-      int count = padded(to) - from;
-      tiles[tile] = new Tile(first, rows, from, count, turned(values, rows, from, count));
-    }
+  private MaskTile[] tiles(Floats mask) {
+    MaskTile[] tiles = new MaskTile[MaskTile.count(queries)];
+    Arrays.setAll(tiles, tile -> MaskTile.of(mask, 0, queries, keys, tile));
     return tiles;
-  }
-
-  private float[] turned(float[][] values, int rows, int from, int count) {
-    float[] turned = new float[count * TILE];
-    int there = Math.min(count, keys - from);
-    for (int key = 0; key < there; key++) {
-      for (int row = 0; row < rows; row++) {
-        turned[key * TILE + row] = values[row][from + key];
-      }
-    }
-    Arrays.fill(turned, there * TILE, count * TILE, Float.NEGATIVE_INFINITY);
-    return turned;
   }
 
   /** Some heads of one sequence, copied out with their width rounded up. */
   private final class Group {
-    private final Scratch scratch = SCRATCH.get();
+    private final Scratch scratch = Scratch.ofThread();
     private final int sequence;
     private final int firstHead;
     private final int count;
@@ -303,7 +243,7 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
      */
     void products(
         Blocks blocks,
-        Tile tile,
+        MaskTile tile,
         float[] left,
         int leftAt,
         float[] right,
@@ -315,9 +255,9 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
           turned[i * TILE + row] = right[rightAt + row * stride + i];
         }
       }
-      Arrays.fill(products, 0, tile.count * TILE, 0);
+      Arrays.fill(products, 0, tile.count() * TILE, 0);
       blocks.multiply(
-          tile.count, width, TILE, left, leftAt, stride, 1, turned, 0, TILE, products, 0, TILE);
+          tile.count(), width, TILE, left, leftAt, stride, 1, turned, 0, TILE, products, 0, TILE);
     }
   }
 }

@@ -357,13 +357,16 @@ final class VectorBlocks implements Blocks {
           fourByOne(depth, a, from, aRow, aDepth, b, bAt + j, bRow, c, to, cRow);
         }
       }
-      for (int i = whole; i < rows; i++) {
-        int from = aAt + i * aRow;
-        int to = cAt + i * cRow + j;
-        one(depth, a, from, aDepth, b, bAt + j, bRow, c, to);
-        if (pair) {
-          one(depth, a, from, aDepth, b, bAt + j + STEP, bRow, c, to + STEP);
-        }
+    }
+    for (int i = whole; i < rows; i++) {
+      int from = aAt + i * aRow;
+      int to = cAt + i * cRow;
+      int j = 0;
+      for (; j + 4 * STEP <= columns; j += 4 * STEP) {
+        oneByFour(depth, a, from, aDepth, b, bAt + j, bRow, c, to + j);
+      }
+      for (; j < columns; j += STEP) {
+        one(depth, a, from, aDepth, b, bAt + j, bRow, c, to + j);
       }
     }
   }
@@ -491,6 +494,29 @@ final class VectorBlocks implements Blocks {
     c1.intoArray(c, cAt + cRow);
     c2.intoArray(c, cAt + 2 * cRow);
     c3.intoArray(c, cAt + 3 * cRow);
+  }
+
+  private static void oneByFour(
+      int depth, float[] a, int aAt, int aDepth, float[] b, int bAt, int bRow, float[] c, int cAt) {
+    FloatVector c0 = load(c, cAt);
+    FloatVector c1 = load(c, cAt + STEP);
+    FloatVector c2 = load(c, cAt + 2 * STEP);
+    FloatVector c3 = load(c, cAt + 3 * STEP);
+    int from = aAt;
+    int at = bAt;
+    for (int k = 0; k < depth; k++) {
+      FloatVector factor = all(a[from]);
+      c0 = factor.fma(load(b, at), c0);
+      c1 = factor.fma(load(b, at + STEP), c1);
+      c2 = factor.fma(load(b, at + 2 * STEP), c2);
+      c3 = factor.fma(load(b, at + 3 * STEP), c3);
+      from += aDepth;
+      at += bRow;
+    }
+    c0.intoArray(c, cAt);
+    c1.intoArray(c, cAt + STEP);
+    c2.intoArray(c, cAt + 2 * STEP);
+    c3.intoArray(c, cAt + 3 * STEP);
   }
 
   private static void one(

@@ -9,7 +9,6 @@ import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.ModelSession;
-import dev.manticore.runtime.Recurrence;
 import dev.manticore.runtime.SessionConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -91,7 +90,7 @@ final class ExportCheck {
     int length = Math.toIntExact(ids.shape().dim(1).extent());
     long[] all = ids.toLongs();
     double[] logits = new double[0];
-    try (Recurrence runs = DecoderSession.recurrence(session, batch)) {
+    try (DecoderSession reading = new DecoderSession(session, batch)) {
       for (int from = 0; from < length; ) {
         int half = Math.max(1, length / 2);
         boolean single = from >= half && from < half + SINGLE_TOKENS;
@@ -100,7 +99,7 @@ final class ExportCheck {
         for (int sequence = 0; sequence < batch; sequence++) {
           System.arraycopy(all, sequence * length + from, piece, sequence * steps, steps);
         }
-        Tensor read = DecoderSession.read(runs, piece, batch, from);
+        Tensor read = reading.read(piece);
         int row = Math.toIntExact(read.shape().dim(-1).extent());
         if (from == 0) {
           logits = new double[batch * length * row];

@@ -134,14 +134,15 @@ public final class DecoderBuilder {
       editor.enter(NAME);
       Value total = ops.shapeOf(mask, 1, 2);
       Value past = ops.sub(total, ops.shapeOf(newIds, 1, 2));
-      Value newOfMask = ops.onnx("Slice", mask, past, total, ops.ints(1));
-      this.newMask = ops.unsqueeze(ops.cast(newOfMask, ElementType.FLOAT32), 2);
       Value zero = ops.scalar(ElementType.INT64, 0);
       Value one = ops.scalar(ElementType.INT64, 1);
       this.allSlots = ops.onnx("Range", zero, ops.squeeze(total, 0), one);
-      this.newSlots = ops.onnx("Range", ops.squeeze(past, 0), ops.squeeze(total, 0), one);
+      // Picked one by one, and not sliced, they are known to be as many as the new tokens.
+      this.newSlots =
+          ops.add(ops.onnx("Range", zero, ops.squeeze(ops.shapeOf(newIds, 1, 2), 0), one), past);
+      this.newMask = ops.unsqueeze(ops.cast(ops.gather(mask, newSlots, 1), ElementType.FLOAT32), 2);
       Value counted = ops.onnx("Max", ops.sub(ops.onnx("CumSum", mask, one), one), zero);
-      this.newPositions = ops.onnx("Slice", counted, past, total, ops.ints(1));
+      this.newPositions = ops.gather(counted, newSlots, 1);
       this.excluded = exclude(ops.unsqueeze(ops.cast(mask, ElementType.BOOL), 1, 2));
       editor.leave();
     }

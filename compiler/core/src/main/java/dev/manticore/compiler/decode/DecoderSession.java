@@ -2,55 +2,72 @@ package dev.manticore.compiler.decode;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.Recurrence;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /**
  * Sequences of one length, read by a decoder piece by piece. The decoder's states stay where they
- * are between the pieces.
+ * are between the pieces; caches that have room get more of it when they need it.
  */
 public final class DecoderSession implements AutoCloseable {
 
-  private final ModelSession session;
+  /** Slots of a cache at first. */
+  private static final int ROOM = 256;
+
   private final Recurrence runs;
   private final int batch;
+
+  /** The caches that have room, and the axis of their slots. */
+  private final Map<String, Integer> roomAxes = new LinkedHashMap<>();
+
+  private final int room;
+  private int capacity;
   private int read;
 
   /**
-   * @param session of a decoder, told by its inputs; it is closed with this, also where this fails
+   * @param model of a decoder, told by its inputs; it outlives this
    * @param batch the number of sequences
    * @throws ManticoreException {@code MNT-DECODE} if an input is none that a decoder has
    */
-  public DecoderSession(ModelSession session, int batch) {
-    this.session = session;
-    this.batch = batch;
-    try {
-      this.runs = recurrence(session, batch);
-    } catch (RuntimeException e) {
-      session.close();
-      throw e;
-    }
+  public DecoderSession(ModelSession model, int batch) {
+    this(model, batch, ROOM);
   }
 
-  /** The runs of a decoder from no tokens on; the session outlives them. */
-  public static Recurrence recurrence(ModelSession session, int batch) {
+  /**
+   * @param model of a decoder, told by its inputs; it outlives this
+   * @param batch the number of sequences
+   * @param room the slots that caches have at first, at least 1
+   * @throws ManticoreException {@code MNT-DECODE} if an input is none that a decoder has
+   */
+  public DecoderSession(ModelSession model, int batch, int room) {
+    this.batch = batch;
+    this.room = room;
+    this.capacity = room;
     Map<String, String> carried = new LinkedHashMap<>();
     Map<String, Tensor> begin = new LinkedHashMap<>();
-    session
+    model
         .inputs()
         .forEach(
             (input, type) -> {
               Optional<DecoderState> state = DecoderState.of(input, type);
               if (state.isPresent()) {
                 carried.put(state.get().present(), input);
-                begin.put(input, state.get().begin(batch));
+                begin.put(input, state.get().begin(batch, room));
+                if (state.get().hasRoom()) {
+                  roomAxes.put(input, state.get().roomAxis());
+                }
               } else if (!input.equals(Decoder.INPUT_IDS)
                   && !input.equals(Decoder.ATTENTION_MASK)) {
                 throw new ManticoreException(
@@ -60,23 +77,40 @@ public final class DecoderSession implements AutoCloseable {
                         + "', of which it is not known what it should be");
               }
             });
-    return new Recurrence(session, carried, begin);
+    this.runs = new Recurrence(model, carried, roomAxes.keySet(), begin);
   }
 
   /** Whether a session has the inputs and outputs of a decoder. */
   public static boolean isDecoder(ModelSession session) {
+    return isDecoder(session.inputs(), session.outputs());
+  }
+
+  /** Whether a graph has the inputs and outputs of a decoder. */
+  public static boolean isDecoder(Graph graph) {
+    return isDecoder(types(graph.inputs()), types(graph.outputs()));
+  }
+
+  private static Map<String, TensorType> types(List<Value> values) {
+    return values.stream()
+        .filter(Value::isTensor)
+        .collect(ImmutableMap.toImmutableMap(Value::name, Value::type));
+  }
+
+  private static boolean isDecoder(
+      Map<String, TensorType> inputs, Map<String, TensorType> outputs) {
     boolean carries =
-        session.inputs().entrySet().stream()
+        inputs.entrySet().stream()
             .anyMatch(input -> DecoderState.of(input.getKey(), input.getValue()).isPresent());
     return carries
-        && session.inputs().containsKey(Decoder.ATTENTION_MASK)
-        && session.inputs().containsKey(Decoder.INPUT_IDS)
-        && session.outputs().containsKey(Decoder.LOGITS);
+        && inputs.containsKey(Decoder.ATTENTION_MASK)
+        && inputs.containsKey(Decoder.INPUT_IDS)
+        && outputs.containsKey(Decoder.LOGITS);
   }
 
   /** Forgets all tokens. */
   public void reset() {
     runs.reset();
+    capacity = room;
     read = 0;
   }
 
@@ -97,33 +131,28 @@ public final class DecoderSession implements AutoCloseable {
    * @return the logits after each, [batch,ids,vocabulary]; good until the next call
    */
   public Tensor read(long[] ids) {
-    Tensor logits = read(runs, ids, batch, read);
-    read += ids.length / batch;
-    return logits;
-  }
-
-  /**
-   * One run of a decoder.
-   *
-   * @param ids [batch,ids]
-   * @param before the number of tokens read before
-   */
-  public static Tensor read(Recurrence runs, long[] ids, int batch, int before) {
     checkArgument(
         ids.length > 0 && ids.length % batch == 0, "%s ids for %s sequences", ids.length, batch);
     int count = ids.length / batch;
-    long[] mask = new long[batch * (before + count)];
+    int total = Math.addExact(read, count);
+    if (total > capacity) {
+      capacity = (int) Math.max(total, Math.min(2L * capacity, Integer.MAX_VALUE));
+      roomAxes.forEach((input, axis) -> runs.extend(input, axis, capacity));
+    }
+    long[] mask = new long[Math.multiplyExact(batch, total)];
     Arrays.fill(mask, 1);
-    return runs.run(
-            Map.of(
-                Decoder.INPUT_IDS, Tensor.ofLongs(Shape.of(batch, count), ids),
-                Decoder.ATTENTION_MASK, Tensor.ofLongs(Shape.of(batch, before + count), mask)))
-        .get(Decoder.LOGITS);
+    Tensor logits =
+        runs.run(
+                Map.of(
+                    Decoder.INPUT_IDS, Tensor.ofLongs(Shape.of(batch, count), ids),
+                    Decoder.ATTENTION_MASK, Tensor.ofLongs(Shape.of(batch, total), mask)))
+            .get(Decoder.LOGITS);
+    read = total;
+    return logits;
   }
 
   @Override
   public void close() {
     runs.close();
-    session.close();
   }
 }

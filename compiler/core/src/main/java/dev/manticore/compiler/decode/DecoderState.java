@@ -7,9 +7,7 @@ import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -26,6 +24,9 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
 
   private static final Pattern PAST =
       Pattern.compile("past_key_values\\.(0|[1-9][0-9]{0,5})\\.([a-z_]+)");
+
+  /** The dimension of caches of any number of slots, those still free among them. */
+  public static final String CAPACITY = "capacity";
 
   static final String PAST_PREFIX = "past_key_values.";
   static final String PRESENT_PREFIX = "present.";
@@ -95,19 +96,42 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
    * @param batch the number of sequences
    */
   public Tensor begin(int batch) {
-    List<Dim> dims = new ArrayList<>();
-    for (int axis = 0; axis < type.shape().rank(); axis++) {
-      Dim dim = type.shape().dim(axis);
-      boolean empty = grows() && axis == LENGTH_AXIS;
-      dims.add(axis == 0 ? Dim.of(batch) : empty ? Dim.of(0) : dim);
+    return begin(batch, 0);
+  }
+
+  /**
+   * The state before any token is read.
+   *
+   * @param batch the number of sequences
+   * @param room the number of slots, where it has room for any
+   */
+  Tensor begin(int batch, int room) {
+    Shape shape = type.shape().withDim(0, Dim.of(batch));
+    if (hasRoom()) {
+      shape = shape.withDim(roomAxis(), Dim.of(room));
+    } else if (grows()) {
+      shape = shape.withDim(LENGTH_AXIS, Dim.of(0));
     }
-    TensorType begin = type.withShape(Shape.of(dims));
+    TensorType begin = type.withShape(shape);
     return new Tensor(begin, TensorData.ofBytes(new byte[Math.toIntExact(begin.byteSize())]));
   }
 
   /** Whether it grows by an entry for each token read; other states are of one size. */
   public boolean grows() {
-    return kind.isCache() && !type.shape().dim(LENGTH_AXIS).isKnown();
+    return kind.isCache() && !hasRoom() && !type.shape().dim(LENGTH_AXIS).isKnown();
+  }
+
+  /**
+   * Whether it has slots of any number, of which each token read takes one, and the same memory may
+   * be given as the state before and after a run. Keys lie turned then, [batch,heads,width,slots].
+   */
+  public boolean hasRoom() {
+    return roomAxis() >= 0;
+  }
+
+  /** The axis of the slots, below 0 if there is none. */
+  int roomAxis() {
+    return type.shape().isRanked() ? type.shape().dims().indexOf(Dim.of(CAPACITY)) : -1;
   }
 
   /** The decoder's input. */

@@ -19,7 +19,6 @@ import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.ModelSession;
-import dev.manticore.runtime.Recurrence;
 import dev.manticore.runtime.SessionConfig;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -54,19 +53,19 @@ abstract class LanguageModel implements AutoCloseable {
       int maxLength = limit(artifact.manifest().maxLength());
       Optional<Path> decoder = artifact.decoder();
       return decoder.isPresent()
-          ? new ReadingOn(ModelSession.open(device, decoder.get(), config), maxLength)
+          ? new ReadingOn(
+              openDecoder(OnnxImporter.read(decoder.get()), decoder.get(), device, config),
+              maxLength)
           : new ReadingAll(ModelSession.open(device, artifact.deployed(), config), maxLength);
     }
     if (Files.isDirectory(model)) {
       return of(Models.load(model), device, config);
     }
     if (model.toString().endsWith(".onnx")) {
-      ModelSession session = ModelSession.open(device, model, config);
-      if (DecoderSession.isDecoder(session)) {
-        return new ReadingOn(session, told(model));
-      }
-      session.close();
-      return of(OnnxImporter.read(model), device, config);
+      Graph graph = OnnxImporter.read(model);
+      return DecoderSession.isDecoder(graph)
+          ? new ReadingOn(openDecoder(graph, model, device, config), told(graph))
+          : of(graph, device, config);
     }
     throw new ManticoreException(
         "MNT-GENERATE",
@@ -74,10 +73,21 @@ abstract class LanguageModel implements AutoCloseable {
   }
 
   /** The longest sequence, as a decoder's file tells it. */
-  private static int told(Path decoder) {
-    String length = OnnxImporter.read(decoder).metadata().getOrDefault(Decoder.MAX_LENGTH, "0");
-    Long parsed = Longs.tryParse(length);
-    return limit(parsed == null ? 0 : parsed);
+  private static int told(Graph decoder) {
+    Long length = Longs.tryParse(decoder.metadata().getOrDefault(Decoder.MAX_LENGTH, "0"));
+    return limit(length == null ? 0 : length);
+  }
+
+  /** A decoder of a file; one that is too large for a message runs from there, as it is. */
+  private static ModelSession openDecoder(
+      Graph decoder, Path file, Device device, SessionConfig config) {
+    byte[] lowered;
+    try {
+      lowered = OnnxExporter.toBytes(Lowering.decoderForDevice(decoder, device));
+    } catch (ManticoreException e) {
+      return ModelSession.open(device, file, config);
+    }
+    return ModelSession.open(device, lowered, config);
   }
 
   private static LanguageModel of(Graph graph, Device device, SessionConfig config) {
@@ -89,7 +99,10 @@ abstract class LanguageModel implements AutoCloseable {
       // It does something that is not understood in pieces, or cannot be lifted: it runs as it is.
       return new ReadingAll(open(graph, device, config), maxLength);
     }
-    return new ReadingOn(open(decoder, device, config), maxLength);
+    return new ReadingOn(
+        ModelSession.open(
+            device, OnnxExporter.toBytes(Lowering.decoderForDevice(decoder, device)), config),
+        maxLength);
   }
 
   private static ModelSession open(Graph graph, Device device, SessionConfig config) {
@@ -223,7 +236,12 @@ abstract class LanguageModel implements AutoCloseable {
       super(maxLength);
       this.vocabulary = rowsOf(session, Decoder.LOGITS);
       this.model = session;
-      this.session = new DecoderSession(session, 1);
+      try {
+        this.session = new DecoderSession(session, 1);
+      } catch (RuntimeException e) {
+        session.close();
+        throw e;
+      }
     }
 
     @Override
@@ -255,8 +273,8 @@ abstract class LanguageModel implements AutoCloseable {
     @Override
     Tensor whole(Tensor ids) {
       int batch = Math.toIntExact(ids.shape().dim(0).extent());
-      try (Recurrence runs = DecoderSession.recurrence(model, batch)) {
-        Tensor logits = DecoderSession.read(runs, ids.toLongs(), batch, 0);
+      try (DecoderSession reading = new DecoderSession(model, batch)) {
+        Tensor logits = reading.read(ids.toLongs());
         return new Tensor(logits.type(), TensorData.ofBytes(logits.data().toByteArray()));
       }
     }
@@ -264,6 +282,7 @@ abstract class LanguageModel implements AutoCloseable {
     @Override
     public void close() {
       session.close();
+      model.close();
     }
   }
 }

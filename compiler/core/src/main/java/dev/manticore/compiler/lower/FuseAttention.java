@@ -3,7 +3,6 @@ package dev.manticore.compiler.lower;
 import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
-import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -13,7 +12,6 @@ import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
 import dev.manticore.ir.pass.GraphProperty;
 import dev.manticore.ir.pass.Pass;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -27,13 +25,6 @@ import java.util.Set;
  * joining them goes too. A mask must be [queries,keys] and not depend on parameters.
  */
 public final class FuseAttention implements Pass {
-
-  /** What a transpose without permutation does. */
-  private static final long[] DEFAULT = {3, 2, 1, 0};
-
-  private static final long[] SWAP_INNER = {0, 2, 1, 3};
-  private static final long[] SWAP_LAST = {0, 1, 3, 2};
-  private static final long[] KEYS_LAST = {0, 2, 3, 1};
 
   @Override
   public String name() {
@@ -49,6 +40,7 @@ public final class FuseAttention implements Pass {
   public Graph run(Graph graph) {
     GraphEditor editor = graph.edit();
     Finder finder = new Finder(graph, editor);
+    Heads heads = new Heads(graph);
     Ops ops = new Ops(editor);
     Map<Value, Value> fused = new HashMap<>();
     for (Node node : graph.nodes()) {
@@ -57,7 +49,7 @@ public final class FuseAttention implements Pass {
           .ifPresent(
               found -> {
                 editor.withOrigin(node.origin().by(name()));
-                found.replace(graph, finder, ops, fused);
+                found.replace(heads, ops, fused);
               });
     }
     if (fused.isEmpty()) {
@@ -79,27 +71,23 @@ public final class FuseAttention implements Pass {
   private record Found(
       Value mixed, Value queries, Value keys, Value values, Value mask, float scale) {
 
-    void replace(Graph graph, Finder finder, Ops ops, Map<Value, Value> fused) {
-      long heads = mixed.shape().dim(1).extent();
+    void replace(Heads heads, Ops ops, Map<Value, Value> fused) {
       Value y =
           ops.own(
                   "Attention",
-                  Attributes.of("heads", heads).with("scale", Attribute.of(scale)),
+                  Attributes.of("heads", mixed.shape().dim(1).extent())
+                      .with("scale", Attribute.of(scale)),
                   1,
-                  finder.joined(ops, queries),
-                  finder.joinedKeys(ops, keys),
-                  finder.joined(ops, values),
+                  heads.joined(ops, queries),
+                  heads.joinedKeys(ops, keys),
+                  heads.joined(ops, values),
                   mask)
               .get(0);
-      Optional<Value> joined = finder.joinedAgain(mixed).filter(v -> !graph.outputs().contains(v));
+      Optional<Value> joined = heads.joinedAgain(mixed);
       if (joined.isPresent()) {
         fused.put(joined.get(), y);
       } else {
-        Shape shape = mixed.shape();
-        Value split =
-            ops.reshape(
-                y, shape.dim(0).extent(), shape.dim(2).extent(), heads, shape.dim(3).extent());
-        fused.put(mixed, ops.transpose(split, SWAP_INNER));
+        fused.put(mixed, Heads.split(ops, y, mixed.shape()));
       }
     }
   }
@@ -107,8 +95,6 @@ public final class FuseAttention implements Pass {
   private static final class Finder {
     private final Graph graph;
     private final GraphEditor editor;
-    private final Map<Value, Node> onlyReaders = new HashMap<>();
-    private final Set<Value> readOften = new HashSet<>();
     private final Set<Value> trained = new HashSet<>();
 
     Finder(Graph graph, GraphEditor editor) {
@@ -116,11 +102,6 @@ public final class FuseAttention implements Pass {
       this.editor = editor;
       trained.addAll(graph.parameters().keySet());
       for (Node node : graph.nodes()) {
-        for (Value read : node.reads()) {
-          if (onlyReaders.put(read, node) != null) {
-            readOften.add(read);
-          }
-        }
         if (node.reads().stream().anyMatch(trained::contains)) {
           trained.addAll(node.presentOutputs());
         }
@@ -196,68 +177,6 @@ public final class FuseAttention implements Pass {
           && value.shape().isRanked()
           && value.shape().rank() == 4
           && value.shape().isStatic();
-    }
-
-    /** [batch,heads,positions,width] as [batch,positions,heads*width]. */
-    Value joined(Ops ops, Value split) {
-      return transposed(split, SWAP_INNER)
-          .map(inner -> unsplit(ops, inner, split.shape()))
-          .orElseGet(() -> join(ops, split));
-    }
-
-    /** Keys as the product takes them, [batch,heads,width,keys], as [batch,keys,heads*width]. */
-    Value joinedKeys(Ops ops, Value keys) {
-      Optional<Value> swapped = transposed(keys, SWAP_LAST);
-      if (swapped.isPresent()) {
-        return joined(ops, swapped.get());
-      }
-      Shape shape = keys.shape();
-      Shape split = Shape.of(shape.dim(0), shape.dim(1), shape.dim(3), shape.dim(2));
-      return transposed(keys, KEYS_LAST)
-          .map(inner -> unsplit(ops, inner, split))
-          .orElseGet(() -> join(ops, ops.transpose(keys, SWAP_LAST)));
-    }
-
-    private static Value join(Ops ops, Value split) {
-      Shape shape = split.shape();
-      return ops.reshape(
-          ops.transpose(split, SWAP_INNER),
-          shape.dim(0).extent(),
-          shape.dim(2).extent(),
-          shape.dim(1).extent() * shape.dim(3).extent());
-    }
-
-    private Optional<Value> transposed(Value value, long[] permutation) {
-      return made(value, "Transpose")
-          .filter(node -> Arrays.equals(node.attributes().intValues("perm", DEFAULT), permutation))
-          .map(node -> node.input(0));
-    }
-
-    /** [batch,positions,heads,width] with the heads side by side: what a reshape made it of. */
-    private Value unsplit(Ops ops, Value split, Shape heads) {
-      Dim columns = Dim.of(heads.dim(1).extent() * heads.dim(3).extent());
-      Shape whole = Shape.of(heads.dim(0), heads.dim(2), columns);
-      return made(split, "Reshape")
-          .map(node -> node.input(0))
-          .filter(value -> value.shape().equals(whole))
-          .orElseGet(() -> ops.reshape(split, whole.extents()));
-    }
-
-    /** The value that holds the heads side by side again, if that is all that is made of them. */
-    Optional<Value> joinedAgain(Value mixed) {
-      Shape shape = mixed.shape();
-      Dim columns = Dim.of(shape.dim(1).extent() * shape.dim(3).extent());
-      return reader(mixed, "Transpose")
-          .filter(node -> Arrays.equals(node.attributes().intValues("perm", DEFAULT), SWAP_INNER))
-          .flatMap(node -> reader(node.output(), "Reshape"))
-          .map(Node::output)
-          .filter(value -> value.shape().equals(Shape.of(shape.dim(0), shape.dim(2), columns)));
-    }
-
-    private Optional<Node> reader(Value value, String operator) {
-      return readOften.contains(value) || graph.outputs().contains(value)
-          ? Optional.empty()
-          : Optional.ofNullable(onlyReaders.get(value)).filter(node -> node.op().isOnnx(operator));
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.manticore.compiler.lower;
 
 import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.decode.DecoderState;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.OpId;
@@ -9,6 +10,8 @@ import dev.manticore.ir.pass.CommonSubexpressions;
 import dev.manticore.ir.pass.FoldConstants;
 import dev.manticore.ir.pass.InlineBodies;
 import dev.manticore.ir.pass.PassPipeline;
+import dev.manticore.ir.state.AliasingVerifier;
+import dev.manticore.ir.state.StateBinding;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.JavaKernel;
 import java.util.Set;
@@ -47,6 +50,26 @@ public final class Lowering {
             new FuseTransposes(),
             new CommonSubexpressions())
         .run(graph);
+  }
+
+  /**
+   * A decoder for our own process: where the device has a kernel for it, keys and values stay where
+   * they are instead of growing.
+   */
+  public static Graph decoderForDevice(Graph decoder, Device device) {
+    boolean keeps =
+        device.kernels().stream().anyMatch(kernel -> kernel.name().equals("AttentionWithCache"));
+    Graph lowered =
+        forDevice(
+            keeps ? PassPipeline.of(new Lift(), new KeepCaches()).run(decoder) : decoder, device);
+    AliasingVerifier.verify(
+        lowered,
+        lowered.inputs().stream()
+            .flatMap(input -> DecoderState.of(input.name(), input.type()).stream())
+            .filter(DecoderState::hasRoom)
+            .map(state -> new StateBinding(state.past(), state.present()))
+            .toList());
+    return lowered;
   }
 
   /** Whether an operator is our own, or of a later operator set than graphs are lifted to. */
