@@ -3,6 +3,9 @@ package dev.manticore.cli;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.lower.Deployment;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.triton.TritonRepository;
 import dev.manticore.compiler.triton.TritonRequest;
 import dev.manticore.ir.Graph;
@@ -62,6 +65,20 @@ final class TritonCommand implements Callable<Integer> {
       description = "The most tokens of a decoded sequence (default: ${DEFAULT-VALUE}).")
   private int capacity = 1024;
 
+  @Option(
+      names = "--target",
+      paramLabel = "NAME",
+      description =
+          "onnxruntime-cpu, which GPUs run too, or onnxruntime-cuda, for GPUs alone (default: that"
+              + " of the recipe, if it is one of these).")
+  private Optional<String> target = Optional.empty();
+
+  @Option(
+      names = "--precision",
+      paramLabel = "NAME",
+      description = "float32, float16 or bfloat16 (default: that of the recipe, else float32).")
+  private Optional<String> precision = Optional.empty();
+
   @Mixin private CommonOptions common;
 
   TritonCommand(Terminal terminal) {
@@ -74,11 +91,13 @@ final class TritonCommand implements Callable<Integer> {
     Graph graph;
     String called;
     long longest;
+    Deployment deployment = Deployment.DEFAULT;
     if (Files.isDirectory(place) && Artifact.isArtifact(place)) {
       Artifact artifact = Artifact.open(place);
       graph = artifact.hybrid().graph();
       called = artifact.manifest().name();
       longest = artifact.manifest().maxLength();
+      deployment = artifact.manifest().deployment();
     } else {
       graph = ModelFiles.read(place);
       called = ModelFiles.nameOf(place);
@@ -86,7 +105,13 @@ final class TritonCommand implements Callable<Integer> {
     }
     boolean shorter = longest > 0 && longest < capacity;
     TritonRequest request =
-        new TritonRequest(name.orElse(called), batch, shorter ? (int) longest : capacity);
+        new TritonRequest(
+            name.orElse(called),
+            batch,
+            shorter ? (int) longest : capacity,
+            new Deployment(
+                target.map(Target::of).orElse(deployment.decoderTarget()),
+                precision.map(Precision::of).orElse(deployment.precision())));
     Path target = terminal.resolve(output);
     TritonRepository.write(graph, target, request);
     terminal

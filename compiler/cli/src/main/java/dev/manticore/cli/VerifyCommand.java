@@ -115,7 +115,7 @@ final class VerifyCommand implements Callable<Integer> {
               exported.file(),
               discrepancy.tokens(),
               exported.logitsMaxAbs(),
-              discrepancy.limit());
+              exported.limit());
       if (exported.passed()) {
         detail(words);
       } else {

@@ -25,6 +25,23 @@ import java.util.Optional;
 public final class Interpreter {
 
   private final Catalogue catalogue = Catalogue.standard();
+  private final boolean rounds;
+
+  public Interpreter() {
+    this(false);
+  }
+
+  private Interpreter(boolean rounds) {
+    this.rounds = rounds;
+  }
+
+  /**
+   * One that computes each node as exactly, but rounds what is of 16 bits to what these hold, as a
+   * runtime does that computes such operators in a wider type.
+   */
+  public static Interpreter rounding() {
+    return new Interpreter(true);
+  }
 
   /**
    * Runs a graph on its own parameters.
@@ -108,7 +125,8 @@ public final class Interpreter {
     }
     for (int i = 0; i < node.outputs().size(); i++) {
       if (node.hasOutput(i)) {
-        values.put(node.output(i), results.get(i));
+        NdArray result = results.get(i);
+        values.put(node.output(i), rounds ? result.rounded() : result);
       }
     }
   }

@@ -60,6 +60,12 @@ public final class NdArray {
     return Tensor.ofDoubles(elementType, Shape.of(extents), data);
   }
 
+  /** The numbers of float16 and bfloat16 as these hold them; what is of other types as it is. */
+  public NdArray rounded() {
+    boolean small = elementType == ElementType.FLOAT16 || elementType == ElementType.BFLOAT16;
+    return small ? Elements.convert(of(ElementType.FLOAT32, shape, data), elementType) : this;
+  }
+
   public TensorType type() {
     return toTensor().type();
   }

@@ -2,6 +2,7 @@ package dev.manticore.onnx.huggingface;
 
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.ConvertedData;
 import java.util.Arrays;
 import java.util.Optional;
 

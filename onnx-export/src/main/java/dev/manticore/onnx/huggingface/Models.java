@@ -9,6 +9,7 @@ import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorContents;
 import dev.manticore.ir.random.Draws;
+import dev.manticore.onnx.ConvertedData;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

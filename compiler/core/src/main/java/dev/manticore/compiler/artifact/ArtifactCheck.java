@@ -8,6 +8,7 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
@@ -77,10 +78,15 @@ public final class ArtifactCheck {
     }
   }
 
-  private static ImmutableMap<String, Path> files(Artifact artifact) {
-    ImmutableMap.Builder<String, Path> files = ImmutableMap.builder();
-    files.put(Artifact.MODEL, artifact.model()).put(Artifact.DEPLOYED, artifact.deployed());
-    artifact.decoder().ifPresent(decoder -> files.put(Artifact.DECODER, decoder));
+  private static ImmutableMap<String, ExportCheck.Exported> files(Artifact artifact) {
+    Precision precision = artifact.manifest().deployment().precision();
+    ImmutableMap.Builder<String, ExportCheck.Exported> files = ImmutableMap.builder();
+    files.put(Artifact.MODEL, new ExportCheck.Exported(artifact.model(), Precision.FLOAT32));
+    files.put(Artifact.DEPLOYED, new ExportCheck.Exported(artifact.deployed(), precision));
+    artifact
+        .decoder()
+        .ifPresent(
+            decoder -> files.put(Artifact.DECODER, new ExportCheck.Exported(decoder, precision)));
     return files.buildOrThrow();
   }
 

@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.OnnxExporter.Placement;
 import java.nio.file.Path;
@@ -20,6 +21,7 @@ import java.nio.file.Path;
  * @param seeds what was drawn from which seed; for the manifest
  * @param tolerance the largest difference that a logit of an exported model may have from the
  *     hybrid's
+ * @param deployment what the deployed models are for
  * @param placement where the models' weights go
  */
 public record ArtifactRequest(
@@ -30,6 +32,7 @@ public record ArtifactRequest(
     ImmutableList<Tensor> heldOut,
     ImmutableMap<String, Long> seeds,
     double tolerance,
+    Deployment deployment,
     Placement placement) {
 
   /** The tolerance unless another is asked for. */
@@ -42,10 +45,14 @@ public record ArtifactRequest(
     requireNonNull(tokenizer, "tokenizer");
     requireNonNull(heldOut, "heldOut");
     requireNonNull(seeds, "seeds");
+    requireNonNull(deployment, "deployment");
     requireNonNull(placement, "placement");
   }
 
-  /** With the usual tolerance, and weights in files of their own where they are large. */
+  /**
+   * With the usual tolerance, for any runtime in float32, and weights in files of their own where
+   * they are large.
+   */
   public static ArtifactRequest of(
       String name,
       Hybrid hybrid,
@@ -54,16 +61,29 @@ public record ArtifactRequest(
       ImmutableList<Tensor> heldOut,
       ImmutableMap<String, Long> seeds) {
     return new ArtifactRequest(
-        name, hybrid, checkpoints, tokenizer, heldOut, seeds, TOLERANCE, Placement.AUTOMATIC);
+        name,
+        hybrid,
+        checkpoints,
+        tokenizer,
+        heldOut,
+        seeds,
+        TOLERANCE,
+        Deployment.DEFAULT,
+        Placement.AUTOMATIC);
   }
 
   public ArtifactRequest withTolerance(double changed) {
     return new ArtifactRequest(
-        name, hybrid, checkpoints, tokenizer, heldOut, seeds, changed, placement);
+        name, hybrid, checkpoints, tokenizer, heldOut, seeds, changed, deployment, placement);
   }
 
   public ArtifactRequest withPlacement(Placement changed) {
     return new ArtifactRequest(
-        name, hybrid, checkpoints, tokenizer, heldOut, seeds, tolerance, changed);
+        name, hybrid, checkpoints, tokenizer, heldOut, seeds, tolerance, deployment, changed);
+  }
+
+  public ArtifactRequest withDeployment(Deployment changed) {
+    return new ArtifactRequest(
+        name, hybrid, checkpoints, tokenizer, heldOut, seeds, tolerance, changed, placement);
   }
 }

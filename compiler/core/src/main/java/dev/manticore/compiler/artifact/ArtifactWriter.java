@@ -9,7 +9,9 @@ import dev.manticore.compiler.decode.GenAiConfig;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions;
+import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.pipeline.ToolVersion;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -105,8 +107,8 @@ public final class ArtifactWriter {
     Path deployed = directory.resolve(Artifact.DEPLOYED);
     OnnxExporter.write(OnnxFunctions.define(hybrid.graph()), model, options);
     Files.createDirectories(deployed.getParent());
-    Graph plain = Lowering.portable(hybrid.graph());
-    refuseOtherDomains(plain);
+    Deployment deployment = request.deployment();
+    Graph plain = Lowering.forTarget(hybrid.graph(), deployment.target(), deployment.precision());
     OnnxExporter.write(plain, deployed, options);
     AtomicFiles.writeBytes(directory.resolve(Artifact.TOKENIZER), tokenizer.json());
     String genAi = writeDecoder(directory, request, tokenizer, options);
@@ -131,12 +133,14 @@ public final class ArtifactWriter {
       throws IOException {
     Hybrid hybrid = request.hybrid();
     Decoder decoder = DecoderBuilder.build(hybrid.graph());
-    GraphEditor told = Lowering.portable(decoder.graph()).edit();
+    Deployment deployment = request.deployment();
+    GraphEditor told =
+        Lowering.forTarget(decoder.graph(), deployment.decoderTarget(), deployment.precision())
+            .edit();
     if (hybrid.maxLength() > 0) {
       told.metadata(Decoder.MAX_LENGTH, Long.toString(hybrid.maxLength()));
     }
     Graph plain = told.freeze();
-    refuseOtherDomains(plain);
     Path file = directory.resolve(Artifact.DECODER);
     Files.createDirectories(file.getParent());
     OnnxExporter.write(plain, file, options);
@@ -194,26 +198,18 @@ public final class ArtifactWriter {
     }
   }
 
-  private static void refuseOtherDomains(Graph plain) {
-    List<String> foreign =
-        plain.nodes().stream()
-            .filter(node -> !node.op().domain().isEmpty())
-            .map(Object::toString)
-            .limit(3)
-            .toList();
-    if (!foreign.isEmpty()) {
-      throw Artifact.failure("no plain ai.onnx can be made of " + foreign + " and the like");
-    }
-  }
-
   private ExportDiscrepancy check(Path directory, ArtifactRequest request) throws IOException {
     if (request.heldOut().isEmpty()) {
       throw Artifact.failure("there are no held-out inputs to compare the exported models on");
     }
     Path scratch = Files.createDirectory(directory.resolve(".check"));
-    ImmutableMap.Builder<String, Path> files = ImmutableMap.builder();
+    ImmutableMap.Builder<String, ExportCheck.Exported> files = ImmutableMap.builder();
     for (String file : List.of(Artifact.MODEL, Artifact.DEPLOYED, Artifact.DECODER)) {
-      files.put(file, directory.resolve(file));
+      files.put(
+          file,
+          new ExportCheck.Exported(
+              directory.resolve(file),
+              file.equals(Artifact.MODEL) ? Precision.FLOAT32 : request.deployment().precision()));
     }
     ExportDiscrepancy discrepancy =
         new ExportCheck(device)
@@ -237,7 +233,7 @@ public final class ArtifactWriter {
                 request.name(),
                 discrepancy.tokens(),
                 model.logitsMaxAbs(),
-                request.tolerance(),
+                model.limit(),
                 discrepancy.largestLogit()));
       }
     }
@@ -275,7 +271,8 @@ public final class ArtifactWriter {
         options.embeddings().name().toLowerCase(Locale.ROOT),
         partition,
         weights,
-        "float32",
+        request.deployment().target().toString(),
+        request.deployment().precision().toString(),
         OPSET,
         request.seeds(),
         genAi,

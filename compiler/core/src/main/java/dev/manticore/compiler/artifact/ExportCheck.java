@@ -3,10 +3,13 @@ package dev.manticore.compiler.artifact;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.decode.DecoderSession;
+import dev.manticore.compiler.lower.EmulateBrainFloat;
 import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.OnnxExporter;
+import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
@@ -24,6 +27,9 @@ final class ExportCheck {
 
   private static final int SINGLE_TOKENS = 4;
 
+  /** An exported model, and what it computes in. */
+  record Exported(Path file, Precision precision) {}
+
   private final Device device;
 
   ExportCheck(Device device) {
@@ -37,7 +43,7 @@ final class ExportCheck {
    */
   ExportDiscrepancy run(
       Graph graph,
-      ImmutableMap<String, Path> files,
+      ImmutableMap<String, Exported> files,
       List<Tensor> inputs,
       double limit,
       Path scratch) {
@@ -46,10 +52,10 @@ final class ExportCheck {
     double[] largest = {0};
     List<ExportDiscrepancy.Model> models = new ArrayList<>();
     try (ModelSession reference = ModelSession.open(device, own, SessionConfig.defaults())) {
-      for (Map.Entry<String, Path> file : files.entrySet()) {
+      for (Map.Entry<String, Exported> file : files.entrySet()) {
         double difference = 0;
-        try (ModelSession exported =
-            ModelSession.open(device, file.getValue(), SessionConfig.defaults())) {
+        Precision precision = file.getValue().precision();
+        try (ModelSession exported = open(file.getValue(), scratch)) {
           for (Tensor ids : inputs) {
             double[] expected = logits(reference, ids);
             Arrays.stream(expected).forEach(x -> largest[0] = Math.max(largest[0], Math.abs(x)));
@@ -60,7 +66,10 @@ final class ExportCheck {
             difference = Math.max(difference, difference(computed, expected));
           }
         }
-        models.add(new ExportDiscrepancy.Model(file.getKey(), difference, difference <= limit));
+        double most = precision.limit(largest[0], limit);
+        models.add(
+            new ExportDiscrepancy.Model(
+                file.getKey(), precision.toString(), difference, most, difference <= most));
       }
     }
     ImmutableList<long[]> shapes =
@@ -74,6 +83,19 @@ final class ExportCheck {
         models,
         limit,
         models.stream().allMatch(ExportDiscrepancy.Model::passed));
+  }
+
+  /** What the device has no kernels for is emulated. */
+  private ModelSession open(Exported exported, Path scratch) {
+    Path file = exported.file();
+    if (exported.precision() == Precision.BFLOAT16 && device.executionProviders().isEmpty()) {
+      file = scratch.resolve("emulated.onnx");
+      OnnxExporter.write(
+          new EmulateBrainFloat().run(OnnxImporter.read(exported.file())),
+          file,
+          OnnxExporter.Options.DEFAULT);
+    }
+    return ModelSession.open(device, file, SessionConfig.defaults());
   }
 
   private static double[] logits(ModelSession session, Tensor ids) {

@@ -13,7 +13,7 @@ import java.util.List;
  * @param lengths the lengths of sequences, in the order they were run
  * @param largestLogit the largest absolute value of a logit of the reference
  * @param models the exported models
- * @param limit the largest difference that passes
+ * @param limit the largest difference that passes in float32
  * @param passed whether all of them do
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
@@ -31,8 +31,12 @@ public record ExportDiscrepancy(
    * One exported model.
    *
    * @param file relative to the artifact
+   * @param precision what it computes in
    * @param logitsMaxAbs the largest absolute difference of a logit
+   * @param limit the largest that passes: that of all in float32, a share of the largest logit in
+   *     16 bits
    */
   @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
-  public record Model(String file, double logitsMaxAbs, boolean passed) {}
+  public record Model(
+      String file, String precision, double logitsMaxAbs, double limit, boolean passed) {}
 }

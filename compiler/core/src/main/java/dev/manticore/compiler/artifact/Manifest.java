@@ -5,6 +5,10 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.lower.Deployment;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
+import dev.manticore.ir.ManticoreException;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
@@ -17,6 +21,8 @@ import java.util.SortedMap;
  * @param maxLength the longest sequence that the models take, in tokens; 0 for any
  * @param mixtureWeights for each block the weight of each component; positive, of sum 1
  * @param partition for each component the layers of each block, the end exclusive
+ * @param target the runtime that the deployed models are for; absent in artifacts of before
+ * @param precision what the deployed models compute their products in
  * @param opset the version of {@code ai.onnx} that the models need at least
  * @param genAi {@code supported}, or why ONNX Runtime GenAI cannot run the decoder
  * @param files every file but this one, by path
@@ -37,6 +43,7 @@ public record Manifest(
     String embeddings,
     List<List<List<Integer>>> partition,
     List<List<Float>> mixtureWeights,
+    String target,
     String precision,
     int opset,
     Map<String, Long> seeds,
@@ -59,6 +66,16 @@ public record Manifest(
 
   /** The size and the SHA-256 of a file, in hexadecimal. */
   public record FileEntry(long bytes, String sha256) {}
+
+  /**
+   * What the deployed models are for.
+   *
+   * @throws ManticoreException {@code MNT-TARGET} or {@code MNT-PRECISION} if that is not known
+   */
+  public Deployment deployment() {
+    return new Deployment(
+        target == null ? Deployment.DEFAULT.target() : Target.of(target), Precision.of(precision));
+  }
 
   /** The components' names, in the order of the mixture weights. */
   public ImmutableList<String> componentNames() {

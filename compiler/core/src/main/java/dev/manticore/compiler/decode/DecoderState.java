@@ -2,11 +2,14 @@ package dev.manticore.compiler.decode;
 
 import static java.util.Objects.requireNonNull;
 
+import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.Dim;
+import dev.manticore.ir.Graph;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -27,6 +30,9 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
 
   /** The dimension of caches of any number of slots, those still free among them. */
   public static final String CAPACITY = "capacity";
+
+  private static final Pattern CACHE =
+      Pattern.compile("(past_key_values|present)\\.[0-9]{1,6}\\.(key|value)");
 
   static final String PAST_PREFIX = "past_key_values.";
   static final String PRESENT_PREFIX = "present.";
@@ -88,6 +94,19 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
         .filter(kind -> kind.suffix.equals(name.group(2)))
         .findFirst()
         .map(kind -> new DecoderState(Integer.parseInt(name.group(1)), kind, type));
+  }
+
+  /** The states of a decoder, in the order of its inputs. */
+  public static ImmutableList<DecoderState> of(Graph decoder) {
+    return decoder.inputs().stream()
+        .filter(Value::isTensor)
+        .flatMap(input -> of(input.name(), input.type()).stream())
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  /** Whether a decoder's input or output of a name carries keys or values. */
+  public static boolean isCache(String name) {
+    return CACHE.matcher(name).matches();
   }
 
   /**

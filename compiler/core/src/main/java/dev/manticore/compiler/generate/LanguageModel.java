@@ -6,6 +6,7 @@ import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.decode.Decoder;
 import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.decode.DecoderSession;
+import dev.manticore.compiler.lower.EmulateBrainFloat;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -83,7 +84,9 @@ abstract class LanguageModel implements AutoCloseable {
       Graph decoder, Path file, Device device, SessionConfig config) {
     byte[] lowered;
     try {
-      lowered = OnnxExporter.toBytes(Lowering.decoderForDevice(decoder, device));
+      boolean runs = !device.executionProviders().isEmpty();
+      Graph computed = runs ? decoder : new EmulateBrainFloat().run(decoder);
+      lowered = OnnxExporter.toBytes(Lowering.decoderForDevice(computed, device));
     } catch (ManticoreException e) {
       return ModelSession.open(device, file, config);
     }

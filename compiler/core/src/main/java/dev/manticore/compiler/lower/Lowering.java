@@ -4,16 +4,20 @@ import com.google.common.collect.ImmutableSet;
 import dev.manticore.compiler.decode.DecoderState;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.lift.Lift;
 import dev.manticore.ir.pass.CommonSubexpressions;
 import dev.manticore.ir.pass.FoldConstants;
 import dev.manticore.ir.pass.InlineBodies;
+import dev.manticore.ir.pass.Pass;
 import dev.manticore.ir.pass.PassPipeline;
 import dev.manticore.ir.state.AliasingVerifier;
 import dev.manticore.ir.state.StateBinding;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.JavaKernel;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -21,6 +25,14 @@ import java.util.Set;
  * lifted first; one that cannot be is refused with {@code MNT-LIFT}, naming the node.
  */
 public final class Lowering {
+
+  /** Our operators that are kept whole until it is known how, and in which type, they run. */
+  private static final ImmutableSet<OpId> STATE_SPACES =
+      ImmutableSet.of(
+          OpId.manticore("SelectiveScan"),
+          OpId.manticore("SelectiveScanWithState"),
+          OpId.manticore("StateSpaceDual"),
+          OpId.manticore("StateSpaceDualWithState"));
 
   private Lowering() {}
 
@@ -64,8 +76,7 @@ public final class Lowering {
             keeps ? PassPipeline.of(new Lift(), new KeepCaches()).run(decoder) : decoder, device);
     AliasingVerifier.verify(
         lowered,
-        lowered.inputs().stream()
-            .flatMap(input -> DecoderState.of(input.name(), input.type()).stream())
+        DecoderState.of(lowered).stream()
             .filter(DecoderState::hasRoom)
             .map(state -> new StateBinding(state.past(), state.present()))
             .toList());
@@ -78,16 +89,39 @@ public final class Lowering {
         || op.domain().equals(OpId.ONNX) && !Lift.isStandard(op);
   }
 
-  /** For any runtime: standard operators alone, and no other domain imported. */
+  /** For any runtime: standard operators alone, in float32, and no other domain imported. */
   public static Graph portable(Graph graph) {
-    Graph plain =
-        PassPipeline.of(
-                new Lift(),
-                InlineBodies.of(op -> !Lift.isStandard(op)),
-                new FoldConstants(),
-                new Simplify(),
-                new CommonSubexpressions())
-            .run(graph);
+    return portable(graph, Precision.FLOAT32, false);
+  }
+
+  /**
+   * For a runtime that deployed graphs are for: standard operators alone, no other domain imported,
+   * state spaces in the form that suits the device.
+   *
+   * @throws ManticoreException {@code MNT-TARGET}, naming nodes and rules, if the runtime refuses
+   *     what comes out
+   */
+  public static Graph forTarget(Graph graph, Target target, Precision precision) {
+    Graph lowered = portable(graph, precision, target != Target.ONNXRUNTIME_CPU);
+    TargetCheck.require(lowered, target);
+    return lowered;
+  }
+
+  private static Graph portable(Graph graph, Precision precision, boolean parallel) {
+    List<Pass> passes = new ArrayList<>();
+    passes.add(new Lift());
+    passes.add(InlineBodies.of(op -> !Lift.isStandard(op) && !STATE_SPACES.contains(op)));
+    // Else the shape of a weight keeps it.
+    passes.add(new FoldConstants());
+    passes.add(new LowerPrecision(precision));
+    if (parallel) {
+      passes.add(new ParallelScan());
+    }
+    passes.add(InlineBodies.of(op -> !Lift.isStandard(op)));
+    passes.add(new FoldConstants());
+    passes.add(new Simplify());
+    passes.add(new CommonSubexpressions());
+    Graph plain = PassPipeline.of(passes.toArray(Pass[]::new)).run(graph);
     // A graph keeps the domains it came with; some runtimes refuse those that they do not know.
     GraphEditor editor = new GraphEditor(plain.name());
     plain.inputs().forEach(editor::addInput);

@@ -37,7 +37,8 @@ public enum Target {
                             .collect(Collectors.joining(", "))));
   }
 
-  boolean isTensorRt() {
+  /** Whether it is TensorRT, whatever its version. */
+  public boolean isTensorRt() {
     return this == TENSORRT_10 || this == TENSORRT_11;
   }
 

@@ -8,6 +8,8 @@ import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -229,10 +231,12 @@ public record Recipe(
   public record Comparison(boolean components) {}
 
   /**
-   * Checks of the artifact.
+   * The artifact and its checks.
    *
    * @param verifyBatches held-out batches to compare over
-   * @param tolerance largest absolute difference of a logit
+   * @param tolerance largest absolute difference of a logit, in float32
+   * @param target the runtime that the deployed models are for
+   * @param precision what they compute their products in
    */
-  public record Output(int verifyBatches, double tolerance) {}
+  public record Output(int verifyBatches, double tolerance, Target target, Precision precision) {}
 }

@@ -11,6 +11,8 @@ import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.recipe.Recipe.Comparison;
 import dev.manticore.compiler.recipe.Recipe.Component;
 import dev.manticore.compiler.recipe.Recipe.ComponentSource;
@@ -81,7 +83,7 @@ final class RecipeBinder {
     ImmutableList<Component> components = components();
     JsonNode compare = tree.get("compare");
     JsonNode evaluate = tree.get("evaluate");
-    JsonNode output = tree.get("output");
+    Output output = output(tree.get("output"));
     JsonNode search = tree.get("search");
     Splice splice = splice(components);
     Data data = data(components);
@@ -104,8 +106,24 @@ final class RecipeBinder {
             tune,
             new Evaluation(evaluate.get("batches").asInt(), evaluate.get("every").asInt()),
             new Comparison(compare.get("components").asBoolean()),
-            new Output(output.get("verify_batches").asInt(), output.get("tolerance").asDouble()));
+            output);
     return new ResolvedRecipe(recipe, tree, sources, paths);
+  }
+
+  private Output output(JsonNode output) {
+    Target target = Target.of(output.get("target").asText());
+    Precision precision = Precision.of(output.get("precision").asText());
+    if (target == Target.ONNXRUNTIME_CPU && precision == Precision.BFLOAT16) {
+      problems.add(
+          KeyPath.ROOT.child("output").child("precision"),
+          "is bfloat16, which ONNX Runtime does not compute in on the processor; choose float16 or"
+              + " float32, or another 'output.target'");
+    }
+    return new Output(
+        output.get("verify_batches").asInt(),
+        output.get("tolerance").asDouble(),
+        target,
+        precision);
   }
 
   private ImmutableList<Component> components() {

@@ -18,6 +18,7 @@ import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.Vocabularies;
+import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.pipeline.Pipeline;
 import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.pipeline.ToolVersion;
@@ -155,7 +156,8 @@ final class Publication {
                 tokenizerFile,
                 HeldOutInputs.of(shop.corpus().split(tokenizerFile).heldOut(), sequences),
                 ImmutableMap.of("run", (long) shipped.seed()))
-            .withTolerance(output.tolerance());
+            .withTolerance(output.tolerance())
+            .withDeployment(new Deployment(output.target(), output.precision()));
     return new ArtifactWriter(shop.trainer().device()).write(directory, request);
   }
 

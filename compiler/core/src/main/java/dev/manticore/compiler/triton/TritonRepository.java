@@ -4,7 +4,9 @@ import com.google.protobuf.TextFormat;
 import dev.manticore.compiler.decode.Decoder;
 import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.decode.DecoderState;
+import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.pipeline.OutputDirectory;
 import dev.manticore.compiler.triton.proto.DataType;
 import dev.manticore.compiler.triton.proto.ModelConfig;
@@ -68,14 +70,16 @@ public final class TritonRepository {
    *     decoder can be made of the model
    */
   public static void write(Graph model, Path place, TritonRequest request) {
-    Graph whole = Lowering.portable(model);
+    Deployment deployment = request.deployment();
+    Graph whole = Lowering.forTarget(model, deployment.target(), deployment.precision());
     Decoder decoder = DecoderBuilder.withCapacity(model, request.capacity());
-    Graph stepwise = Lowering.portable(decoder.graph());
+    Graph stepwise =
+        Lowering.forTarget(decoder.graph(), deployment.target(), deployment.precision());
     try (OutputDirectory output = OutputDirectory.open(place, MARKER)) {
       try {
         Path repository = output.staging();
         writeModel(repository, request.name(), whole, wholeConfig(whole, request));
-        writeModel(repository, request.decoder(), stepwise, decoderConfig(decoder, request));
+        writeModel(repository, request.decoder(), stepwise, decoderConfig(stepwise, request));
         AtomicFiles.writeString(repository.resolve(MARKER), readme(request));
         RepositoryCheck.check(repository);
       } catch (IOException e) {
@@ -118,17 +122,17 @@ public final class TritonRepository {
     return config.addModelWarmup(warmUp).build();
   }
 
-  private static ModelConfig decoderConfig(Decoder decoder, TritonRequest request) {
+  private static ModelConfig decoderConfig(Graph decoder, TritonRequest request) {
     ModelConfig.Builder config = config(request.decoder(), request);
-    config.addInput(input(decoder.graph().input(Decoder.INPUT_IDS)));
-    config.addOutput(output(decoder.graph().output(Decoder.LOGITS)));
+    config.addInput(input(decoder.input(Decoder.INPUT_IDS)));
+    config.addOutput(output(decoder.output(Decoder.LOGITS)));
     ModelSequenceBatching.Builder sequences =
         ModelSequenceBatching.newBuilder()
             .setMaxSequenceIdleMicroseconds(IDLE_MICROSECONDS)
             .setOldest(
                 ModelSequenceBatching.StrategyOldest.newBuilder()
                     .setMaxCandidateSequences(4 * request.batch()));
-    for (DecoderState state : decoder.states()) {
+    for (DecoderState state : DecoderState.of(decoder)) {
       List<Long> dims = dims(state.type());
       DataType type = dataType(state.type().elementType());
       sequences.addState(
@@ -148,11 +152,15 @@ public final class TritonRepository {
   }
 
   private static ModelConfig.Builder config(String name, TritonRequest request) {
+    ModelInstanceGroup.Builder instances = ModelInstanceGroup.newBuilder().setCount(1);
+    if (request.deployment().target() == Target.ONNXRUNTIME_CUDA) {
+      instances.setKind(ModelInstanceGroup.Kind.KIND_GPU);
+    }
     return ModelConfig.newBuilder()
         .setName(name)
         .setBackend(BACKEND)
         .setMaxBatchSize(request.batch())
-        .addInstanceGroup(ModelInstanceGroup.newBuilder().setCount(1));
+        .addInstanceGroup(instances);
   }
 
   private static ModelInput input(Value input) {

@@ -1,5 +1,6 @@
 package dev.manticore.compiler.triton;
 
+import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.ir.ManticoreException;
 import java.util.regex.Pattern;
 
@@ -9,8 +10,9 @@ import java.util.regex.Pattern;
  * @param name of the model; the decoder is called {@code <name>-decoder}
  * @param batch the most requests that are run together
  * @param capacity the most tokens of a sequence that is decoded
+ * @param deployment for ONNX Runtime
  */
-public record TritonRequest(String name, int batch, int capacity) {
+public record TritonRequest(String name, int batch, int capacity, Deployment deployment) {
 
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
 
@@ -21,6 +23,13 @@ public record TritonRequest(String name, int batch, int capacity) {
           "a model on a server cannot be called '"
               + name
               + "': its name is made of letters, digits, dots, dashes and underscores");
+    }
+    if (deployment.target().isTensorRt()) {
+      throw new ManticoreException(
+          "MNT-TRITON",
+          "the repository is run by ONNX Runtime, not by "
+              + deployment.target()
+              + ": choose onnxruntime-cpu or onnxruntime-cuda");
     }
     if (batch < 1 || capacity < 1) {
       throw new ManticoreException(

@@ -10,6 +10,11 @@ import dev.manticore.compiler.TinyHybrid;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.lower.Deployment;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
+import dev.manticore.compiler.lower.TargetCheck;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
@@ -31,6 +36,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class ArtifactWriterTest {
@@ -67,6 +73,42 @@ class ArtifactWriterTest {
     assertThat(Runs.difference(inPieces, expected, tiny.vocabulary())).isLessThan(1e-5);
     assertThat(Runs.onDevice(artifact.hybrid().graph(), ids).toDoubles())
         .isEqualTo(expected.toDoubles());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "ONNXRUNTIME_CPU, FLOAT16",
+    "ONNXRUNTIME_CUDA, FLOAT32",
+    "ONNXRUNTIME_CUDA, BFLOAT16",
+    "TENSORRT_10, FLOAT16"
+  })
+  void deployedModelsAreForATargetInAPrecision(Target runtime, Precision precision) {
+    Hybrid hybrid = tiny.splice(Embeddings.PRETRAINED);
+    Deployment deployment = new Deployment(runtime, precision);
+
+    Artifact artifact = writer.write(target, tiny.request(hybrid).withDeployment(deployment));
+
+    assertThat(artifact.manifest().deployment()).isEqualTo(deployment);
+    Graph deployed = OnnxImporter.read(artifact.deployed());
+    Graph decoder = OnnxImporter.read(artifact.decoder().orElseThrow());
+    for (Graph graph : List.of(deployed, decoder)) {
+      assertThat(
+              graph.nodes().stream()
+                  .filter(node -> node.op().isOnnx("MatMul"))
+                  .map(node -> node.output().elementType().toString()))
+          .containsOnly(precision.name());
+      assertThat(graph.output("logits").elementType()).isEqualTo(ElementType.FLOAT32);
+    }
+    assertThat(TargetCheck.check(deployed, runtime)).isEmpty();
+    ExportDiscrepancy again = new ArtifactCheck(Devices.byName("cpu")).run(artifact);
+    assertThat(again.passed()).isTrue();
+    assertThat(again.models())
+        .extracting(ExportDiscrepancy.Model::precision)
+        .containsExactly("float32", precision.toString(), precision.toString());
+    if (precision != Precision.FLOAT32) {
+      assertThat(again.models().subList(1, 3))
+          .allSatisfy(model -> assertThat(model.logitsMaxAbs()).isGreaterThan(1e-5));
+    }
   }
 
   @Test

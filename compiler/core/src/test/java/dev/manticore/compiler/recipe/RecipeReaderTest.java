@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.recipe.Recipe.FromScratch;
 import dev.manticore.compiler.recipe.Recipe.Generated;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
@@ -96,6 +98,18 @@ class RecipeReaderTest {
     assertThat(recipe.search().training().batch()).isEqualTo(4);
     assertThat(recipe.tune().batch()).isEqualTo(16);
     assertThat(recipe.tune().schedule()).isEqualTo(Recipe.Schedule.COSINE);
+  }
+
+  @Test
+  void aPrecisionThatTheTargetDoesNotComputeInIsRefusedBeforeAnythingRuns() throws IOException {
+    Recipe recipe = read(MINIMAL + "output: {target: tensorrt-10, precision: bfloat16}\n").recipe();
+    assertThat(recipe.output().target()).isEqualTo(Target.TENSORRT_10);
+    assertThat(recipe.output().precision()).isEqualTo(Precision.BFLOAT16);
+
+    assertThatThrownBy(() -> read(MINIMAL + "output: {precision: bfloat16}\n"))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("output.precision")
+        .hasMessageContaining("bfloat16");
   }
 
   @Test

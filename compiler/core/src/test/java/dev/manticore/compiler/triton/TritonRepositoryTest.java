@@ -6,8 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.protobuf.TextFormat;
 import dev.manticore.compiler.TinyHybrid;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.lower.Deployment;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.triton.proto.DataType;
 import dev.manticore.compiler.triton.proto.ModelConfig;
+import dev.manticore.compiler.triton.proto.ModelInstanceGroup;
 import dev.manticore.compiler.triton.proto.ModelSequenceBatching;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
@@ -22,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class TritonRepositoryTest {
 
-  private static final TritonRequest REQUEST = new TritonRequest("tiny", 4, 20);
+  private static final TritonRequest REQUEST = new TritonRequest("tiny", 4, 20, Deployment.DEFAULT);
 
   @TempDir private Path directory;
   private Graph model;
@@ -86,6 +90,28 @@ class TritonRepositoryTest {
   }
 
   @Test
+  void statesAreOfThePrecisionThatTheDecoderCarriesThemIn() throws IOException {
+    Deployment deployment = new Deployment(Target.ONNXRUNTIME_CUDA, Precision.BFLOAT16);
+
+    TritonRepository.write(model, repository, new TritonRequest("tiny", 4, 20, deployment));
+
+    ModelConfig config = config("tiny-decoder");
+    assertThat(config.getInstanceGroup(0).getKind()).isEqualTo(ModelInstanceGroup.Kind.KIND_GPU);
+    for (ModelSequenceBatching.State state : config.getSequenceBatching().getStateList()) {
+      boolean isCache =
+          state.getInputName().endsWith(".key") || state.getInputName().endsWith(".value");
+      boolean isCounter = state.getInputName().equals("past_length");
+      assertThat(state.getDataType())
+          .isEqualTo(
+              isCache ? DataType.TYPE_BF16 : isCounter ? DataType.TYPE_INT64 : DataType.TYPE_FP32);
+    }
+    Deployment other = new Deployment(Target.TENSORRT_10, Precision.FLOAT16);
+    assertThatThrownBy(() -> new TritonRequest("tiny", 4, 20, other))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("not by tensorrt-10");
+  }
+
+  @Test
   void whatTheServerWouldRefuseIsTold() throws IOException {
     Path config = repository.resolve("tiny-decoder/config.pbtxt");
     String good = Files.readString(config);
@@ -118,7 +144,7 @@ class TritonRepositoryTest {
         .isInstanceOf(ManticoreException.class)
         .hasMessageContaining("not a result of Manticore");
     assertThat(Files.readString(other.resolve("thesis.txt"))).isEqualTo("years of work");
-    assertThatThrownBy(() -> new TritonRequest("../up", 1, 1))
+    assertThatThrownBy(() -> new TritonRequest("../up", 1, 1, Deployment.DEFAULT))
         .isInstanceOf(ManticoreException.class);
   }
 

@@ -1,8 +1,9 @@
-package dev.manticore.onnx.huggingface;
+package dev.manticore.onnx;
 
 import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.checkFromIndexSize;
 
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.NumberFormats;
@@ -16,7 +17,10 @@ import java.nio.ByteOrder;
  * is exact, so that narrowing what was widened gives the bits that there were; other numbers are
  * rounded to nearest, ties to even.
  */
-final class ConvertedData implements TensorData {
+public final class ConvertedData implements TensorData {
+
+  private static final ImmutableSet<ElementType> CONVERTED =
+      ImmutableSet.of(ElementType.FLOAT32, ElementType.FLOAT16, ElementType.BFLOAT16);
 
   private static final int CHUNK = 1 << 16;
 
@@ -32,16 +36,16 @@ final class ConvertedData implements TensorData {
 
   /**
    * The tensor as another element type; itself if it is of that already. Reading throws {@code
-   * MNT-CHECKPOINT} where a number is too large for float16.
+   * MNT-PRECISION} where a number is too large for float16.
    *
    * @param name what messages call the tensor
    */
-  static Tensor convert(String name, Tensor tensor, ElementType target) {
+  public static Tensor convert(String name, Tensor tensor, ElementType target) {
     if (tensor.elementType() == target) {
       return tensor;
     }
     checkArgument(
-        Dtype.isParameter(tensor.elementType()) && Dtype.isParameter(target),
+        CONVERTED.contains(tensor.elementType()) && CONVERTED.contains(target),
         "%s cannot be converted to %s",
         tensor.type(),
         target);
@@ -98,7 +102,7 @@ final class ConvertedData implements TensorData {
     short half = NumberFormats.floatToHalf(value);
     if ((half & 0x7fff) == 0x7c00 && !Float.isInfinite(value)) {
       throw new ManticoreException(
-          "MNT-CHECKPOINT",
+          "MNT-PRECISION",
           "tensor '"
               + name
               + "' holds "

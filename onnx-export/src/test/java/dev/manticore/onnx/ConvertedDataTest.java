@@ -1,4 +1,4 @@
-package dev.manticore.onnx.huggingface;
+package dev.manticore.onnx;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

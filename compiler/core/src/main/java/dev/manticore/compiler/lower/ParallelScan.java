@@ -1,0 +1,195 @@
+package dev.manticore.compiler.lower;
+
+import com.google.common.collect.ImmutableSet;
+import dev.manticore.ir.Attribute;
+import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Dim;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.ir.build.Ops;
+import dev.manticore.ir.pass.GraphProperty;
+import dev.manticore.ir.pass.Pass;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Writes the state space of Mamba-1 for devices on which a step at a time is slow: all steps of a
+ * chunk at once, by doubling (Hillis and Steele, "Data Parallel Algorithms", 1986), and a {@code
+ * Scan} that carries the state over the chunks. Decays are multiplied as sums of their logarithms,
+ * none of which is positive, so nothing overflows. Where the length is known to be 1 it is a single
+ * step, without a loop.
+ */
+public final class ParallelScan implements Pass {
+
+  /** Tokens of a chunk: as many doublings as its logarithm, as many steps as there are chunks. */
+  private static final int CHUNK = 32;
+
+  private static final int TOKENS = 1;
+
+  /** The axes of values cut into chunks: batch, chunk, token of the chunk, channel, state. */
+  private static final int IN_CHUNK = 2;
+
+  private static final int STATES = 4;
+
+  @Override
+  public String name() {
+    return "parallel-scan";
+  }
+
+  @Override
+  public ImmutableSet<GraphProperty> preserves() {
+    return ImmutableSet.of();
+  }
+
+  @Override
+  public Graph run(Graph graph) {
+    GraphEditor editor = graph.edit();
+    boolean changed = false;
+    for (Node node : graph.nodes()) {
+      boolean carries = node.op().equals(OpId.manticore("SelectiveScanWithState"));
+      if (!carries && !node.op().equals(OpId.manticore("SelectiveScan"))
+          || !node.input(2).shape().isRanked()
+          || !node.input(2).shape().isStatic()) {
+        continue;
+      }
+      editor.withOrigin(node.origin().by(name()));
+      Scanning scanning = new Scanning(new Ops(editor), node);
+      Optional<Value> state = carries ? Optional.of(node.input(5)) : Optional.empty();
+      List<Value> results = scanning.isStep() ? scanning.step(state) : scanning.chunks(state);
+      editor.removeNode(node);
+      for (int i = 0; i < node.outputs().size(); i++) {
+        if (node.hasOutput(i)) {
+          // Under the same value, which may be an output of the graph.
+          editor.addNode(
+              Node.of(
+                  OpId.onnx("Identity"),
+                  node.output(i).name(),
+                  Attributes.NONE,
+                  List.of(results.get(i)),
+                  List.of(node.output(i))));
+        }
+      }
+      changed = true;
+    }
+    return changed ? editor.freezeLive() : graph;
+  }
+
+  /** x and delta [B,L,D], A [D,N], B and C [B,L,N]. */
+  private static final class Scanning {
+    private final Ops ops;
+    private final Value x;
+    private final Value delta;
+    private final Value a;
+    private final Value b;
+    private final Value c;
+    private final ElementType type;
+    private final long channels;
+    private final long states;
+
+    Scanning(Ops ops, Node node) {
+      this.ops = ops;
+      this.x = node.input(0);
+      this.delta = node.input(1);
+      this.a = node.input(2);
+      this.b = node.input(3);
+      this.c = node.input(4);
+      this.type = x.elementType();
+      this.channels = a.shape().dim(0).extent();
+      this.states = a.shape().dim(1).extent();
+    }
+
+    boolean isStep() {
+      return x.shape().isRanked() && Ops.isOne(x.shape().dim(TOKENS));
+    }
+
+    private Value zeroState() {
+      Value shape = ops.concat(0, ops.shapeOf(x, 0, 1), ops.ints(channels, states));
+      return ops.expand(ops.scalar(type, 0), shape);
+    }
+
+    /** y and the state after the one token. */
+    List<Value> step(Optional<Value> state) {
+      Value step = ops.reshape(delta, 0, channels, 1);
+      Value drive =
+          ops.mul(ops.mul(step, ops.reshape(x, 0, channels, 1)), ops.reshape(b, 0, 1, states));
+      Value next = drive;
+      if (state.isPresent()) {
+        next = ops.add(ops.mul(ops.exp(ops.mul(step, a)), state.get()), drive);
+      }
+      Value y = ops.reduceSum(ops.mul(next, ops.reshape(c, 0, 1, states)), 2);
+      return List.of(ops.reshape(y, 0, 1, channels), next);
+    }
+
+    /** y and the state after the last token. */
+    List<Value> chunks(Optional<Value> state) {
+      Value length = ops.shapeOf(x, TOKENS, TOKENS + 1);
+      Value size = ops.ints(CHUNK);
+      Value count = ops.div(ops.add(length, ops.ints(CHUNK - 1)), size);
+      Value missing = ops.sub(ops.mul(count, size), length);
+      // What is filled up with has no time and drives nothing: the state stays as it is.
+      Value step = cut(delta, missing, channels);
+      Value logs = ops.mul(ops.unsqueeze(step, STATES), a);
+      Value drive =
+          ops.mul(
+              ops.unsqueeze(ops.mul(step, cut(x, missing, channels)), STATES),
+              ops.unsqueeze(cut(b, missing, states), STATES - 1));
+      for (int by = 1; by < CHUNK; by *= 2) {
+        drive = ops.add(drive, ops.mul(ops.exp(logs), later(drive, by)));
+        logs = ops.add(logs, later(logs, by));
+      }
+      List<Value> carried = carry(last(logs), last(drive), state.orElseGet(this::zeroState));
+      Value before = ops.unsqueeze(carried.get(1), IN_CHUNK);
+      Value h = ops.add(drive, ops.mul(ops.exp(logs), before));
+      Value out = ops.unsqueeze(cut(c, missing, states), STATES - 1);
+      Value y = ops.reshape(ops.reduceSum(ops.mul(h, out), STATES), 0, -1, channels);
+      return List.of(ops.onnx("Slice", y, ops.ints(0), length, ops.ints(TOKENS)), carried.get(0));
+    }
+
+    /** [B,L,W] as [B,chunks,CHUNK,W]. */
+    private Value cut(Value value, Value missing, long width) {
+      Value pads = ops.concat(0, ops.ints(0), missing);
+      Value whole = ops.onnx("Pad", value, pads, ops.scalar(type, 0), ops.ints(TOKENS));
+      return ops.reshape(whole, 0, -1, CHUNK, width);
+    }
+
+    /** Values of tokens so many places before, zero where there are none in the chunk. */
+    private Value later(Value value, int by) {
+      return ops.pad(ops.slice(value, IN_CHUNK, 0, CHUNK - by), IN_CHUNK, by, 0);
+    }
+
+    private Value last(Value value) {
+      return ops.squeeze(ops.slice(value, IN_CHUNK, CHUNK - 1, CHUNK), IN_CHUNK);
+    }
+
+    /** The state after the last chunk, and those before each. */
+    private List<Value> carry(Value logs, Value drive, Value state) {
+      GraphEditor body = ops.editor().subgraph("chunk");
+      Ops s = new Ops(body);
+      TensorType each =
+          new TensorType(type, Shape.of(Dim.UNKNOWN, Dim.of(channels), Dim.of(states)));
+      Value h = body.freshInput("h", each);
+      Value l = body.freshInput("log_decay", each);
+      Value d = body.freshInput("drive", each);
+      body.output(s.add(s.mul(s.exp(l), h), d));
+      body.output(s.onnx("Identity", h));
+      Attributes attributes =
+          Attributes.of("body", Attribute.of(body.freeze()))
+              .with("num_scan_inputs", 2)
+              .with("scan_input_axes", Attribute.ofInts(1, 1))
+              .with("scan_output_axes", Attribute.ofInts(1));
+      return ops.editor()
+          .add(
+              OpId.onnx("Scan"),
+              "Scan",
+              attributes,
+              List.of(Optional.of(state), Optional.of(logs), Optional.of(drive)),
+              2);
+    }
+  }
+}
