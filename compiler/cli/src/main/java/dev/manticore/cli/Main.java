@@ -32,6 +32,7 @@ public final class Main {
     return ImmutableList.of(
         new CompileCommand(terminal, pipelines),
         new CleanCommand(terminal, pipelines),
+        new ReproduceCommand(terminal, pipelines),
         new PretrainCommand(terminal),
         new SpliceCommand(terminal),
         new TritonCommand(terminal),

@@ -19,6 +19,7 @@ import java.nio.file.Path;
  * @param tokenizer a {@code tokenizer.json} whose ids are the hybrid's vocabulary
  * @param heldOut token ids that were not trained on, i64[batch,length] each, of several lengths
  * @param seeds what was drawn from which seed; for the manifest
+ * @param threads of a training step, for the manifest; 0 if nothing was trained
  * @param tolerance the largest difference that a logit of an exported model may have from the
  *     hybrid's
  * @param deployment what the deployed models are for
@@ -31,6 +32,7 @@ public record ArtifactRequest(
     Path tokenizer,
     ImmutableList<Tensor> heldOut,
     ImmutableMap<String, Long> seeds,
+    int threads,
     double tolerance,
     Deployment deployment,
     Placement placement) {
@@ -67,6 +69,7 @@ public record ArtifactRequest(
         tokenizer,
         heldOut,
         seeds,
+        0,
         TOLERANCE,
         Deployment.DEFAULT,
         Placement.AUTOMATIC);
@@ -74,16 +77,57 @@ public record ArtifactRequest(
 
   public ArtifactRequest withTolerance(double changed) {
     return new ArtifactRequest(
-        name, hybrid, checkpoints, tokenizer, heldOut, seeds, changed, deployment, placement);
+        name,
+        hybrid,
+        checkpoints,
+        tokenizer,
+        heldOut,
+        seeds,
+        threads,
+        changed,
+        deployment,
+        placement);
   }
 
   public ArtifactRequest withPlacement(Placement changed) {
     return new ArtifactRequest(
-        name, hybrid, checkpoints, tokenizer, heldOut, seeds, tolerance, deployment, changed);
+        name,
+        hybrid,
+        checkpoints,
+        tokenizer,
+        heldOut,
+        seeds,
+        threads,
+        tolerance,
+        deployment,
+        changed);
   }
 
   public ArtifactRequest withDeployment(Deployment changed) {
     return new ArtifactRequest(
-        name, hybrid, checkpoints, tokenizer, heldOut, seeds, tolerance, changed, placement);
+        name,
+        hybrid,
+        checkpoints,
+        tokenizer,
+        heldOut,
+        seeds,
+        threads,
+        tolerance,
+        changed,
+        placement);
+  }
+
+  public ArtifactRequest withThreads(int changed) {
+    return new ArtifactRequest(
+        name,
+        hybrid,
+        checkpoints,
+        tokenizer,
+        heldOut,
+        seeds,
+        changed,
+        tolerance,
+        deployment,
+        placement);
   }
 }

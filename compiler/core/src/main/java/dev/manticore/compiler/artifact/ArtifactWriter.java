@@ -275,6 +275,7 @@ public final class ArtifactWriter {
         request.deployment().precision().toString(),
         OPSET,
         request.seeds(),
+        request.threads(),
         genAi,
         files(directory));
   }

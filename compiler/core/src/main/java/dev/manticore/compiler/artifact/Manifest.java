@@ -24,6 +24,8 @@ import java.util.SortedMap;
  * @param target the runtime that the deployed models are for; absent in artifacts of before
  * @param precision what the deployed models compute their products in
  * @param opset the version of {@code ai.onnx} that the models need at least
+ * @param threads of a training step, on which results depend; 0 where nothing was trained, or the
+ *     artifact is of before
  * @param genAi {@code supported}, or why ONNX Runtime GenAI cannot run the decoder
  * @param files every file but this one, by path
  */
@@ -47,6 +49,7 @@ public record Manifest(
     String precision,
     int opset,
     Map<String, Long> seeds,
+    int threads,
     String genAi,
     SortedMap<String, FileEntry> files) {
 

@@ -20,7 +20,7 @@ import java.util.Optional;
 public final class Compilation {
 
   private static final String MANIFEST = "manifest.json";
-  private static final String RECIPE = "recipe.yaml";
+  static final String RECIPE = "recipe.yaml";
 
   private final ResolvedRecipe recipe;
   private final Pipeline pipeline;

@@ -98,7 +98,8 @@ record Completion(
     }
   }
 
-  private static ImmutableList<String> addresses(Pipeline pipeline) {
+  /** The addresses of a pipeline's stages, in order. */
+  static ImmutableList<String> addresses(Pipeline pipeline) {
     return pipeline.stages().stream()
         .map(stage -> StageId.of(stage).toString())
         .collect(ImmutableList.toImmutableList());

@@ -49,6 +49,22 @@ public record Recipe(
     requireNonNull(output, "output");
   }
 
+  Recipe withThreads(int changed) {
+    return new Recipe(
+        name,
+        seed,
+        seeds,
+        changed,
+        components,
+        splice,
+        data,
+        search,
+        tune,
+        evaluate,
+        compare,
+        output);
+  }
+
   /** A model that takes part. */
   public record Component(String name, ComponentSource source) {
     public Component {

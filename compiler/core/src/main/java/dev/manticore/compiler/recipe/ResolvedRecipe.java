@@ -38,6 +38,14 @@ public final class ResolvedRecipe {
   }
 
   /**
+   * The same recipe, text and all, run on another number of threads than it says: where it takes
+   * all cores, and there were more or fewer of them.
+   */
+  public ResolvedRecipe onThreads(int threads) {
+    return new ResolvedRecipe(recipe.withThreads(threads), tree, sources, paths);
+  }
+
+  /**
    * One value and its origin.
    *
    * @param path as {@code --set} takes it
@@ -49,9 +57,26 @@ public final class ResolvedRecipe {
 
   /** All values in the order of the schema. */
   public ImmutableList<Explained> explain() {
+    return explained(tree);
+  }
+
+  /** The same with paths relative to a directory, wherever the recipe was. */
+  public ImmutableList<Explained> explain(Path directory) {
+    return explained(seenFrom(directory));
+  }
+
+  private ImmutableList<Explained> explained(ObjectNode values) {
     ImmutableList.Builder<Explained> rows = ImmutableList.builder();
-    explain(tree, KeyPath.ROOT, rows);
+    explain(values, KeyPath.ROOT, rows);
     return rows.build();
+  }
+
+  /** The values, with paths relative to a directory. */
+  private ObjectNode seenFrom(Path directory) {
+    Path base = directory.toAbsolutePath().normalize();
+    ObjectNode copy = tree.deepCopy();
+    paths.forEach((place, path) -> replace(copy, place, relative(base, path)));
+    return copy;
   }
 
   /** {@link #explain} as an aligned table of three columns. */
@@ -96,9 +121,6 @@ public final class ResolvedRecipe {
    * @param directory where the text will be saved; paths are written relative to it
    */
   public String yaml(Path directory) {
-    Path base = directory.toAbsolutePath().normalize();
-    ObjectNode copy = tree.deepCopy();
-    paths.forEach((place, path) -> replace(copy, place, relative(base, path)));
     try {
       return new ObjectMapper(
               YAMLFactory.builder()
@@ -107,7 +129,7 @@ public final class ResolvedRecipe {
                   .enable(YAMLGenerator.Feature.ALWAYS_QUOTE_NUMBERS_AS_STRINGS)
                   .enable(YAMLGenerator.Feature.INDENT_ARRAYS_WITH_INDICATOR)
                   .build())
-          .writeValueAsString(copy);
+          .writeValueAsString(seenFrom(directory));
     } catch (JsonProcessingException e) {
       throw new UncheckedIOException(e);
     }

@@ -286,11 +286,11 @@ public final class ReportWriter {
     page.line("<h2>Configuration</h2>");
     page.line("<details><summary>%d values</summary>", data.configuration().size());
     page.line("<div class=\"scroll\"><table class=\"small\"><thead><tr><th>key</th>");
-    page.line("<th>value</th><th>from</th></tr></thead><tbody>");
+    page.line("<th>value</th></tr></thead><tbody>");
+    // Not where each comes from: a result is the same, whichever file said so.
     for (Explained row : data.configuration()) {
       page.line(
-          "<tr><td><code>%s</code></td><td><code>%s</code></td><td>%s</td></tr>",
-          row.path(), row.value(), row.source());
+          "<tr><td><code>%s</code></td><td><code>%s</code></td></tr>", row.path(), row.value());
     }
     page.line("</tbody></table></div></details>");
   }

@@ -97,7 +97,7 @@ final class Publication {
     AtomicFiles.writeString(directory.resolve(Stages.METRICS), metrics.toString());
     ObjectNode json = json(results, tuned, shipped);
     AtomicFiles.writeString(directory.resolve("results.json"), json.toPrettyString() + "\n");
-    ReportWriter.write(report(tuned, records.build()), directory.resolve("report.html"));
+    ReportWriter.write(report(tuned, records.build(), directory), directory.resolve("report.html"));
     return new Pipeline.Summary(text(results, tuned, shipped), json.toString());
   }
 
@@ -156,6 +156,7 @@ final class Publication {
                 tokenizerFile,
                 HeldOutInputs.of(shop.corpus().split(tokenizerFile).heldOut(), sequences),
                 ImmutableMap.of("run", (long) shipped.seed()))
+            .withThreads(shop.trainer().threads())
             .withTolerance(output.tolerance())
             .withDeployment(new Deployment(output.target(), output.precision()));
     return new ArtifactWriter(shop.trainer().device()).write(directory, request);
@@ -307,7 +308,7 @@ final class Publication {
   }
 
   private ReportData report(
-      Map<String, Map<Integer, Tuned>> tuned, ImmutableList<MetricRecord> metrics) {
+      Map<String, Map<Integer, Tuned>> tuned, ImmutableList<MetricRecord> metrics, Path directory) {
     ImmutableList.Builder<ReportData.Model> models = ImmutableList.builder();
     ImmutableTable.Builder<String, String, Double> slices = ImmutableTable.builder();
     tuned.forEach(
@@ -331,7 +332,7 @@ final class Publication {
         ImmutableList.copyOf(names()),
         ReportData.alphas(metrics, "search"),
         slices.build(),
-        shop.resolved().explain(),
+        shop.resolved().explain(directory),
         ImmutableMap.of(
             "Manticore", ToolVersion.current(),
             "data", shop.corpus().title(),

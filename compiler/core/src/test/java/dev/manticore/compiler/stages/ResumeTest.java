@@ -63,7 +63,7 @@ class ResumeTest {
     }
   }
 
-  private static Path prepare(Path directory) throws IOException {
+  static Path prepare(Path directory) throws IOException {
     Files.createDirectories(directory);
     Files.writeString(directory.resolve("recipe.yaml"), RECIPE);
     Files.writeString(
