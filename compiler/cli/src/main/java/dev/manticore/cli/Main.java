@@ -35,6 +35,7 @@ public final class Main {
         new ReproduceCommand(terminal, pipelines),
         new PretrainCommand(terminal),
         new SpliceCommand(terminal),
+        new EngineCommand(terminal),
         new TritonCommand(terminal),
         new ServeCommand(terminal),
         new InspectCommand(terminal),

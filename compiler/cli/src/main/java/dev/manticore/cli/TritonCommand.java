@@ -69,9 +69,10 @@ final class TritonCommand implements Callable<Integer> {
       names = "--target",
       paramLabel = "NAME",
       description =
-          "onnxruntime-cpu, which GPUs run too, or onnxruntime-cuda, for GPUs alone (default: that"
-              + " of the recipe, if it is one of these).")
-  private Optional<String> target = Optional.empty();
+          "onnxruntime-cpu, which GPUs run too, onnxruntime-cuda, for GPUs alone, or tensorrt-10 or"
+              + " tensorrt-11, for engines that are in MODEL (default: ONNX Runtime, as the recipe"
+              + " has it).")
+  private Optional<String> runtime = Optional.empty();
 
   @Option(
       names = "--precision",
@@ -88,6 +89,10 @@ final class TritonCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Path place = terminal.existing(model);
+    Optional<Target> wanted = runtime.map(Target::of);
+    if (wanted.filter(Target::isTensorRt).isPresent()) {
+      return ofEngine(Artifact.open(place));
+    }
     Graph graph;
     String called;
     long longest;
@@ -103,15 +108,14 @@ final class TritonCommand implements Callable<Integer> {
       called = ModelFiles.nameOf(place);
       longest = ComponentFinder.maxLength(graph).orElse(0);
     }
+    Target chosen = wanted.orElse(deployment.decoderTarget());
     boolean shorter = longest > 0 && longest < capacity;
     TritonRequest request =
         new TritonRequest(
             name.orElse(called),
             batch,
             shorter ? (int) longest : capacity,
-            new Deployment(
-                target.map(Target::of).orElse(deployment.decoderTarget()),
-                precision.map(Precision::of).orElse(deployment.precision())));
+            new Deployment(chosen, precision.map(Precision::of).orElse(deployment.precision())));
     Path target = terminal.resolve(output);
     TritonRepository.write(graph, target, request);
     terminal
@@ -128,6 +132,22 @@ final class TritonCommand implements Callable<Integer> {
                 + " tokens"
                 + (shorter ? ", as many as the model has positions for" : "")
                 + ".\nStart it with tritonserver --model-repository="
+                + target);
+    return ExitCode.OK;
+  }
+
+  private int ofEngine(Artifact artifact) {
+    Path target = terminal.resolve(output);
+    String called = name.orElse(artifact.manifest().name());
+    TritonRepository.writeEngine(artifact, target, called);
+    terminal
+        .out()
+        .println(
+            "Wrote "
+                + target
+                + " with model "
+                + called
+                + "-decoder, its engine.\nStart it with tritonserver --model-repository="
                 + target);
     return ExitCode.OK;
   }

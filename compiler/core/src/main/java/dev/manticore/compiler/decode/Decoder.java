@@ -28,7 +28,10 @@ public record Decoder(Graph graph, ImmutableList<DecoderState> states) {
   public static final String MAX_LENGTH = "manticore.max_length";
 
   static final String BATCH = "batch";
-  static final String LENGTH = "length";
+
+  /** The dimension of the tokens of a run. */
+  public static final String LENGTH = "length";
+
   static final String PAST_LENGTH = "past_length";
   static final String TOTAL_LENGTH = "total_length";
 }

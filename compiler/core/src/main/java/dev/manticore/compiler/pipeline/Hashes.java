@@ -10,7 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 
 /** SHA-256 of files and tensors. */
-final class Hashes {
+public final class Hashes {
 
   private static final int WINDOW = 1 << 16;
 
@@ -30,7 +30,7 @@ final class Hashes {
    *
    * @throws ManticoreException {@code MNT-INPUT} when the file cannot be read
    */
-  static String sha256(Path file) {
+  public static String sha256(Path file) {
     try {
       return MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
     } catch (IOException e) {

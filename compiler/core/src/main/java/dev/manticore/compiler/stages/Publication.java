@@ -278,6 +278,11 @@ final class Publication {
               "  seed %-3d%s%s%n",
               repetition.seed(), blocks, repetition == shipped ? "  (shipped)" : ""));
     }
+    if (shop.recipe().output().target().isTensorRt()) {
+      text.append(
+          "No engine is built by a compile: manticore engine adds it, on a machine with an NVIDIA"
+              + " GPU.");
+    }
     return text.toString().stripTrailing();
   }
 

@@ -92,10 +92,12 @@ public final class RepositoryCheck {
       if (config.getBackend().equals("onnxruntime")) {
         onnx(name, version, config);
       } else {
+        // What a plan takes only TensorRT knows.
         require(
             name,
             Files.isRegularFile(version.resolve("model.plan")),
             "it has no " + version + "/model.plan");
+        config.getSequenceBatching().getStateList().forEach(state -> state(name, state));
       }
     }
   }
@@ -148,16 +150,7 @@ public final class RepositoryCheck {
       List<Long> dims = state.getDimsList();
       tensor(name, graph.inputs(), state.getInputName(), state.getDataType(), dims);
       tensor(name, graph.outputs(), state.getOutputName(), state.getDataType(), dims);
-      require(
-          name,
-          dims.stream().allMatch(dim -> dim > 0),
-          "state " + state.getInputName() + " has no fixed size: " + dims);
-      require(
-          name,
-          state.getInitialStateCount() == 1
-              && state.getInitialState(0).getDimsList().equals(dims)
-              && state.getInitialState(0).getDataType() == state.getDataType(),
-          "state " + state.getInputName() + " does not begin as it goes on");
+      state(name, state);
     }
     for (Value input : graph.inputs()) {
       require(name, inputs.contains(input.name()), "nothing is given to its input " + input.name());
@@ -176,6 +169,20 @@ public final class RepositoryCheck {
           warmUp.getBatchSize() >= 1 && warmUp.getBatchSize() <= config.getMaxBatchSize(),
           "warm-up '" + warmUp.getName() + "' is of a batch that is not allowed");
     }
+  }
+
+  private void state(String model, ModelSequenceBatching.State state) {
+    List<Long> dims = state.getDimsList();
+    require(
+        model,
+        dims.stream().allMatch(dim -> dim > 0),
+        "state " + state.getInputName() + " has no fixed size: " + dims);
+    require(
+        model,
+        state.getInitialStateCount() == 1
+            && state.getInitialState(0).getDimsList().equals(dims)
+            && state.getInitialState(0).getDataType() == state.getDataType(),
+        "state " + state.getInputName() + " does not begin as it goes on");
   }
 
   private void tensor(

@@ -1,9 +1,12 @@
 package dev.manticore.compiler.triton;
 
 import com.google.protobuf.TextFormat;
+import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.decode.Decoder;
 import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.decode.DecoderState;
+import dev.manticore.compiler.engine.EngineBuilder;
+import dev.manticore.compiler.engine.EngineManifest;
 import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.lower.Target;
@@ -71,6 +74,11 @@ public final class TritonRepository {
    */
   public static void write(Graph model, Path place, TritonRequest request) {
     Deployment deployment = request.deployment();
+    if (deployment.target().isTensorRt()) {
+      throw new ManticoreException(
+          "MNT-TRITON",
+          "ONNX Runtime runs this repository, not " + deployment.target() + ": engines go first");
+    }
     Graph whole = Lowering.forTarget(model, deployment.target(), deployment.precision());
     Decoder decoder = DecoderBuilder.withCapacity(model, request.capacity());
     Graph stepwise =
@@ -80,8 +88,66 @@ public final class TritonRepository {
         Path repository = output.staging();
         writeModel(repository, request.name(), whole, wholeConfig(whole, request));
         writeModel(repository, request.decoder(), stepwise, decoderConfig(stepwise, request));
-        AtomicFiles.writeString(repository.resolve(MARKER), readme(request));
+        AtomicFiles.writeString(
+            repository.resolve(MARKER),
+            readme(
+                request,
+                request.name()
+                    + " reads whole sequences: input_ids to logits.\n"
+                    + request.decoder()
+                    + " reads sequences piece by piece"));
         RepositoryCheck.check(repository);
+      } catch (IOException e) {
+        throw output.failure(e);
+      }
+      output.commit();
+    }
+  }
+
+  /**
+   * Writes a repository that is run by Triton's TensorRT backend, of the engine for prompts, which
+   * reads single tokens too, in the place of one that is there; and checks it. It holds the decoder
+   * only.
+   *
+   * @param artifact with engines
+   * @param name of the model; the decoder is called {@code <name>-decoder}
+   * @throws ManticoreException {@code MNT-ENGINE} if there are no engines, or they have changed;
+   *     {@code MNT-OUTPUT} if it cannot be written
+   */
+  public static void writeEngine(Artifact artifact, Path place, String name) {
+    Path engines = artifact.directory().resolve(EngineBuilder.DIRECTORY);
+    EngineManifest manifest = EngineManifest.read(engines);
+    manifest.checkFiles(engines);
+    Graph decoder = EngineBuilder.decoder(artifact.hybrid().graph(), manifest.options());
+    TritonRequest request =
+        new TritonRequest(
+            name, manifest.batch(), manifest.capacity(), artifact.manifest().deployment());
+    ModelConfig config =
+        decoderConfig(decoder, request).toBuilder()
+            .setBackend("tensorrt")
+            .setInstanceGroup(
+                0,
+                ModelInstanceGroup.newBuilder()
+                    .setCount(1)
+                    .setKind(ModelInstanceGroup.Kind.KIND_GPU))
+            .build();
+    try (OutputDirectory output = OutputDirectory.open(place, MARKER)) {
+      try {
+        Path model = output.staging().resolve(request.decoder());
+        Path version = Files.createDirectories(model.resolve(VERSION));
+        Files.copy(engines.resolve(EngineBuilder.PREFILL), version.resolve("model.plan"));
+        AtomicFiles.writeString(model.resolve(CONFIG), TextFormat.printer().printToString(config));
+        AtomicFiles.writeString(
+            output.staging().resolve(MARKER),
+            readme(request, request.decoder() + " reads sequences piece by piece")
+                + "It runs with TensorRT "
+                + manifest.platform().tensorrt()
+                + " on GPUs of compute capability "
+                + manifest.platform().computeCapability()
+                + ", and reads up to "
+                + manifest.prompt()
+                + " tokens at once.\n");
+        RepositoryCheck.check(output.staging());
       } catch (IOException e) {
         throw output.failure(e);
       }
@@ -215,16 +281,14 @@ public final class TritonRepository {
     };
   }
 
-  private static String readme(TritonRequest request) {
+  private static String readme(TritonRequest request, String what) {
     return String.join(
         "\n",
         "A model repository for Triton Inference Server, written by Manticore. Start it with",
         "",
         "  tritonserver --model-repository=<this directory>",
         "",
-        request.name() + " reads whole sequences: input_ids to logits.",
-        request.decoder()
-            + " reads sequences piece by piece: give each a correlation id, mark its first",
+        what + ": give each a correlation id, mark its first",
         "request as the start and its last as the end of the sequence. It holds "
             + request.capacity()
             + " tokens of a",

@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
  * @param name of the model; the decoder is called {@code <name>-decoder}
  * @param batch the most requests that are run together
  * @param capacity the most tokens of a sequence that is decoded
- * @param deployment for ONNX Runtime
+ * @param deployment what the models are lowered for, where ONNX Runtime runs them
  */
 public record TritonRequest(String name, int batch, int capacity, Deployment deployment) {
 
@@ -23,13 +23,6 @@ public record TritonRequest(String name, int batch, int capacity, Deployment dep
           "a model on a server cannot be called '"
               + name
               + "': its name is made of letters, digits, dots, dashes and underscores");
-    }
-    if (deployment.target().isTensorRt()) {
-      throw new ManticoreException(
-          "MNT-TRITON",
-          "the repository is run by ONNX Runtime, not by "
-              + deployment.target()
-              + ": choose onnxruntime-cpu or onnxruntime-cuda");
     }
     if (batch < 1 || capacity < 1) {
       throw new ManticoreException(

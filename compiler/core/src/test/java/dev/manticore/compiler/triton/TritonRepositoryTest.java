@@ -106,9 +106,10 @@ class TritonRepositoryTest {
               isCache ? DataType.TYPE_BF16 : isCounter ? DataType.TYPE_INT64 : DataType.TYPE_FP32);
     }
     Deployment other = new Deployment(Target.TENSORRT_10, Precision.FLOAT16);
-    assertThatThrownBy(() -> new TritonRequest("tiny", 4, 20, other))
+    TritonRequest ofEngine = new TritonRequest("tiny", 4, 20, other);
+    assertThatThrownBy(() -> TritonRepository.write(model, repository, ofEngine))
         .isInstanceOf(ManticoreException.class)
-        .hasMessageContaining("not by tensorrt-10");
+        .hasMessageContaining("not tensorrt-10");
   }
 
   @Test

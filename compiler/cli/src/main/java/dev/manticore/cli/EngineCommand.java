@@ -1,0 +1,142 @@
+package dev.manticore.cli;
+
+import dev.manticore.compiler.artifact.Artifact;
+import dev.manticore.compiler.engine.EngineBuilder;
+import dev.manticore.compiler.engine.EngineManifest;
+import dev.manticore.compiler.engine.EngineOptions;
+import dev.manticore.compiler.engine.EngineProcessTool;
+import dev.manticore.compiler.lower.Deployment;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
+import dev.manticore.runtime.Devices;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code manticore engine}. */
+@Command(
+    name = "engine",
+    sortOptions = false,
+    description = "Adds TensorRT engines to a result of compile, on a machine with an NVIDIA GPU.",
+    footer = {
+      "",
+      "Two engines, for prompts and for single tokens, over states of a fixed size, go to",
+      "RESULT/engine, with engine.json: what they were built for and how far their logits are",
+      "from the hybrid's. They run on the same TensorRT and kind of GPU only. It needs a",
+      "Manticore built with mvn -Ptensorrt package.",
+      "",
+      "Example:",
+      "  manticore engine runs/quickstart --precision float16 --capacity 512"
+    })
+final class EngineCommand implements Callable<Integer> {
+
+  private final Terminal terminal;
+
+  @Parameters(paramLabel = "RESULT", description = "A result of compile.")
+  private Path result;
+
+  @Option(
+      names = "--target",
+      paramLabel = "NAME",
+      description =
+          "tensorrt-10 or tensorrt-11 (default: that of the recipe, if it is one of these, else"
+              + " tensorrt-10).")
+  private Optional<String> target = Optional.empty();
+
+  @Option(
+      names = "--precision",
+      paramLabel = "NAME",
+      description = "float32, float16 or bfloat16 (default: that of the recipe).")
+  private Optional<String> precision = Optional.empty();
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "The most sequences of a run (default: ${DEFAULT-VALUE}).")
+  private int batch = 8;
+
+  @Option(
+      names = "--prompt",
+      paramLabel = "N",
+      description = "The most tokens read at once (default: ${DEFAULT-VALUE}).")
+  private int prompt = 256;
+
+  @Option(
+      names = "--capacity",
+      paramLabel = "N",
+      description =
+          "The most tokens of a sequence (default: ${DEFAULT-VALUE}, or as many as the model has"
+              + " positions for).")
+  private int capacity = 1024;
+
+  @Option(
+      names = "--workspace",
+      paramLabel = "SIZE",
+      converter = ByteSize.class,
+      description = "The most device memory that a layer may use besides (default: 4G).")
+  private long workspace = 4L << 30;
+
+  @Option(
+      names = "--check",
+      description = "Build nothing: verify the engines that are there, on this machine.")
+  private boolean check;
+
+  @Mixin private CommonOptions common;
+
+  EngineCommand(Terminal terminal) {
+    this.terminal = terminal;
+  }
+
+  @Override
+  public Integer call() {
+    Artifact artifact = Artifact.open(terminal.existing(result));
+    EngineBuilder builder =
+        new EngineBuilder(new EngineProcessTool(terminal.err()::println), Devices.byName("cpu"));
+    if (check) {
+      EngineManifest.Verified verified = builder.check(artifact);
+      terminal.out().println("The engines are the hybrid's: " + words(verified));
+      return ExitCode.OK;
+    }
+    Deployment deployment = artifact.manifest().deployment();
+    Target usual = deployment.target().isTensorRt() ? deployment.target() : Target.TENSORRT_10;
+    EngineManifest manifest =
+        builder.build(
+            artifact,
+            new EngineOptions(
+                target.map(Target::of).orElse(usual),
+                precision.map(Precision::of).orElse(deployment.precision()),
+                batch,
+                prompt,
+                capacity,
+                workspace));
+    terminal
+        .out()
+        .println(
+            String.format(
+                Locale.ROOT,
+                "Built engines in %s on %s with TensorRT %s: %s.%n%,.0f tokens a second of prompts,"
+                    + " %.3f ms a token of %d sequences.",
+                artifact.directory().resolve(EngineBuilder.DIRECTORY),
+                manifest.platform().device(),
+                manifest.platform().tensorrt(),
+                words(manifest.verified()),
+                manifest.times().prefillTokensPerSecond(),
+                manifest.times().stepMilliseconds(),
+                manifest.batch()));
+    return ExitCode.OK;
+  }
+
+  private static String words(EngineManifest.Verified verified) {
+    return String.format(
+        Locale.ROOT,
+        "over %d tokens a logit differs by %.3e, where at most %.1e may be",
+        verified.tokens(),
+        verified.logitsMaxAbs(),
+        verified.limit());
+  }
+}
