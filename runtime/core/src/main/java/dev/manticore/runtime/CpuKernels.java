@@ -29,6 +29,7 @@ final class CpuKernels {
   private static final ImmutableList<JavaKernel> ALL =
       ImmutableList.of(
           Entry.of("SelectiveScan", floats(5), 1, CpuKernels::selectiveScan),
+          Entry.of("SelectiveScanWithState", floats(6), 2, CpuKernels::selectiveScanWithState),
           Entry.of("SelectiveScanGrad", floats(6), 5, CpuKernels::selectiveScanGrad),
           Entry.of("Attention", floats(4), 1, CpuKernels::attention)
               .withIntegerAttributes("heads")
@@ -171,6 +172,21 @@ final class CpuKernels {
             context.floatInput(3),
             context.floatInput(4),
             context.floatOutput(0, context.inputShape(0)));
+  }
+
+  private static void selectiveScanWithState(Entry kernel, KernelContext context) {
+    SelectiveScan scan = scan(kernel, context);
+    kernel.checkShape(context, 5, scan.batch(), scan.channels(), scan.states());
+    scan.forwardFrom(
+        context::parallel,
+        context.floatInput(0),
+        context.floatInput(1),
+        context.floatInput(2),
+        context.floatInput(3),
+        context.floatInput(4),
+        context.floatInput(5),
+        context.floatOutput(0, context.inputShape(0)),
+        context.floatOutput(1, context.inputShape(5)));
   }
 
   private static void selectiveScanGrad(Entry kernel, KernelContext context) {

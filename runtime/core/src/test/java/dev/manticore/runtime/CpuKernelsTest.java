@@ -100,6 +100,12 @@ class CpuKernelsTest {
         draw(v -> v + 1, b, l, n));
   }
 
+  private static Case scanWithState(int b, int l, int d, int n) {
+    List<Tensor> operands = new ArrayList<>(scan(b, l, d, n).operands());
+    operands.add(draw(v -> 2 * v, b, d, n));
+    return new Case("SelectiveScanWithState", Attributes.NONE, 2, operands);
+  }
+
   private static Case scanGrad(int b, int l, int d, int n) {
     List<Tensor> operands = new ArrayList<>(scan(b, l, d, n).operands());
     operands.add(draw(v -> v - 0.5, b, l, d));
@@ -165,6 +171,9 @@ class CpuKernelsTest {
         scan(1, 1, 1, 1),
         scan(2, 20, 150, 16),
         scan(2, 7, 5, 3),
+        scanWithState(1, 1, 1, 1),
+        scanWithState(2, 20, 150, 16),
+        scanWithState(2, 1, 5, 3),
         scanGrad(1, 1, 1, 1),
         scanGrad(2, 20, 150, 16),
         scanGrad(2, 7, 5, 3),

@@ -54,6 +54,43 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       Floats b,
       Floats c,
       Floats y) {
+    forward(blocks, parallel, x, delta, a, b, c, null, y, null);
+  }
+
+  /**
+   * Computes y from a state on, and the state after the last step.
+   *
+   * @param before h[-1], {@code [batch, channels, states]}
+   * @param after the last h, as before; may be the same
+   */
+  public void forwardFrom(
+      Parallel parallel,
+      Floats x,
+      Floats delta,
+      Floats a,
+      Floats b,
+      Floats c,
+      Floats before,
+      Floats y,
+      Floats after) {
+    forward(Forms.chosen(), parallel, x, delta, a, b, c, before, y, after);
+  }
+
+  /**
+   * @param before null for zeros
+   * @param after null where it is not wanted
+   */
+  void forward(
+      Blocks blocks,
+      Parallel parallel,
+      Floats x,
+      Floats delta,
+      Floats a,
+      Floats b,
+      Floats c,
+      Floats before,
+      Floats y,
+      Floats after) {
     parallel.run(
         batch * groups(),
         task -> {
@@ -64,7 +101,7 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
           float[] as = group.readA(a);
           float[] bs = new float[CHUNK * states];
           float[] cs = new float[CHUNK * states];
-          float[] h = new float[as.length];
+          float[] h = before == null ? new float[as.length] : group.readState(before);
           for (int first = 0; first < length; first += CHUNK) {
             int steps = Math.min(CHUNK, length - first);
             group.readRows(x, first, steps, xs);
@@ -73,6 +110,9 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
             group.readMixing(c, first, steps, cs);
             blocks.scan(steps, group.width, states, xs, deltas, as, bs, cs, h, ys);
             group.writeRows(y, first, steps, ys);
+          }
+          if (after != null) {
+            group.writeState(h, after);
           }
         });
   }
@@ -279,8 +319,25 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
     }
 
     float[] readA(Floats a) {
+      return read(a, firstChannel);
+    }
+
+    void writeA(float[] laidOut, Floats a) {
+      write(laidOut, a, firstChannel);
+    }
+
+    float[] readState(Floats state) {
+      return read(state, (long) sequence * channels + firstChannel);
+    }
+
+    void writeState(float[] laidOut, Floats state) {
+      write(laidOut, state, (long) sequence * channels + firstChannel);
+    }
+
+    /** Rows of states, laid out as blocks take them. */
+    private float[] read(Floats from, long row) {
       float[] rows = new float[count * states];
-      a.read((long) firstChannel * states, rows, 0, rows.length);
+      from.read(row * states, rows, 0, rows.length);
       float[] laidOut = new float[width * states];
       for (int channel = 0; channel < count; channel++) {
         for (int n = 0; n < states; n++) {
@@ -290,14 +347,14 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       return laidOut;
     }
 
-    void writeA(float[] laidOut, Floats a) {
+    private void write(float[] laidOut, Floats to, long row) {
       float[] rows = new float[count * states];
       for (int channel = 0; channel < count; channel++) {
         for (int n = 0; n < states; n++) {
           rows[channel * states + n] = laidOut[place(channel, n)];
         }
       }
-      a.write((long) firstChannel * states, rows, 0, rows.length);
+      to.write(row * states, rows, 0, rows.length);
     }
 
     private int place(int channel, int n) {

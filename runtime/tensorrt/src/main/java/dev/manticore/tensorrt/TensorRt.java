@@ -44,7 +44,7 @@ final class TensorRt {
       Loader.load(org.bytedeco.cuda.global.cudart.class);
     } catch (LinkageError e) {
       throw EngineException.unavailable(
-          "CUDA does not load: " + e.getMessage() + ". It needs an NVIDIA driver (libcuda.so.1)");
+          "CUDA does not load: " + reason(e) + "; it needs an NVIDIA driver");
     }
     int[] count = new int[1];
     int error = cudaGetDeviceCount(count);
@@ -58,9 +58,15 @@ final class TensorRt {
     } catch (LinkageError e) {
       throw EngineException.unavailable(
           "TensorRT does not load: "
-              + e.getMessage()
-              + ". It needs cuBLAS 13 and cuDNN 9 on the library path");
+              + reason(e)
+              + "; it needs cuBLAS 13 and cuDNN 9 on the library path");
     }
+  }
+
+  /** What the system said, and not that the loader then looked elsewhere. */
+  private static String reason(LinkageError error) {
+    Throwable cause = error.getCause() == null ? error : error.getCause();
+    return cause.getMessage();
   }
 
   /** What engines built here are bound to. */
