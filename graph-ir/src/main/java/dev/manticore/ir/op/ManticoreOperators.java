@@ -72,9 +72,9 @@ final class ManticoreOperators {
     define(operators, "Attention", call -> List.of(call.type(0)), ManticoreOperators::attention);
     define(
         operators,
-        "AttentionWithCache",
+        "AttentionWithState",
         call -> List.of(call.type(0), call.type(3), call.type(4)),
-        ManticoreOperators::attentionWithCache);
+        ManticoreOperators::attentionWithState);
     define(
         operators,
         "AttentionGrad",
@@ -463,7 +463,7 @@ final class ManticoreOperators {
    *
    * <p>y = softmax(scale q k^T + bias) v for each head, over the first T slots.
    */
-  private static List<Value> attentionWithCache(Ops ops, Call call, List<Value> in) {
+  private static List<Value> attentionWithState(Ops ops, Call call, List<Value> in) {
     Value total = ops.onnx("Shape", Attributes.of("start", -1), in.get(5));
     Value past = ops.sub(total, ops.shapeOf(in.get(0), 1, 2));
     Value newKeys = ops.transpose(splitHeads(ops, call, in.get(1)), 0, 1, 3, 2);

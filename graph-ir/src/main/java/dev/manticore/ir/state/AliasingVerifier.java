@@ -58,7 +58,7 @@ public final class AliasingVerifier {
   private static final ImmutableMap<OpId, ImmutableMap<Integer, Integer>> IN_PLACE =
       ImmutableMap.of(
           OpId.kernel("AdamW"), ImmutableMap.of(0, 0, 1, 1, 2, 2),
-          OpId.kernel("AttentionWithCache"), ImmutableMap.of(3, 1, 4, 2));
+          OpId.kernel("AttentionWithState"), ImmutableMap.of(3, 1, 4, 2));
 
   private final Graph graph;
   private final List<String> problems = new ArrayList<>();

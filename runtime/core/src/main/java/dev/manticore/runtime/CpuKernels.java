@@ -8,7 +8,7 @@ import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.kernels.Attention;
-import dev.manticore.kernels.AttentionWithCache;
+import dev.manticore.kernels.AttentionWithState;
 import dev.manticore.kernels.CausalConvGradient;
 import dev.manticore.kernels.Elementwise;
 import dev.manticore.kernels.EmbeddingGradient;
@@ -34,7 +34,7 @@ final class CpuKernels {
           Entry.of("Attention", floats(4), 1, CpuKernels::attention)
               .withIntegerAttributes("heads")
               .withFloatAttributes("scale"),
-          Entry.of("AttentionWithCache", floats(6), 3, CpuKernels::attentionWithCache)
+          Entry.of("AttentionWithState", floats(6), 3, CpuKernels::attentionWithState)
               .withIntegerAttributes("heads")
               .withFloatAttributes("scale"),
           Entry.of("AttentionGrad", floats(5), 3, CpuKernels::attentionGrad)
@@ -250,7 +250,7 @@ final class CpuKernels {
         context.floatOutput(2, context.inputShape(2)));
   }
 
-  private static void attentionWithCache(Entry kernel, KernelContext context) {
+  private static void attentionWithState(Entry kernel, KernelContext context) {
     long[] q = context.inputShape(0);
     long heads = context.integer("heads");
     kernel.check(context, 0, q.length == 3 && heads > 0 && q[2] % heads == 0);
@@ -274,7 +274,7 @@ final class CpuKernels {
     FloatView valuesWith = context.floatOutput(2, context.inputShape(4));
     keysWith.copyFrom(context.floatInput(3));
     valuesWith.copyFrom(context.floatInput(4));
-    new AttentionWithCache(
+    new AttentionWithState(
             Math.toIntExact(q[0]),
             Math.toIntExact(q[1]),
             Math.toIntExact(bias[3]),
@@ -282,7 +282,7 @@ final class CpuKernels {
             Math.toIntExact(heads),
             Math.toIntExact(width),
             context.real("scale"),
-            new AttentionWithCache.Biases(bias[0] > 1, bias[1] > 1))
+            new AttentionWithState.Biases(bias[0] > 1, bias[1] > 1))
         .compute(
             context::parallel,
             context.floatInput(0),

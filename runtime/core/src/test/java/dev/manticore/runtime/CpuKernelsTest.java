@@ -131,7 +131,7 @@ class CpuKernelsTest {
     };
   }
 
-  private static Tensor[] attentionWithCache(int b, int l, int total, int room, int width) {
+  private static Tensor[] attentionWithState(int b, int l, int total, int room, int width) {
     int heads = width % 3 == 0 ? 3 : Math.min(2, width);
     float[] bias = new float[b * l * total];
     for (int i = 0; i < bias.length; i++) {
@@ -179,9 +179,9 @@ class CpuKernelsTest {
         scanGrad(2, 7, 5, 3),
         with("Attention", heads(3, 0.4f), 1, attention(2, 20, 23, 21)),
         with("Attention", heads(1, 1), 1, attention(1, 1, 1, 1)),
-        with("AttentionWithCache", heads(3, 0.4f), 3, attentionWithCache(2, 1, 23, 30, 21)),
-        with("AttentionWithCache", heads(2, 1), 3, attentionWithCache(1, 20, 23, 23, 32)),
-        with("AttentionWithCache", heads(1, 1), 3, attentionWithCache(1, 1, 1, 1, 1)),
+        with("AttentionWithState", heads(3, 0.4f), 3, attentionWithState(2, 1, 23, 30, 21)),
+        with("AttentionWithState", heads(2, 1), 3, attentionWithState(1, 20, 23, 23, 32)),
+        with("AttentionWithState", heads(1, 1), 3, attentionWithState(1, 1, 1, 1, 1)),
         with("AttentionGrad", heads(3, 0.4f), 3, attentionGrad(2, 20, 23, 21)),
         with("AttentionGrad", heads(2, 0.2f), 3, attentionGrad(3, 33, 34, 64)),
         of("CausalConvGrad", 3, draw(2, 40, 300), draw(300, 1, 4), draw(v -> v + 1, 2, 40, 300)),
@@ -322,7 +322,7 @@ class CpuKernelsTest {
   @Test
   void aCacheIsExtendedAndUpdatedInPlace() {
     Case given =
-        with("AttentionWithCache", heads(3, 0.4f), 3, attentionWithCache(2, 2, 23, 23, 21));
+        with("AttentionWithState", heads(3, 0.4f), 3, attentionWithState(2, 2, 23, 23, 21));
     Graph graph = graph(given);
     try (ModelSession session =
         ModelSession.open(CPU, OnnxExporter.toBytes(graph), SessionConfig.defaults())) {

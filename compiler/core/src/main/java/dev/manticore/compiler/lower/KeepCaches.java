@@ -29,7 +29,7 @@ import java.util.stream.LongStream;
 
 /**
  * Lets a decoder keep its keys and values where they are: a cache that grows by what it is joined
- * with becomes one with free slots, of any number, and {@code AttentionWithCache} writes into the
+ * with becomes one with free slots, of any number, and {@code AttentionWithState} writes into the
  * next of them. Where the caller gives the same memory as the state before and after a run, nothing
  * is copied. A decoder that does anything else with a growing cache stays as it is.
  */
@@ -312,12 +312,12 @@ public final class KeepCaches implements Pass {
       Value queries = heads.joined(ops, scores.queries());
       Value keysBefore = mapped(scores.keys().past());
       Value valuesBefore = mapped(attention.values().past());
-      Value mixed = new Value(editor.freshName("AttentionWithCache"), queries.type());
+      Value mixed = new Value(editor.freshName("AttentionWithState"), queries.type());
       Value keys = present(keysBefore);
       Value kept = present(valuesBefore);
       editor.addNode(
           Node.of(
-              OpId.manticore("AttentionWithCache"),
+              OpId.manticore("AttentionWithState"),
               mixed.name(),
               Attributes.of("heads", split.dim(1).extent())
                   .with("scale", Attribute.of((float) scale)),

@@ -70,7 +70,7 @@ public final class Lowering {
    */
   public static Graph decoderForDevice(Graph decoder, Device device) {
     boolean keeps =
-        device.kernels().stream().anyMatch(kernel -> kernel.name().equals("AttentionWithCache"));
+        device.kernels().stream().anyMatch(kernel -> kernel.name().equals("AttentionWithState"));
     Graph lowered =
         forDevice(
             keeps ? PassPipeline.of(new Lift(), new KeepCaches()).run(decoder) : decoder, device);

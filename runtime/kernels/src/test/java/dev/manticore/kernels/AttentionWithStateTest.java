@@ -12,11 +12,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The kernel against the definition in double precision, in both forms. */
-class AttentionWithCacheTest {
+class AttentionWithStateTest {
 
-  private static AttentionWithCache of(
+  private static AttentionWithState of(
       int batch, int queries, int total, int capacity, int heads, int width, boolean... each) {
-    return new AttentionWithCache(
+    return new AttentionWithState(
         batch,
         queries,
         total,
@@ -24,10 +24,10 @@ class AttentionWithCacheTest {
         heads,
         width,
         0.3f,
-        new AttentionWithCache.Biases(each[0], each[1]));
+        new AttentionWithState.Biases(each[0], each[1]));
   }
 
-  static Stream<AttentionWithCache> sizes() {
+  static Stream<AttentionWithState> sizes() {
     return Stream.of(
         of(1, 1, 1, 1, 1, 1, false, false),
         of(2, 1, 37, 40, 3, 7, true, false),
@@ -42,7 +42,7 @@ class AttentionWithCacheTest {
 
   @ParameterizedTest
   @MethodSource("sizes")
-  void agreesWithTheDefinitionAndKeepsTheCache(AttentionWithCache size) {
+  void agreesWithTheDefinitionAndKeepsTheCache(AttentionWithState size) {
     Random random = new Random(5);
     int run = size.batch() * size.queries() * size.heads() * size.width();
     int cached = size.batch() * size.heads() * size.width() * size.capacity();
@@ -107,7 +107,7 @@ class AttentionWithCacheTest {
   }
 
   private static void append(
-      AttentionWithCache size, float[] k, float[] v, float[] keys, float[] values) {
+      AttentionWithState size, float[] k, float[] v, float[] keys, float[] values) {
     for (int b = 0; b < size.batch(); b++) {
       for (int t = 0; t < size.queries(); t++) {
         for (int h = 0; h < size.heads(); h++) {
@@ -124,7 +124,7 @@ class AttentionWithCacheTest {
   }
 
   private static double[] attend(
-      AttentionWithCache size, float[] q, float[] bias, float[] keys, float[] values) {
+      AttentionWithState size, float[] q, float[] bias, float[] keys, float[] values) {
     double[] y = new double[q.length];
     for (int row = 0; row < size.batch() * size.queries() * size.heads(); row++) {
       int h = row % size.heads();

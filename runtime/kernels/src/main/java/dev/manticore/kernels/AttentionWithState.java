@@ -23,7 +23,7 @@ import java.util.Arrays;
  * @param scale what the products of queries and keys are multiplied by
  * @param biases how many there are: of each sequence and head, or one for all of them
  */
-public record AttentionWithCache(
+public record AttentionWithState(
     int batch,
     int queries,
     int total,
