@@ -9,6 +9,7 @@ import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.IrException;
+import dev.manticore.ir.OpId;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
@@ -40,8 +41,9 @@ final class StateSpaceDual implements Operator {
           StateSpaceDual::gradient);
 
   /**
-   * The recurrence from a state on: x, delta, A, B, C, state [B,H,P,N] -> y, state; with attributes
-   * {@code heads} and {@code groups}.
+   * The same from a state on: x, delta, A, B, C, state [B,H,P,N] -> y, state; with the same
+   * attributes. A single token is a step of the recurrence, more are done in chunks; where that is
+   * not known before, and attribute {@code parallel} is not 1, the graph decides when it runs.
    */
   static final Operator WITH_STATE =
       new BodyOperator(
@@ -52,7 +54,7 @@ final class StateSpaceDual implements Operator {
             Inference.requireRank(call, 5, 4);
             return List.of(call.type(0), call.type(5));
           },
-          StateSpaceDual::recurrent);
+          StateSpaceDual::withState);
 
   private static final BodyOperator CHUNKED =
       new BodyOperator(
@@ -154,48 +156,59 @@ final class StateSpaceDual implements Operator {
     }
   }
 
-  /** Over time, with axes batch, group, head of the group, channel P and state N. */
-  private static List<Value> recurrent(Ops ops, Call call, List<Value> in) {
+  private static List<Value> withState(Ops ops, Call call, List<Value> in) {
+    Dim length = call.shape(0).isRanked() ? call.shape(0).dim(1) : Dim.UNKNOWN;
+    if (Ops.isOne(length)) {
+      return step(ops, call, in);
+    }
+    if (length.isKnown() || call.attributes().intValue("parallel", 0) == 1) {
+      return chunked(ops, call, in);
+    }
+    Value one =
+        ops.onnx(
+            "Equal",
+            ops.squeeze(ops.shapeOf(in.get(0), 1, 2), 0),
+            ops.scalar(ElementType.INT64, 1));
+    Attributes branches =
+        Attributes.of("then_branch", Attribute.of(branch(ops, call, in, StateSpaceDual::step)))
+            .with("else_branch", Attribute.of(branch(ops, call, in, StateSpaceDual::chunked)));
+    return ops.editor().add(OpId.onnx("If"), "If", branches, List.of(Optional.of(one)), 2);
+  }
+
+  private static Graph branch(
+      Ops ops, Call call, List<Value> in, BodyOperator.Definition definition) {
+    GraphEditor body = ops.editor().subgraph("branch");
+    definition.build(new Ops(body), call, in).forEach(body::output);
+    return body.freeze();
+  }
+
+  /** One token, with axes batch, group, head of the group, channel P and state N. */
+  private static List<Value> step(Ops ops, Call call, List<Value> in) {
     long heads = call.attributes().intValue("heads", 1);
     long groups = call.attributes().intValue("groups", 1);
+    long each = heads / groups;
     Value state = in.get(5);
-    ElementType type = call.type(0).elementType();
     Value grouped =
         ops.onnx(
             "Reshape",
             state,
             ops.concat(
-                0,
-                ops.shapeOf(state, 0, 1),
-                ops.ints(groups, heads / groups),
-                ops.shapeOf(state, 2, 4)));
+                0, ops.shapeOf(state, 0, 1), ops.ints(groups, each), ops.shapeOf(state, 2, 4)));
+    Value delta = in.get(1);
+    Value decay = ops.reshape(ops.exp(ops.mul(delta, in.get(2))), 0, groups, each, 1, 1);
+    Value input =
+        ops.mul(
+            ops.reshape(delta, 0, groups, each, 1, 1),
+            ops.reshape(in.get(0), 0, groups, each, -1, 1));
+    Value drive = ops.mul(input, ops.reshape(in.get(3), 0, groups, 1, 1, -1));
+    Value next = ops.add(ops.mul(decay, grouped), drive);
+    Value y = ops.reduceSum(ops.mul(next, ops.reshape(in.get(4), 0, groups, 1, 1, -1)), 4);
+    return List.of(ops.reshape(y, 0, 1, -1), ops.onnx("Reshape", next, ops.onnx("Shape", state)));
+  }
 
-    GraphEditor body = ops.editor().subgraph("step");
-    Ops s = new Ops(body);
-    Value h = body.freshInput("h", ManticoreOperators.rank(type, 5));
-    Value x = body.freshInput("x_t", ManticoreOperators.rank(type, 2));
-    Value delta = body.freshInput("delta_t", ManticoreOperators.rank(type, 2));
-    Value b = body.freshInput("b_t", ManticoreOperators.rank(type, 2));
-    Value c = body.freshInput("c_t", ManticoreOperators.rank(type, 2));
-    Value decay = s.reshape(s.exp(s.mul(delta, in.get(2))), 0, groups, heads / groups, 1, 1);
-    Value step = s.reshape(delta, 0, groups, heads / groups, 1, 1);
-    Value drive =
-        s.mul(
-            s.mul(step, s.reshape(x, 0, groups, heads / groups, -1, 1)),
-            s.reshape(b, 0, groups, 1, 1, -1));
-    Value next = s.add(s.mul(decay, h), drive);
-    body.output(next);
-    Value y = s.reduceSum(s.mul(next, s.reshape(c, 0, groups, 1, 1, -1)), 4);
-    body.output(s.reshape(y, 0, -1));
-    Attributes attributes =
-        Attributes.of("body", Attribute.of(body.freeze()))
-            .with("num_scan_inputs", 4)
-            .with("scan_input_axes", Attribute.ofInts(1, 1, 1, 1))
-            .with("scan_output_axes", Attribute.ofInts(1));
-    List<Value> results =
-        ManticoreOperators.scan(
-            ops, attributes, 2, grouped, in.get(0), in.get(1), in.get(3), in.get(4));
-    return List.of(results.get(1), ops.onnx("Reshape", results.get(0), ops.onnx("Shape", state)));
+  private static List<Value> chunked(Ops ops, Call call, List<Value> in) {
+    Chunks chunks = new Chunks(ops, call, in, Optional.of(in.get(5)));
+    return List.of(chunks.joinHeads(chunks.y), chunks.joinState(chunks.after()));
   }
 
   private static List<Value> forward(Ops ops, Call call, List<Value> in) {
@@ -319,7 +332,17 @@ final class StateSpaceDual implements Operator {
 
     final Value y;
 
+    /** The sum of the exponents of a chunk, [..,1]. */
+    private final Value totals;
+
     Chunks(Ops ops, Call call, List<Value> in) {
+      this(ops, call, in, Optional.empty());
+    }
+
+    /**
+     * @param initial the state before the first token, [B,H,P,N]; zero if there is none
+     */
+    Chunks(Ops ops, Call call, List<Value> in, Optional<Value> initial) {
       this.ops = ops;
       this.heads = call.attributes().intValue("heads", 1);
       this.groups = call.attributes().intValue("groups", 1);
@@ -354,13 +377,45 @@ final class StateSpaceDual implements Operator {
       Value isLater = compare("Greater", count);
       this.later = ops.cast(isLater, type);
       // Each sum of totals is of its own terms: a difference of long sums would lose precision.
-      Value between = ops.matMul(later, ops.mul(ops.add(coarseTotal, fineTotal), later));
+      this.totals = ops.add(coarseTotal, fineTotal);
+      Value between = ops.matMul(later, ops.mul(totals, later));
       Value carried = ops.where(isLater, zero(type), never(type));
       this.carrying = ops.exp(ops.add(between, carried));
-      this.before = unflat(ops.matMul(carrying, flat(states)), states);
+      Value own = unflat(ops.matMul(carrying, flat(states)), states);
+      this.before = initial.map(state -> ops.add(own, remaining(state))).orElse(own);
       this.fromStart = ops.unsqueeze(ops.exp(ops.add(coarseSums, fineSums)), LAST);
       Value remembered = ops.mul(ops.matMul(c, before), fromStart);
       this.y = ops.add(ops.matMul(mixing, input), remembered);
+    }
+
+    /** What is left of the state before the first token at the start of each chunk. */
+    private Value remaining(Value state) {
+      Value turned = ops.transpose(state, 0, 1, 3, 2);
+      Value extents = ops.onnx("Shape", Attributes.of("start", -2), turned);
+      Value shape = ops.concat(0, ops.ints(0, groups, heads / groups, 1), extents);
+      Value split = ops.onnx("Reshape", turned, shape);
+      return ops.mul(split, decay(ops.matMul(later, totals)));
+    }
+
+    /** The state after the last token, [..,1,N,P]. */
+    Value after() {
+      Value rest = ops.mul(lastChunk(before), decay(lastChunk(totals)));
+      return ops.add(rest, lastChunk(states));
+    }
+
+    private Value lastChunk(Value value) {
+      return ops.slice(value, 3, -1, Long.MAX_VALUE);
+    }
+
+    private Value decay(Value sums) {
+      return ops.unsqueeze(ops.exp(sums), LAST);
+    }
+
+    /** [..,1,N,P] -> [B,H,P,N]. */
+    Value joinState(Value value) {
+      Value shape =
+          ops.concat(0, ops.ints(0, heads), ops.onnx("Shape", Attributes.of("start", -2), value));
+      return ops.transpose(ops.onnx("Reshape", value, shape), 0, 1, 3, 2);
     }
 
     /** Of sums up to each token: those up to i less those up to j, over i and j. */

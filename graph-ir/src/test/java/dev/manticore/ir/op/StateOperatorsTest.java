@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.manticore.ir.Attributes;
+import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -20,8 +21,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * The operators that go on from a state, against those that begin with none: a sequence in pieces
@@ -72,14 +75,17 @@ class StateOperatorsTest {
         new int[] {BATCH, channels, states});
   }
 
-  private static Case dual() {
+  private static Case dual(int chunk, int parallel) {
     int heads = 4;
     int width = 3;
     int states = 5;
     int groups = 2;
     return new Case(
         "StateSpaceDual",
-        Attributes.of("heads", heads).with("groups", groups),
+        Attributes.of("heads", heads)
+            .with("groups", groups)
+            .with("chunk_size", chunk)
+            .with("parallel", parallel),
         List.of(
             draw(BATCH, LENGTH, heads * width),
             positive(1, BATCH, LENGTH, heads),
@@ -104,11 +110,16 @@ class StateOperatorsTest {
     return array;
   }
 
+  static Stream<Arguments> cases() {
+    return Stream.of(
+            convolution(4), convolution(1), scan(), dual(1, 0), dual(2, 0), dual(64, 0), dual(2, 1))
+        .flatMap(tested -> Stream.of(Arguments.of(tested, true), Arguments.of(tested, false)));
+  }
+
   @ParameterizedTest
-  @ValueSource(ints = {0, 1, 2, 3})
-  void sequencesInPiecesGiveWhatTheyGiveAtOnce(int index) {
-    Case tested = List.of(convolution(4), convolution(1), scan(), dual()).get(index);
-    NdArray expected = run(tested.whole, tested, tested.operands).get(0);
+  @MethodSource("cases")
+  void sequencesInPiecesGiveWhatTheyGiveAtOnce(Case tested, boolean known) {
+    NdArray expected = run(tested.whole, tested, tested.operands, known).get(0);
     NdArray state = NdArray.zeros(ElementType.FLOAT64, tested.stateShape);
 
     int from = 0;
@@ -118,7 +129,7 @@ class StateOperatorsTest {
         operands.set(cut, piece(operands.get(cut), from, steps));
       }
       operands.add(tested.state, state);
-      List<NdArray> results = run(tested.whole + "WithState", tested, operands);
+      List<NdArray> results = run(tested.whole + "WithState", tested, operands, known);
       assertThat(results.get(0).data())
           .containsExactly(piece(expected, from, steps).data(), within(1e-12));
       assertThat(results.get(1).shape()).containsExactly(tested.stateShape);
@@ -127,13 +138,20 @@ class StateOperatorsTest {
     }
   }
 
-  private static List<NdArray> run(String operator, Case tested, List<NdArray> operands) {
+  /**
+   * @param known whether the number of tokens is known when the graph is made
+   */
+  private static List<NdArray> run(
+      String operator, Case tested, List<NdArray> operands, boolean known) {
     GraphEditor editor = new GraphEditor("case");
     List<Optional<Value>> inputs = new ArrayList<>();
     Map<String, NdArray> values = new LinkedHashMap<>();
     for (NdArray operand : operands) {
       String name = "x" + inputs.size();
       Shape shape = Shape.of(Arrays.stream(operand.shape()).asLongStream().toArray());
+      if (!known && tested.sequences.contains(inputs.size())) {
+        shape = shape.withDim(1, Dim.of("length"));
+      }
       inputs.add(Optional.of(editor.input(name, new TensorType(ElementType.FLOAT64, shape))));
       values.put(name, operand);
     }

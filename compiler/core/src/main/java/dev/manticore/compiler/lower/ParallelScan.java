@@ -23,7 +23,8 @@ import java.util.Optional;
  * chunk at once, by doubling (Hillis and Steele, "Data Parallel Algorithms", 1986), and a {@code
  * Scan} that carries the state over the chunks. Decays are multiplied as sums of their logarithms,
  * none of which is positive, so nothing overflows. Where the length is known to be 1 it is a single
- * step, without a loop.
+ * step, without a loop. The state space of Mamba-2 is in chunks by itself; it is told not to look
+ * for single tokens when it runs.
  */
 public final class ParallelScan implements Pass {
 
@@ -52,6 +53,19 @@ public final class ParallelScan implements Pass {
     GraphEditor editor = graph.edit();
     boolean changed = false;
     for (Node node : graph.nodes()) {
+      if (node.op().equals(OpId.manticore("StateSpaceDualWithState"))) {
+        editor.replaceNode(
+            node,
+            new Node(
+                node.op(),
+                node.name(),
+                node.attributes().with("parallel", 1),
+                node.inputs(),
+                node.outputs(),
+                node.origin()));
+        changed = true;
+        continue;
+      }
       boolean carries = node.op().equals(OpId.manticore("SelectiveScanWithState"));
       if (!carries && !node.op().equals(OpId.manticore("SelectiveScan"))
           || !node.input(2).shape().isRanked()

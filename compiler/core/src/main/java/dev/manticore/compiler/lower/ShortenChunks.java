@@ -20,7 +20,7 @@ public final class ShortenChunks implements Pass {
   static final long LONGEST = 64;
 
   private static final ImmutableSet<String> CHUNKED =
-      ImmutableSet.of("StateSpaceDual", "StateSpaceDualGrad");
+      ImmutableSet.of("StateSpaceDual", "StateSpaceDualGrad", "StateSpaceDualWithState");
   private static final String CHUNK_SIZE = "chunk_size";
 
   @Override
