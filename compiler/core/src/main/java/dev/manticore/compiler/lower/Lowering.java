@@ -65,15 +65,21 @@ public final class Lowering {
   }
 
   /**
-   * A decoder for our own process: where the device has a kernel for it, keys and values stay where
-   * they are instead of growing.
+   * A decoder for our own process, of a file or not: where the device has kernels for it, keys and
+   * values stay where they are instead of growing, and state spaces are recognised.
    */
   public static Graph decoderForDevice(Graph decoder, Device device) {
-    boolean keeps =
-        device.kernels().stream().anyMatch(kernel -> kernel.name().equals("AttentionWithState"));
-    Graph lowered =
-        forDevice(
-            keeps ? PassPipeline.of(new Lift(), new KeepCaches()).run(decoder) : decoder, device);
+    Set<String> kernels =
+        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
+    List<Pass> passes = new ArrayList<>();
+    passes.add(new Lift());
+    if (kernels.contains("AttentionWithState")) {
+      passes.add(new KeepCaches());
+    }
+    if (kernels.contains("SelectiveScanWithState")) {
+      passes.add(new RecogniseScans());
+    }
+    Graph lowered = forDevice(PassPipeline.of(passes.toArray(Pass[]::new)).run(decoder), kernels);
     AliasingVerifier.verify(
         lowered,
         DecoderState.of(lowered).stream()
