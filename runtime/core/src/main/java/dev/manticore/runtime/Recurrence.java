@@ -15,7 +15,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.bytedeco.onnxruntime.OrtValue;
 
 /**
@@ -35,7 +34,7 @@ public final class Recurrence implements AutoCloseable {
 
   private final ModelSession session;
   private final ImmutableMap<String, String> carried;
-  private final ImmutableMap<String, Tensor> begin;
+  private final ImmutableMap<String, TensorType> keptTypes;
   private final ImmutableMap<String, String> kept;
   private final DeviceState initial;
   private final Map<String, DeviceState> keeping = new HashMap<>();
@@ -50,31 +49,33 @@ public final class Recurrence implements AutoCloseable {
    * @throws ManticoreException if the session has no such inputs or outputs, or one has no value
    */
   public Recurrence(ModelSession session, Map<String, String> carried, Map<String, Tensor> begin) {
-    this(session, carried, Set.of(), begin);
+    this(session, carried, Map.of(), begin);
   }
 
   /**
    * @param carried which input takes over which output, by the output's name
-   * @param kept the inputs among these that have their output's shape, and that the session reads
-   *     before, or while, it writes it; nothing here checks this
-   * @param begin the values of these inputs in the first run
-   * @throws ManticoreException if the session has no such inputs or outputs, or one has no value
+   * @param kept the types, with all extents, of the inputs among these that have their output's
+   *     shape and begin with zeros, and that the session reads before, or while, it writes that
+   *     output; nothing here checks this
+   * @param begin the values of the others in the first run
+   * @throws ManticoreException if the session has no such inputs or outputs, one has no value, or
+   *     there is not enough memory
    */
   public Recurrence(
       ModelSession session,
       Map<String, String> carried,
-      Set<String> kept,
+      Map<String, TensorType> kept,
       Map<String, Tensor> begin) {
     this.session = session;
     this.carried = ImmutableMap.copyOf(carried);
-    this.begin = ImmutableMap.copyOf(begin);
-    this.kept = ImmutableMap.copyOf(Maps.filterValues(this.carried, kept::contains));
+    this.keptTypes = ImmutableMap.copyOf(kept);
+    this.kept = ImmutableMap.copyOf(Maps.filterValues(this.carried, kept::containsKey));
     Map<String, TensorType> types = new LinkedHashMap<>();
     this.carried.forEach(
         (output, input) -> {
           if (!session.outputs().containsKey(output)
               || !session.inputs().containsKey(input)
-              || !begin.containsKey(input)) {
+              || !begin.containsKey(input) && !kept.containsKey(input)) {
             throw new ManticoreException(
                 "MNT-RUNTIME-BINDING",
                 session.name()
@@ -84,35 +85,44 @@ public final class Recurrence implements AutoCloseable {
                     + input
                     + "' of the next run: one of them is not there, or has no value to begin with");
           }
-          if (!kept.contains(input)) {
+          if (!kept.containsKey(input)) {
             types.put(input, begin.get(input).type());
           }
         });
     this.initial = DeviceState.allocate(CpuDevice.instance(), types);
-    this.initial.tensors().forEach((input, tensor) -> tensor.write(begin.get(input).data()));
-    reset();
+    try {
+      this.initial.tensors().forEach((input, tensor) -> tensor.write(begin.get(input).data()));
+      reset();
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
   }
 
-  /** Goes back to where the first run began. */
+  /**
+   * Goes back to where the first run began.
+   *
+   * @throws ManticoreException if there is not enough memory
+   */
   public void reset() {
     checkState(open, "the recurrence is closed");
     release(owned);
     release(results);
     initial.tensors().forEach((input, tensor) -> states.put(input, tensor.value()));
-    for (String input : kept.values()) {
-      keep(input, begin.get(input).type()).write(begin.get(input).data());
-    }
+    keptTypes.forEach((input, type) -> keep(input, zeros(input, type)));
   }
 
-  /** Zeros of a type take the place of what an input was. */
-  private DeviceTensor keep(String input, TensorType type) {
-    DeviceState fresh = DeviceState.allocate(CpuDevice.instance(), Map.of(input, type));
+  private static DeviceState zeros(String input, TensorType type) {
+    return DeviceState.allocate(CpuDevice.instance(), Map.of(input, type));
+  }
+
+  /** A state takes the place of what an input was, which goes. */
+  private void keep(String input, DeviceState fresh) {
     DeviceState before = keeping.put(input, fresh);
+    states.put(input, fresh.get(input).value());
     if (before != null) {
       before.close();
     }
-    states.put(input, fresh.get(input).value());
-    return fresh.get(input);
   }
 
   /**
@@ -120,6 +130,7 @@ public final class Recurrence implements AutoCloseable {
    * axis, and zeros follow.
    *
    * @param extent no less than it is
+   * @throws ManticoreException if there is not enough memory; it is then as it was
    */
   public void extend(String input, int axis, long extent) {
     checkState(open, "the recurrence is closed");
@@ -128,11 +139,9 @@ public final class Recurrence implements AutoCloseable {
     DeviceTensor before = state.get(input);
     Shape shape = before.type().shape();
     checkArgument(shape.dim(axis).extent() <= extent, "%s becomes shorter", before);
-    keeping.remove(input);
-    try (state) {
-      keep(input, before.type().withShape(shape.withDim(axis, Dim.of(extent))))
-          .writeAlong(axis, before);
-    }
+    DeviceState longer = zeros(input, before.type().withShape(shape.withDim(axis, Dim.of(extent))));
+    longer.get(input).writeAlong(axis, before);
+    keep(input, longer);
   }
 
   /**

@@ -14,7 +14,6 @@ import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
 import dev.manticore.onnx.OnnxExporter;
 import java.util.Map;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** Sums that are carried on: after = before + x, and y = 2 after. */
@@ -56,7 +55,7 @@ class RecurrenceTest {
     try (ModelSession session = open();
         Recurrence runs =
             new Recurrence(
-                session, Map.of("after", "before"), Set.of("before"), Map.of("before", ZEROS))) {
+                session, Map.of("after", "before"), Map.of("before", ZEROS.type()), Map.of())) {
       assertThat(add(runs, 1, 2, 3, 4)).containsExactly(2, 4, 6, 8);
 
       runs.extend("before", 1, 3);
@@ -64,6 +63,9 @@ class RecurrenceTest {
       assertThat(add(runs, 0, 0, 5, 0, 0, 6)).containsExactly(2, 4, 10, 6, 8, 12);
       assertThatThrownBy(() -> runs.extend("before", 1, 2))
           .isInstanceOf(IllegalArgumentException.class);
+      // There is no memory for so much: then it is as it was.
+      assertThatThrownBy(() -> runs.extend("before", 1, 1L << 58))
+          .isInstanceOf(ManticoreException.class);
       assertThat(add(runs, 0, 0, 0, 0, 0, 0)).containsExactly(2, 4, 10, 6, 8, 12);
       runs.reset();
       assertThat(add(runs, 1, 1, 1, 1)).containsExactly(2, 2, 2, 2);

@@ -87,14 +87,12 @@ final class ExportCheck {
 
   /** What the device has no kernels for is emulated. */
   private ModelSession open(Exported exported, Path scratch) {
-    Path file = exported.file();
-    if (exported.precision() == Precision.BFLOAT16 && device.executionProviders().isEmpty()) {
-      file = scratch.resolve("emulated.onnx");
-      OnnxExporter.write(
-          new EmulateBrainFloat().run(OnnxImporter.read(exported.file())),
-          file,
-          OnnxExporter.Options.DEFAULT);
+    if (exported.precision() != Precision.BFLOAT16) {
+      return ModelSession.open(device, exported.file(), SessionConfig.defaults());
     }
+    Path file = scratch.resolve("emulated.onnx");
+    Graph graph = EmulateBrainFloat.forDevice(OnnxImporter.read(exported.file()), device);
+    OnnxExporter.write(graph, file, OnnxExporter.Options.DEFAULT);
     return ModelSession.open(device, file, SessionConfig.defaults());
   }
 

@@ -57,6 +57,7 @@ public final class DecoderSession implements AutoCloseable {
     this.capacity = room;
     Map<String, String> carried = new LinkedHashMap<>();
     Map<String, Tensor> begin = new LinkedHashMap<>();
+    Map<String, TensorType> kept = new LinkedHashMap<>();
     model
         .inputs()
         .forEach(
@@ -64,9 +65,11 @@ public final class DecoderSession implements AutoCloseable {
               Optional<DecoderState> state = DecoderState.of(input, type);
               if (state.isPresent()) {
                 carried.put(state.get().present(), input);
-                begin.put(input, state.get().begin(batch, room));
                 if (state.get().hasRoom()) {
+                  kept.put(input, state.get().typeAtFirst(batch, room));
                   roomAxes.put(input, state.get().roomAxis());
+                } else {
+                  begin.put(input, state.get().begin(batch));
                 }
               } else if (!input.equals(Decoder.INPUT_IDS)
                   && !input.equals(Decoder.ATTENTION_MASK)) {
@@ -77,7 +80,7 @@ public final class DecoderSession implements AutoCloseable {
                         + "', of which it is not known what it should be");
               }
             });
-    this.runs = new Recurrence(model, carried, roomAxes.keySet(), begin);
+    this.runs = new Recurrence(model, carried, kept, begin);
   }
 
   /** Whether a session has the inputs and outputs of a decoder. */
@@ -136,8 +139,10 @@ public final class DecoderSession implements AutoCloseable {
     int count = ids.length / batch;
     int total = Math.addExact(read, count);
     if (total > capacity) {
-      capacity = (int) Math.max(total, Math.min(2L * capacity, Integer.MAX_VALUE));
-      roomAxes.forEach((input, axis) -> runs.extend(input, axis, capacity));
+      // Not all of them may find room: then the others are longer, which does no harm.
+      int longer = (int) Math.max(total, Math.min(2L * capacity, Integer.MAX_VALUE));
+      roomAxes.forEach((input, axis) -> runs.extend(input, axis, longer));
+      capacity = longer;
     }
     long[] mask = new long[Math.multiplyExact(batch, total)];
     Arrays.fill(mask, 1);

@@ -28,8 +28,11 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
   private static final Pattern PAST =
       Pattern.compile("past_key_values\\.(0|[1-9][0-9]{0,5})\\.([a-z_]+)");
 
-  /** The dimension of caches of any number of slots, those still free among them. */
-  public static final String CAPACITY = "capacity";
+  /**
+   * The dimension of caches of any number of slots, those still free among them. Only our own
+   * lowering makes such caches, so it is called as nobody else would.
+   */
+  public static final String CAPACITY = "manticore.capacity";
 
   private static final Pattern CACHE =
       Pattern.compile("(past_key_values|present)\\.[0-9]{1,6}\\.(key|value)");
@@ -115,24 +118,24 @@ public record DecoderState(int layer, Kind kind, TensorType type) {
    * @param batch the number of sequences
    */
   public Tensor begin(int batch) {
-    return begin(batch, 0);
+    TensorType begin = typeAtFirst(batch, 0);
+    return new Tensor(begin, TensorData.ofBytes(new byte[Math.toIntExact(begin.byteSize())]));
   }
 
   /**
-   * The state before any token is read.
+   * The type of the state before any token is read, all extents known.
    *
    * @param batch the number of sequences
    * @param room the number of slots, where it has room for any
    */
-  Tensor begin(int batch, int room) {
+  public TensorType typeAtFirst(int batch, int room) {
     Shape shape = type.shape().withDim(0, Dim.of(batch));
     if (hasRoom()) {
       shape = shape.withDim(roomAxis(), Dim.of(room));
     } else if (grows()) {
       shape = shape.withDim(LENGTH_AXIS, Dim.of(0));
     }
-    TensorType begin = type.withShape(shape);
-    return new Tensor(begin, TensorData.ofBytes(new byte[Math.toIntExact(begin.byteSize())]));
+    return type.withShape(shape);
   }
 
   /** Whether it grows by an entry for each token read; other states are of one size. */

@@ -7,6 +7,7 @@ import dev.manticore.compiler.decode.Decoder;
 import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.decode.DecoderSession;
 import dev.manticore.compiler.lower.EmulateBrainFloat;
+import dev.manticore.compiler.lower.GraphSession;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -15,7 +16,6 @@ import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import dev.manticore.ir.TensorType;
-import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.OnnxImporter;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.runtime.Device;
@@ -79,18 +79,19 @@ abstract class LanguageModel implements AutoCloseable {
     return limit(length == null ? 0 : length);
   }
 
-  /** A decoder of a file; one that is too large for a message runs from there, as it is. */
+  /** A decoder of a file; one of a form that cannot be lifted runs from there, as it is. */
   private static ModelSession openDecoder(
       Graph decoder, Path file, Device device, SessionConfig config) {
-    byte[] lowered;
+    Graph lowered;
     try {
-      boolean runs = !device.executionProviders().isEmpty();
-      Graph computed = runs ? decoder : new EmulateBrainFloat().run(decoder);
-      lowered = OnnxExporter.toBytes(Lowering.decoderForDevice(computed, device));
+      lowered = Lowering.decoderForDevice(EmulateBrainFloat.forDevice(decoder, device), device);
     } catch (ManticoreException e) {
+      if (!e.code().equals("MNT-LIFT")) {
+        throw e;
+      }
       return ModelSession.open(device, file, config);
     }
-    return ModelSession.open(device, lowered, config);
+    return GraphSession.open(lowered, device, config);
   }
 
   private static LanguageModel of(Graph graph, Device device, SessionConfig config) {
@@ -103,9 +104,7 @@ abstract class LanguageModel implements AutoCloseable {
       return new ReadingAll(open(graph, device, config), maxLength);
     }
     return new ReadingOn(
-        ModelSession.open(
-            device, OnnxExporter.toBytes(Lowering.decoderForDevice(decoder, device)), config),
-        maxLength);
+        GraphSession.open(Lowering.decoderForDevice(decoder, device), device, config), maxLength);
   }
 
   private static ModelSession open(Graph graph, Device device, SessionConfig config) {
@@ -115,7 +114,7 @@ abstract class LanguageModel implements AutoCloseable {
     } catch (ManticoreException e) {
       lowered = graph;
     }
-    return ModelSession.open(device, OnnxExporter.toBytes(lowered), config);
+    return GraphSession.open(lowered, device, config);
   }
 
   private static int limit(long maxLength) {
@@ -276,7 +275,8 @@ abstract class LanguageModel implements AutoCloseable {
     @Override
     Tensor whole(Tensor ids) {
       int batch = Math.toIntExact(ids.shape().dim(0).extent());
-      try (DecoderSession reading = new DecoderSession(model, batch)) {
+      int length = Math.toIntExact(ids.shape().dim(1).extent());
+      try (DecoderSession reading = new DecoderSession(model, batch, Math.max(1, length))) {
         Tensor logits = reading.read(ids.toLongs());
         return new Tensor(logits.type(), TensorData.ofBytes(logits.data().toByteArray()));
       }

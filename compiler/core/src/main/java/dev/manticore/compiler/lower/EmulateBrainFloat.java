@@ -13,6 +13,7 @@ import dev.manticore.ir.build.Ops;
 import dev.manticore.ir.pass.GraphProperty;
 import dev.manticore.ir.pass.Pass;
 import dev.manticore.onnx.ConvertedData;
+import dev.manticore.runtime.Device;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -30,6 +31,11 @@ public final class EmulateBrainFloat implements Pass {
         || graph.nodes().stream()
             .flatMap(node -> node.presentOutputs().stream())
             .anyMatch(EmulateBrainFloat::isBrainFloat);
+  }
+
+  /** A graph as a device runs it: as it is, or emulated where the device has no bfloat16. */
+  public static Graph forDevice(Graph graph, Device device) {
+    return device.executionProviders().isEmpty() ? new EmulateBrainFloat().run(graph) : graph;
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.manticore.compiler.lower;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.decode.Decoder;
 import dev.manticore.compiler.decode.DecoderState;
 import dev.manticore.compiler.decode.DecoderState.Kind;
 import dev.manticore.ir.Attribute;
@@ -124,7 +125,9 @@ public final class KeepCaches implements Pass {
     }
 
     boolean isComplete() {
-      return !growing.isEmpty() && attended.equals(growing);
+      return !growing.isEmpty()
+          && attended.equals(growing)
+          && outputs.stream().noneMatch(readers::containsKey);
     }
 
     private void visit(Node node) {
@@ -176,17 +179,27 @@ public final class KeepCaches implements Pass {
       if (keys != null
           && isReadOnce(node.input(1))
           && isReadOnce(node.output())
-          && Heads.areKnown(node.input(0).shape())) {
+          && haveSameHeads(node.input(0), keys.added())) {
         replaced.add(node);
         scores.put(node.output(), new Scores(keys, node.input(0), ImmutableList.of()));
       }
       Scores taken = weights.get(node.input(0));
       Cache values = caches.get(node.input(1));
-      if (taken != null && values != null && isReadOnce(values.all())) {
+      if (taken != null
+          && values != null
+          && isReadOnce(values.all())
+          && haveSameHeads(taken.keys().added(), values.added())) {
         attentions.put(node, new Attention(taken, values));
         attended.add(taken.keys().past());
         attended.add(values.past());
       }
+    }
+
+    private static boolean haveSameHeads(Value a, Value b) {
+      return Heads.areKnown(a.shape())
+          && Heads.areKnown(b.shape())
+          && a.shape().dim(1).equals(b.shape().dim(1))
+          && a.shape().dim(3).equals(b.shape().dim(3));
     }
 
     private void step(Node node) {
@@ -340,6 +353,21 @@ public final class KeepCaches implements Pass {
       return true;
     }
 
+    /** The number of all tokens, by the mask that tells of them. */
+    private Dim total() {
+      return graph.inputs().stream()
+          .filter(input -> input.name().equals(Decoder.ATTENTION_MASK))
+          .filter(input -> input.shape().isRanked() && input.shape().rank() == 2)
+          .map(input -> input.shape().dim(1))
+          .findFirst()
+          .orElse(Dim.UNKNOWN);
+    }
+
+    /** Two unknown extents are not known to be the same. */
+    private static boolean isSame(Dim a, Dim b) {
+      return !a.equals(Dim.UNKNOWN) && a.equals(b);
+    }
+
     /** The state after a run, under the name that it has outside: nothing copies it there. */
     private Value present(Value past) {
       DecoderState state = DecoderState.of(past.name(), past.type()).orElseThrow();
@@ -352,10 +380,13 @@ public final class KeepCaches implements Pass {
      */
     private Optional<Value> mask(Value bias, Value queries) {
       Shape shape = bias.shape();
-      if (!shape.isRanked()
-          || shape.rank() < 2
-          || shape.rank() > 4
-          || !shape.dim(-2).equals(queries.shape().dim(-2))) {
+      boolean fits =
+          shape.isRanked()
+              && shape.rank() >= 2
+              && shape.rank() <= 4
+              && isSame(shape.dim(-2), queries.shape().dim(-2))
+              && isSame(shape.dim(-1), total());
+      if (!fits) {
         return Optional.empty();
       }
       long[] front = LongStream.range(0, 4 - shape.rank()).toArray();

@@ -15,6 +15,7 @@ import dev.manticore.ir.pass.GraphProperty;
 import dev.manticore.ir.pass.Pass;
 import dev.manticore.onnx.ConvertedData;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -98,6 +99,9 @@ public final class LowerPrecision implements Pass {
      */
     private final Map<Value, Node> moved = new HashMap<>();
 
+    /** Outputs that are other values under a name of their own. */
+    private final Map<Value, Value> named = new HashMap<>();
+
     /** The values that are computed in 16 bits. */
     private final Set<Value> lowered = new HashSet<>();
 
@@ -121,6 +125,7 @@ public final class LowerPrecision implements Pass {
       for (Node node : graph.nodes()) {
         editor.withOrigin(node.origin());
         if (isOutputName(node)) {
+          named.put(node.output(), plain(node.input(0)));
           continue;
         }
         if (movesWeights(node)) {
@@ -132,10 +137,8 @@ public final class LowerPrecision implements Pass {
         }
       }
       for (Value output : graph.outputs()) {
-        Node made = graph.producer(output).orElseThrow();
-        Value value = isOutputName(made) ? made.input(0) : output;
-        editor.withOrigin(made.origin());
-        Value given = isCache(output) ? narrow(value) : full(value);
+        graph.producer(output).ifPresent(made -> editor.withOrigin(made.origin()));
+        Value given = isCache(output) ? narrow(output) : full(output);
         editor.output(given.name().equals(output.name()) ? given : ops.named(output.name(), given));
       }
       graph.metadata().forEach(editor::metadata);
@@ -144,6 +147,14 @@ public final class LowerPrecision implements Pass {
 
     private boolean isOutputName(Node node) {
       return node.op().isOnnx("Identity") && graph.outputs().contains(node.output());
+    }
+
+    private Value plain(Value value) {
+      return named.getOrDefault(value, value);
+    }
+
+    private boolean isLowered(Value value) {
+      return lowered.contains(plain(value));
     }
 
     private boolean isCache(Value value) {
@@ -175,7 +186,7 @@ public final class LowerPrecision implements Pass {
       }
       if (MOVEMENTS.contains(name)) {
         Value data = node.input(0);
-        return lowered.contains(data) || name.equals("Gather") && isWeight(data);
+        return isLowered(data) || name.equals("Gather") && isWeight(data);
       }
       return FOLLOWERS.contains(name) && follows(node);
     }
@@ -190,18 +201,21 @@ public final class LowerPrecision implements Pass {
       return value.isTensor() && value.elementType() == ElementType.FLOAT32;
     }
 
-    /** Something is in 16 bits, and what is not are weights of more than one number. */
+    /**
+     * Something is in 16 bits, and what is not are weights along one axis: a single number may be a
+     * mixture weight, and what has two axes a mask, whose numbers would not fit.
+     */
     private boolean follows(Node node) {
       List<Value> floats = node.presentInputs().stream().filter(Casting::isFloat).toList();
-      return floats.stream().anyMatch(lowered::contains)
-          && floats.stream().allMatch(value -> lowered.contains(value) || isVector(value));
+      return floats.stream().anyMatch(this::isLowered)
+          && floats.stream().allMatch(value -> isLowered(value) || isVector(value));
     }
 
     private boolean isVector(Value value) {
       return isWeight(value)
           && value.shape().isRanked()
           && value.shape().isStatic()
-          && value.shape().elementCount() > 1;
+          && Arrays.stream(value.shape().extents()).filter(extent -> extent != 1).count() == 1;
     }
 
     /** A node in 16 bits. */
@@ -232,7 +246,8 @@ public final class LowerPrecision implements Pass {
       node.presentOutputs().forEach(output -> full.put(output, operands.get(output)));
     }
 
-    private Value full(Value value) {
+    private Value full(Value wanted) {
+      Value value = plain(wanted);
       Value known = full.get(value);
       if (known != null) {
         return known;
@@ -258,7 +273,8 @@ public final class LowerPrecision implements Pass {
       return editor.parameter(name, tensor);
     }
 
-    private Value narrow(Value value) {
+    private Value narrow(Value wanted) {
+      Value value = plain(wanted);
       Value known = narrow.get(value);
       if (known != null) {
         return known;

@@ -5,6 +5,7 @@ import dev.manticore.compiler.decode.DecoderState;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.lift.Lift;
 import dev.manticore.ir.pass.CommonSubexpressions;
@@ -109,6 +110,12 @@ public final class Lowering {
    */
   public static Graph forTarget(Graph graph, Target target, Precision precision) {
     Graph lowered = portable(graph, precision, target != Target.ONNXRUNTIME_CPU);
+    List<Node> foreign =
+        lowered.nodes().stream().filter(node -> !node.op().domain().isEmpty()).limit(3).toList();
+    if (!foreign.isEmpty()) {
+      throw new ManticoreException(
+          "MNT-TARGET", "no plain ai.onnx can be made of " + foreign + " and the like");
+    }
     TargetCheck.require(lowered, target);
     return lowered;
   }

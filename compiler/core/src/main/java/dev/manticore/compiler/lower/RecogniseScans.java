@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.primitives.Longs;
 import dev.manticore.ir.Attributes;
+import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.Node;
@@ -78,7 +79,7 @@ public final class RecogniseScans implements Pass {
         node.op().isOnnx("Scan")
             && node.inputs().size() == OPERANDS
             && node.presentInputs().size() == OPERANDS
-            && node.presentInputs().stream().allMatch(Value::isTensor)
+            && node.presentInputs().stream().allMatch(input -> isFloat(input, 3))
             && node.attributes().intValue("num_scan_inputs", 0) == OPERANDS - 1
             && node.outputs().size() == 2
             && node.presentOutputs().size() == 2;
@@ -86,7 +87,7 @@ public final class RecogniseScans implements Pass {
       return Optional.empty();
     }
     Graph body = node.attributes().graphs().get(0);
-    if (body.captures().size() != 1 || !body.captures().iterator().next().isTensor()) {
+    if (body.captures().size() != 1 || !isFloat(body.captures().iterator().next(), 2)) {
       return Optional.empty();
     }
     Value captured = body.captures().iterator().next();
@@ -94,6 +95,14 @@ public final class RecogniseScans implements Pass {
     Comparison comparison = new Comparison(written.attributes().graphs().get(0), body);
     boolean same = axes(written).equals(axes(node)) && comparison.areSame();
     return same ? Optional.of(captured) : Optional.empty();
+  }
+
+  /** Whether a value is what kernels take: of float32, and of a rank. */
+  private static boolean isFloat(Value value, int rank) {
+    return value.isTensor()
+        && value.elementType() == ElementType.FLOAT32
+        && value.shape().isRanked()
+        && value.shape().rank() == rank;
   }
 
   /** What is scanned, along which axes and in which direction. */

@@ -214,6 +214,33 @@ class LowerPrecisionTest {
   }
 
   @Test
+  void outputsMayBeReadOnAndMayBeInputsAndMasksAreNoWeights() {
+    GraphEditor editor = new GraphEditor("outputs");
+    Ops ops = new Ops(editor);
+    Value x = editor.input("x", new TensorType(ElementType.FLOAT32, Shape.of(2, 2)));
+    Value w = editor.parameter("w", Tensor.ofFloats(Shape.of(2, 2), 1, 2, 3, 4));
+    Value mask =
+        editor.parameter("mask", Tensor.ofFloats(Shape.of(2, 2), 0, -Float.MAX_VALUE, 0, 0));
+    Value product = ops.named("product", ops.matMul(x, w));
+    editor.output(product);
+    editor.output(ops.named("weights", ops.softmax(ops.add(product, mask), -1)));
+    editor.output(x);
+    Graph graph = editor.freeze();
+
+    Graph lowered = Lowering.forTarget(graph, Target.ONNXRUNTIME_CPU, Precision.FLOAT16);
+
+    assertThat(lowered.outputs())
+        .extracting(Value::name)
+        .containsExactly("product", "weights", "x");
+    Map<String, NdArray> results =
+        Interpreter.rounding()
+            .run(lowered, Map.of("x", NdArray.of(Tensor.ofFloats(Shape.of(2, 2), 1, 0, 0, 1))));
+    assertThat(results.get("product").data()).containsExactly(1, 2, 3, 4);
+    assertThat(results.get("weights").data()[1]).isZero();
+    assertThat(results.get("x").data()).containsExactly(1, 0, 0, 1);
+  }
+
+  @Test
   void aWeightTooLargeForHalfPrecisionIsNamed() {
     GraphEditor editor = new GraphEditor("large");
     Value x = editor.input("x", new TensorType(ElementType.FLOAT32, Shape.of(1, 2)));
