@@ -83,7 +83,8 @@ final class EngineCommand implements Callable<Integer> {
 
   @Option(
       names = "--check",
-      description = "Build nothing: verify the engines that are there, on this machine.")
+      description =
+          "Build nothing: verify the engines that are there, on this machine, as they were built.")
   private boolean check;
 
   @Mixin private CommonOptions common;

@@ -9,6 +9,7 @@ import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.triton.TritonRepository;
 import dev.manticore.compiler.triton.TritonRequest;
 import dev.manticore.ir.Graph;
+import dev.manticore.ir.ManticoreException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -33,6 +34,9 @@ import picocli.CommandLine.Parameters;
     })
 final class TritonCommand implements Callable<Integer> {
 
+  private static final int BATCH = 8;
+  private static final int CAPACITY = 1024;
+
   private final Terminal terminal;
 
   @Parameters(
@@ -56,14 +60,16 @@ final class TritonCommand implements Callable<Integer> {
   @Option(
       names = "--batch",
       paramLabel = "N",
-      description = "The most requests that are run together (default: ${DEFAULT-VALUE}).")
-  private int batch = 8;
+      description =
+          "The most requests that are run together (default: 8, or as the engines have it).")
+  private Optional<Integer> batch = Optional.empty();
 
   @Option(
       names = "--capacity",
       paramLabel = "N",
-      description = "The most tokens of a decoded sequence (default: ${DEFAULT-VALUE}).")
-  private int capacity = 1024;
+      description =
+          "The most tokens of a decoded sequence (default: 1024, or as the engines have it).")
+  private Optional<Integer> capacity = Optional.empty();
 
   @Option(
       names = "--target",
@@ -91,7 +97,7 @@ final class TritonCommand implements Callable<Integer> {
     Path place = terminal.existing(model);
     Optional<Target> wanted = runtime.map(Target::of);
     if (wanted.filter(Target::isTensorRt).isPresent()) {
-      return ofEngine(Artifact.open(place));
+      return ofEngine(Artifact.open(place), wanted.get());
     }
     Graph graph;
     String called;
@@ -109,12 +115,13 @@ final class TritonCommand implements Callable<Integer> {
       longest = ComponentFinder.maxLength(graph).orElse(0);
     }
     Target chosen = wanted.orElse(deployment.decoderTarget());
-    boolean shorter = longest > 0 && longest < capacity;
+    int most = capacity.orElse(CAPACITY);
+    boolean shorter = longest > 0 && longest < most;
     TritonRequest request =
         new TritonRequest(
             name.orElse(called),
-            batch,
-            shorter ? (int) longest : capacity,
+            batch.orElse(BATCH),
+            shorter ? (int) longest : most,
             new Deployment(chosen, precision.map(Precision::of).orElse(deployment.precision())));
     Path target = terminal.resolve(output);
     TritonRepository.write(graph, target, request);
@@ -136,10 +143,16 @@ final class TritonCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
-  private int ofEngine(Artifact artifact) {
+  private int ofEngine(Artifact artifact, Target engines) {
+    if (batch.isPresent() || capacity.isPresent() || precision.isPresent()) {
+      throw new ManticoreException(
+          "MNT-TRITON",
+          "--batch, --capacity and --precision are those that the engines were built with: give them"
+              + " to manticore engine");
+    }
     Path target = terminal.resolve(output);
     String called = name.orElse(artifact.manifest().name());
-    TritonRepository.writeEngine(artifact, target, called);
+    TritonRepository.writeEngine(artifact, engines, target, called);
     terminal
         .out()
         .println(

@@ -13,8 +13,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
@@ -36,6 +36,9 @@ import org.bytedeco.tensorrt.nvinfer.IRuntime;
  * on the device: two sets of buffers, each the next run's input in turn.
  */
 final class DecodeRun {
+
+  /** Part of a file that is read at once; a {@link ByteBuffer} ends at 2 GiB. */
+  private static final long WINDOW = 1L << 26;
 
   private final JsonNode request;
   private final int batch;
@@ -154,6 +157,19 @@ final class DecodeRun {
     }
   }
 
+  /** A file of any size, outside the heap. */
+  private static BytePointer read(Path file) throws IOException {
+    try (FileChannel channel = FileChannel.open(file)) {
+      BytePointer bytes = new BytePointer(channel.size());
+      for (long done = 0; done < channel.size(); done += WINDOW) {
+        long end = Math.min(channel.size(), done + WINDOW);
+        ByteBuffer window = new BytePointer(bytes).position(done).limit(end).asByteBuffer();
+        while (window.hasRemaining() && channel.read(window) >= 0) {}
+      }
+      return bytes;
+    }
+  }
+
   /** An engine that can be run. */
   private final class Context {
     private final TensorRt.Logger logger;
@@ -164,9 +180,8 @@ final class DecodeRun {
         throws EngineException, IOException {
       this.logger = logger;
       this.name = request.required(key).asText();
-      byte[] plan = Files.readAllBytes(Path.of(name));
-      try (BytePointer bytes = new BytePointer(plan)) {
-        ICudaEngine engine = runtime.deserializeCudaEngine(bytes, plan.length);
+      try (BytePointer plan = read(Path.of(name))) {
+        ICudaEngine engine = runtime.deserializeCudaEngine(plan, plan.capacity());
         if (engine == null || engine.isNull()) {
           throw EngineException.refused(name + " does not load here: " + logger.errors());
         }

@@ -74,11 +74,7 @@ final class PlanBuilder {
     config.setMemoryPoolLimit(
         MemoryPoolType.kWORKSPACE, request.required("workspace_bytes").asLong());
     Path cacheFile = file("timing_cache");
-    ITimingCache cache = timingCache(config, cacheFile);
-    if (!config.setTimingCache(cache, false)) {
-      throw EngineException.refused(
-          cacheFile + " is a timing cache of another TensorRT or device; remove it");
-    }
+    useTimes(config, cacheFile);
     IOptimizationProfile profile = profile(builder);
     if (config.addOptimizationProfile(profile) < 0) {
       throw EngineException.refused("the profile is not valid: " + logger.errors());
@@ -124,11 +120,18 @@ final class PlanBuilder {
     }
   }
 
-  private static ITimingCache timingCache(IBuilderConfig config, Path file) throws IOException {
-    byte[] before = Files.isRegularFile(file) ? Files.readAllBytes(file) : new byte[0];
-    try (BytePointer bytes = new BytePointer(before)) {
-      return config.createTimingCache(before.length == 0 ? null : bytes, before.length);
+  /** Begins with the times of earlier builds, or, where they are of another kind, with none. */
+  private static void useTimes(IBuilderConfig config, Path file) throws IOException {
+    if (Files.isRegularFile(file)) {
+      byte[] before = Files.readAllBytes(file);
+      try (BytePointer bytes = new BytePointer(before)) {
+        ITimingCache cache = config.createTimingCache(bytes, before.length);
+        if (cache != null && !cache.isNull() && config.setTimingCache(cache, false)) {
+          return;
+        }
+      }
     }
+    config.setTimingCache(config.createTimingCache(null, 0), false);
   }
 
   private IOptimizationProfile profile(IBuilder builder) throws EngineException {

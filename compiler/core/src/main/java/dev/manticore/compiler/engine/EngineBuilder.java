@@ -6,11 +6,13 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
+import com.google.common.primitives.Ints;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.artifact.Manifest;
 import dev.manticore.compiler.decode.Decoder;
 import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.decode.DecoderState;
+import dev.manticore.compiler.lower.GraphSession;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.pipeline.Hashes;
 import dev.manticore.compiler.pipeline.OutputDirectory;
@@ -19,6 +21,7 @@ import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorData;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.pass.Specialise;
 import dev.manticore.onnx.OnnxExporter;
@@ -27,17 +30,18 @@ import dev.manticore.runtime.Device;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -64,6 +68,12 @@ public final class EngineBuilder {
   private static final long SEED = 1;
   private static final int SINGLE_TOKENS = 16;
   private static final int REPETITIONS = 10;
+
+  /** Sequences that are verified, if a batch has so many. */
+  private static final int VERIFIED = 2;
+
+  /** Bytes of logits that are compared at once. */
+  private static final int WINDOW = 1 << 18;
 
   private final EngineTool tool;
   private final Device device;
@@ -106,11 +116,7 @@ public final class EngineBuilder {
     try (OutputDirectory output = OutputDirectory.open(place, EngineManifest.FILE)) {
       Path directory = output.staging();
       try {
-        // What an earlier build has measured need not be measured again.
-        Path before = place.resolve(TIMING_CACHE);
-        if (Files.isRegularFile(before)) {
-          Files.copy(before, directory.resolve(TIMING_CACHE));
-        }
+        takeOverTimes(place, here, directory);
         plan(prefill, directory, PREFILL, options, options.prompt());
         plan(single, directory, DECODE, options, 1);
         EngineManifest.Verified verified = verify(model, prefill, directory, options);
@@ -137,6 +143,21 @@ public final class EngineBuilder {
     }
   }
 
+  /** What an earlier build has measured on such a machine need not be measured again. */
+  private static void takeOverTimes(Path before, EngineManifest.Platform here, Path directory)
+      throws IOException {
+    Path times = before.resolve(TIMING_CACHE);
+    if (!Files.isRegularFile(times)) {
+      return;
+    }
+    try {
+      EngineManifest.read(before).requireRunsOn(here);
+    } catch (ManticoreException e) {
+      return;
+    }
+    Files.copy(times, directory.resolve(TIMING_CACHE));
+  }
+
   /**
    * Verifies engines that are there, on this machine.
    *
@@ -145,12 +166,7 @@ public final class EngineBuilder {
    */
   public EngineManifest.Verified check(Artifact artifact) {
     Path directory = artifact.directory().resolve(DIRECTORY);
-    EngineManifest manifest = EngineManifest.read(directory);
-    if (!manifest.artifact().equals(Hashes.sha256(artifact.directory().resolve(Manifest.FILE)))) {
-      throw EngineTool.failure(
-          directory + " holds engines of another result: build them again, by manticore engine");
-    }
-    manifest.checkFiles(directory);
+    EngineManifest manifest = EngineManifest.of(artifact);
     manifest.requireRunsOn(platform());
     EngineOptions options = manifest.options();
     Graph model = artifact.hybrid().graph();
@@ -213,36 +229,59 @@ public final class EngineBuilder {
     }
   }
 
-  /** A prompt, single tokens, and the rest, in every sequence of a batch. */
+  /**
+   * How many tokens a run reads: half of the longest prompt, single tokens, and prompts again to
+   * the end, none of them longer than an engine takes.
+   */
+  static int[] pieces(int length, int prompt) {
+    List<Integer> pieces = new ArrayList<>();
+    int half = Math.max(1, prompt / 2);
+    pieces.add(half);
+    int rest = length - half;
+    for (int i = 0; i < SINGLE_TOKENS / 2 && rest > 0; i++) {
+      pieces.add(1);
+      rest--;
+    }
+    while (rest > 0) {
+      pieces.add(Math.min(prompt, rest));
+      rest -= Math.min(prompt, rest);
+    }
+    return Ints.toArray(pieces);
+  }
+
   private EngineManifest.Verified verify(
       Graph model, Graph decoder, Path directory, EngineOptions options) throws IOException {
     int length = Math.min(options.capacity(), options.prompt() + SINGLE_TOKENS);
-    int half = Math.max(1, options.prompt() / 2);
-    int rest = Math.max(0, length - half - SINGLE_TOKENS / 2);
-    int[] pieces =
-        IntStream.concat(
-                IntStream.of(half),
-                IntStream.concat(
-                    IntStream.generate(() -> 1).limit(Math.min(length - half, SINGLE_TOKENS / 2)),
-                    rest == 0 ? IntStream.empty() : IntStream.of(rest)))
-            .toArray();
-    Tensor ids = draw(decoder, options.batch(), length);
-    double[] expected = expected(model, ids);
-    double largest = Arrays.stream(expected).map(Math::abs).max().orElse(0);
-    Path logits = Files.createTempFile(directory, "logits", ".bin");
+    Tensor ids = draw(decoder, Math.min(options.batch(), VERIFIED), length);
+    TensorData expected = expected(model, ids).data();
+    Path logits = Files.createTempFile("manticore-logits-", ".bin");
+    double largest = 0;
     double difference = 0;
     try {
+      int[] pieces = pieces(length, options.prompt());
       tool.call(decode(decoder, directory, ids, pieces, 1, logits));
-      float[] actual = floats(logits, expected.length);
-      for (int i = 0; i < expected.length; i++) {
-        double each = Math.abs(actual[i] - expected[i]);
-        difference = Double.isNaN(each) ? Double.POSITIVE_INFINITY : Math.max(difference, each);
+      if (Files.size(logits) != expected.byteSize()) {
+        throw EngineTool.failure("the engines gave " + Files.size(logits) + " bytes of logits");
+      }
+      ByteBuffer ours = window();
+      ByteBuffer theirs = window();
+      try (FileChannel actual = FileChannel.open(logits)) {
+        for (long from = 0; from < expected.byteSize(); from += WINDOW) {
+          int count = (int) Math.min(WINDOW, expected.byteSize() - from);
+          expected.read(from, ours.clear().limit(count));
+          theirs.clear().limit(count);
+          while (theirs.hasRemaining() && actual.read(theirs) >= 0) {}
+          for (int at = 0; at < count; at += Float.BYTES) {
+            largest = most(largest, Math.abs(ours.getFloat(at)));
+            difference = most(difference, Math.abs(theirs.getFloat(at) - ours.getFloat(at)));
+          }
+        }
       }
     } finally {
       Files.delete(logits);
     }
     double limit = options.precision().limit(largest, TOLERANCE);
-    if (difference > limit) {
+    if (Double.isInfinite(largest) || !(difference <= limit)) {
       throw EngineTool.failure(
           String.format(
               Locale.ROOT,
@@ -255,6 +294,15 @@ public final class EngineBuilder {
     return new EngineManifest.Verified(ids.shape().elementCount(), difference, limit);
   }
 
+  /** The larger of two numbers, infinite where one of them is none. */
+  private static double most(double a, double b) {
+    return Double.isNaN(b) ? Double.POSITIVE_INFINITY : Math.max(a, b);
+  }
+
+  private static ByteBuffer window() {
+    return ByteBuffer.allocate(WINDOW).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
   private EngineManifest.Times measure(Graph decoder, Path directory, EngineOptions options)
       throws IOException {
     int singles = Math.min(SINGLE_TOKENS, options.capacity() - options.prompt());
@@ -262,7 +310,7 @@ public final class EngineBuilder {
     Arrays.fill(pieces, 1);
     pieces[0] = options.prompt();
     Tensor ids = draw(decoder, options.batch(), options.prompt() + singles);
-    Path logits = Files.createTempFile(directory, "logits", ".bin");
+    Path logits = Files.createTempFile("manticore-logits-", ".bin");
     try {
       JsonNode answer = tool.call(decode(decoder, directory, ids, pieces, REPETITIONS, logits));
       double[] milliseconds = new double[pieces.length];
@@ -301,7 +349,7 @@ public final class EngineBuilder {
     ObjectNode states = request.putObject("states");
     for (DecoderState state : DecoderState.of(decoder)) {
       carried.put(state.present(), state.past());
-      states.put(state.past(), state.begin((int) batch).type().byteSize());
+      states.put(state.past(), state.typeAtFirst((int) batch, 0).byteSize());
     }
     return request;
   }
@@ -316,31 +364,13 @@ public final class EngineBuilder {
     return Tensor.ofLongs(Shape.of(batch, length), ids);
   }
 
-  private double[] expected(Graph model, Tensor ids) {
-    try (ModelSession session =
-        ModelSession.open(
-            device,
-            OnnxExporter.toBytes(Lowering.forDevice(model, device)),
-            SessionConfig.defaults())) {
+  private Tensor expected(Graph model, Tensor ids) {
+    Graph lowered = Lowering.forDevice(model, device);
+    try (ModelSession session = GraphSession.open(lowered, device, SessionConfig.defaults())) {
       return session
           .run(Map.of(model.inputs().get(0).name(), ids))
-          .get(model.outputs().get(0).name())
-          .toDoubles();
+          .get(model.outputs().get(0).name());
     }
-  }
-
-  private static float[] floats(Path file, int count) throws IOException {
-    byte[] bytes;
-    try (InputStream in = Files.newInputStream(file)) {
-      bytes = in.readNBytes(Math.multiplyExact(count, Float.BYTES));
-    }
-    float[] values = new float[count];
-    Arrays.fill(values, Float.NaN);
-    ByteBuffer.wrap(bytes)
-        .order(ByteOrder.LITTLE_ENDIAN)
-        .asFloatBuffer()
-        .get(values, 0, bytes.length / Float.BYTES);
-    return values;
   }
 
   private static TreeMap<String, String> hashes(Path directory) throws IOException {

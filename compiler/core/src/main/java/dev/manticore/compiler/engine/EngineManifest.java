@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.manticore.compiler.artifact.Artifact;
+import dev.manticore.compiler.artifact.Manifest;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.pipeline.Hashes;
@@ -14,7 +16,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
 import java.util.SortedMap;
+import java.util.stream.Stream;
 
 /**
  * What the engines in a directory are, {@code engine.json}: of which artifact, for what, bound to
@@ -107,11 +112,9 @@ public record EngineManifest(
     Path file = directory.resolve(FILE);
     try (InputStream in = Files.newInputStream(file)) {
       EngineManifest manifest = JSON.readValue(in.readNBytes(LARGEST), EngineManifest.class);
-      if (manifest == null
-          || manifest.format() != FORMAT
-          || manifest.platform() == null
-          || manifest.files() == null) {
-        throw EngineTool.failure(file + " is not of this version: build the engines again");
+      if (manifest == null || manifest.format() != FORMAT || !manifest.isWhole()) {
+        throw EngineTool.failure(
+            file + " is not whole, or not of this version: build the engines again");
       }
       return manifest;
     } catch (JsonProcessingException e) {
@@ -119,6 +122,39 @@ public record EngineManifest(
     } catch (IOException e) {
       throw EngineTool.failure("there are no engines in " + directory);
     }
+  }
+
+  private boolean isWhole() {
+    boolean told =
+        Stream.of(artifact, target, precision, platform, verified, times, files)
+            .noneMatch(Objects::isNull);
+    return told
+        && Stream.of(
+                platform.tensorrt(),
+                platform.cuda(),
+                platform.driverCuda(),
+                platform.device(),
+                platform.computeCapability())
+            .noneMatch(Objects::isNull)
+        && files.keySet().containsAll(List.of(EngineBuilder.PREFILL, EngineBuilder.DECODE))
+        && files.values().stream().noneMatch(Objects::isNull);
+  }
+
+  /**
+   * The engines of an artifact, whole and of this one.
+   *
+   * @throws ManticoreException {@code MNT-ENGINE} if there are none, they are of another result, or
+   *     a file has changed
+   */
+  public static EngineManifest of(Artifact artifact) {
+    Path directory = artifact.directory().resolve(EngineBuilder.DIRECTORY);
+    EngineManifest manifest = read(directory);
+    if (!manifest.artifact().equals(Hashes.sha256(artifact.directory().resolve(Manifest.FILE)))) {
+      throw EngineTool.failure(
+          directory + " holds engines of another result: build them again, by manticore engine");
+    }
+    manifest.checkFiles(directory);
+    return manifest;
   }
 
   /** What they were built for; the workspace does not matter any more. */
@@ -177,12 +213,7 @@ public record EngineManifest(
     }
   }
 
-  /**
-   * Compares every file with its hash.
-   *
-   * @throws ManticoreException {@code MNT-ENGINE} if one is missing or has changed
-   */
-  public void checkFiles(Path directory) {
+  private void checkFiles(Path directory) {
     files.forEach(
         (name, hash) -> {
           Path file = directory.resolve(name).normalize();

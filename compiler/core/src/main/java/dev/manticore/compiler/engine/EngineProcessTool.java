@@ -48,7 +48,7 @@ public final class EngineProcessTool implements EngineTool {
         Files.deleteIfExists(output);
       }
     } catch (IOException e) {
-      throw EngineTool.failure("the process for TensorRT cannot be started: " + e.getMessage());
+      throw EngineTool.failure("asking TensorRT failed: " + e.getMessage());
     }
   }
 
@@ -81,6 +81,14 @@ public final class EngineProcessTool implements EngineTool {
               + (last.isEmpty() ? "" : ":\n  " + String.join("\n  ", last)));
     }
     return understood(answer);
+  }
+
+  private static void forget(Thread end) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(end);
+    } catch (IllegalStateException e) {
+      // It is running: this process ends.
+    }
   }
 
   private static ImmutableList<String> command(Path request) {

@@ -69,7 +69,7 @@ public final class OutputDirectory implements AutoCloseable {
     return new ManticoreException(
         "MNT-OUTPUT",
         String.format(
-            "cannot write the result to %s: %s; choose another directory with -o",
+            "cannot write the result to %s: %s; make room there, or choose another place",
             place, WriteErrors.reason(e)),
         e);
   }
@@ -95,7 +95,7 @@ public final class OutputDirectory implements AutoCloseable {
         }
       } else if (Files.exists(place)) {
         throw new ManticoreException(
-            "MNT-OUTPUT", place + " is not a directory; choose another place with -o");
+            "MNT-OUTPUT", place + " is not a directory; choose another place");
       } else {
         return;
       }
@@ -107,7 +107,7 @@ public final class OutputDirectory implements AutoCloseable {
         "MNT-OUTPUT",
         String.format(
             "%s is there and is not a result of Manticore (it has no %s); remove it, or choose"
-                + " another directory with -o",
+                + " another place",
             place, marker));
   }
 }

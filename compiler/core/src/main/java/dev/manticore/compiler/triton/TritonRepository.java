@@ -110,14 +110,20 @@ public final class TritonRepository {
    * only.
    *
    * @param artifact with engines
+   * @param target what they were built for
    * @param name of the model; the decoder is called {@code <name>-decoder}
-   * @throws ManticoreException {@code MNT-ENGINE} if there are no engines, or they have changed;
-   *     {@code MNT-OUTPUT} if it cannot be written
+   * @throws ManticoreException {@code MNT-ENGINE} if there are no engines, or they have changed or
+   *     are of another result; {@code MNT-TRITON} if they are for another target; {@code
+   *     MNT-OUTPUT} if it cannot be written
    */
-  public static void writeEngine(Artifact artifact, Path place, String name) {
+  public static void writeEngine(Artifact artifact, Target target, Path place, String name) {
     Path engines = artifact.directory().resolve(EngineBuilder.DIRECTORY);
-    EngineManifest manifest = EngineManifest.read(engines);
-    manifest.checkFiles(engines);
+    EngineManifest manifest = EngineManifest.of(artifact);
+    if (!manifest.target().equals(target.toString())) {
+      throw new ManticoreException(
+          "MNT-TRITON",
+          "the engines in " + engines + " are for " + manifest.target() + ", not for " + target);
+    }
     Graph decoder = EngineBuilder.decoder(artifact.hybrid().graph(), manifest.options());
     TritonRequest request =
         new TritonRequest(

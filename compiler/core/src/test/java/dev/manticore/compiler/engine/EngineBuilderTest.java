@@ -34,6 +34,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -61,6 +62,7 @@ class EngineBuilderTest {
             .put("compute_capability", "9.0")
             .put("memory_bytes", 1);
     private final List<ObjectNode> requests = new ArrayList<>();
+    private final Map<String, Integer> longest = new HashMap<>();
     private double error;
 
     @Override
@@ -83,9 +85,17 @@ class EngineBuilderTest {
     private void build(ObjectNode request) throws IOException {
       Path model = Path.of(request.get("model").asText());
       assertThat(TargetCheck.check(OnnxImporter.read(model), Target.TENSORRT_10)).isEmpty();
+      String plan = request.get("plan").asText();
+      longest.put(
+          Path.of(plan).getFileName().toString(),
+          request.get("inputs").get("input_ids").get("max").get(1).asInt());
       Files.copy(model, Path.of(request.get("plan").asText()));
       Files.writeString(Path.of(request.get("layers").asText()), "{}");
-      Files.writeString(Path.of(request.get("timing_cache").asText()), "times");
+      Path times = Path.of(request.get("timing_cache").asText());
+      if (request.get("plan").asText().endsWith(EngineBuilder.PREFILL)) {
+        String before = Files.exists(times) ? Files.readString(times) : "";
+        Files.writeString(times, before + "times ");
+      }
     }
 
     private ArrayNode decode(ObjectNode request) throws IOException {
@@ -110,6 +120,9 @@ class EngineBuilderTest {
         int from = 0;
         for (JsonNode piece : request.get("pieces")) {
           int count = piece.asInt();
+          String plan = request.get(count == 1 ? "decode" : "prefill").asText();
+          assertThat(longest.get(Path.of(plan).getFileName().toString()))
+              .isGreaterThanOrEqualTo(count);
           long[] ids = new long[batch * count];
           for (int i = 0; i < ids.length; i++) {
             ids[i] = request.get("ids").get(i / count * length + from + i % count).asLong();
@@ -176,6 +189,8 @@ class EngineBuilderTest {
     // The model has positions for 24 tokens.
     assertThat(manifest.capacity()).isEqualTo(24);
     assertThat(manifest.verified().tokens()).isEqualTo(48);
+    assertThat(EngineBuilder.pieces(24, 8)).containsExactly(4, 1, 1, 1, 1, 1, 1, 1, 1, 8, 4);
+    assertThat(EngineBuilder.pieces(9, 8)).containsExactly(4, 1, 1, 1, 1, 1);
     assertThat(manifest.verified().logitsMaxAbs())
         .isGreaterThan(0)
         .isLessThanOrEqualTo(manifest.verified().limit());
@@ -224,13 +239,14 @@ class EngineBuilderTest {
   @Test
   void tritonTakesTheEngineWithTheServersStates() throws IOException {
     Path repository = directory.resolve("repository");
-    assertThatThrownBy(() -> TritonRepository.writeEngine(artifact, repository, "tiny"))
+    assertThatThrownBy(
+            () -> TritonRepository.writeEngine(artifact, Target.TENSORRT_10, repository, "tiny"))
         .isInstanceOf(ManticoreException.class)
         .hasMessageContaining("there are no engines");
     builder.build(
         artifact, new EngineOptions(Target.TENSORRT_10, Precision.FLOAT16, 2, 8, 16, 1 << 20));
 
-    TritonRepository.writeEngine(artifact, repository, "tiny");
+    TritonRepository.writeEngine(artifact, Target.TENSORRT_10, repository, "tiny");
 
     Path model = repository.resolve("tiny-decoder");
     assertThat(model.resolve("1/model.plan"))
@@ -240,6 +256,52 @@ class EngineBuilderTest {
             "backend: \"tensorrt\"", "KIND_GPU", "max_batch_size: 2", "TYPE_FP16", "dims: 16");
     assertThat(Files.readString(repository.resolve("README.txt")))
         .contains("TensorRT 10.15.1", "compute capability 9.0");
+
+    assertThatThrownBy(
+            () -> TritonRepository.writeEngine(artifact, Target.TENSORRT_11, repository, "tiny"))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("are for tensorrt-10, not for tensorrt-11");
+  }
+
+  @Test
+  void enginesOfAnotherResultAndDamagedManifestsAreRefused() throws IOException {
+    builder.build(artifact, OPTIONS);
+    Path file = engine().resolve(EngineManifest.FILE);
+    String good = Files.readString(file);
+    for (String key : List.of("artifact", "platform", "compute_capability", "files", "target")) {
+      Files.writeString(file, good.replace("\"" + key + "\"", "\"other\""));
+      assertThatThrownBy(() -> builder.check(artifact))
+          .as(key)
+          .isInstanceOf(ManticoreException.class)
+          .hasMessageContaining("is not whole");
+    }
+    Files.writeString(file, good.replace("prefill.plan", "prefilled.plan"));
+    assertThatThrownBy(() -> builder.check(artifact))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("is not whole");
+    Files.writeString(file, good.replaceFirst("\"artifact\" : \"..", "\"artifact\" : \"--"));
+    assertThatThrownBy(() -> builder.check(artifact))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("of another result");
+  }
+
+  @Test
+  void timesOfAnotherMachineAreNotTakenOver() throws IOException {
+    builder.build(artifact, OPTIONS);
+    Path times = engine().resolve("timing.cache");
+    builder.build(artifact, OPTIONS);
+    assertThat(Files.readString(times)).isEqualTo("times times ");
+    tool.platform.put("compute_capability", "8.9");
+    builder.build(artifact, OPTIONS);
+    assertThat(Files.readString(times)).isEqualTo("times ");
+  }
+
+  @Test
+  void noNumberIsNoAgreement() {
+    tool.error = Double.NaN;
+    assertThatThrownBy(() -> builder.build(artifact, OPTIONS))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("a logit differs by Infinity");
   }
 
   @Test
