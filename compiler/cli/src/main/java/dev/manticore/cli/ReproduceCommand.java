@@ -53,6 +53,9 @@ final class ReproduceCommand implements Callable<Integer> {
               .put("same", outcome.isSame())
               .put("same_files", outcome.files());
       outcome.differing().forEach(json.putArray("differing")::add);
+      if (!outcome.isSame()) {
+        json.put("second", outcome.second().toString());
+      }
       terminal.out().println(json);
     } else if (outcome.isSame()) {
       terminal

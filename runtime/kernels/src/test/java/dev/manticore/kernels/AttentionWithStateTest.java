@@ -7,12 +7,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The kernel against the definition in double precision, in both forms. */
 class AttentionWithStateTest {
+
+  private static final Parallel THREADS =
+      (count, task) -> IntStream.range(0, count).parallel().forEach(task);
 
   private static AttentionWithState of(
       int batch, int queries, int total, int capacity, int heads, int width, boolean... each) {
@@ -67,13 +71,17 @@ class AttentionWithStateTest {
     append(size, k, v, keysAfter, valuesAfter);
     double[] expected = attend(size, q, bias, keysAfter, valuesAfter);
     List<float[]> results = new ArrayList<>();
-    for (Blocks blocks : forms()) {
+    List<Blocks> forms = forms();
+    for (int i = 0; i < 2 * forms.size(); i++) {
+      // Each form in order on one thread, and on several in any.
+      Blocks blocks = forms.get(i / 2);
+      Parallel parallel = i % 2 == 0 ? Parallel.none() : THREADS;
       float[] keys = keysBefore.clone();
       float[] values = valuesBefore.clone();
       float[] y = new float[run];
       size.compute(
           blocks,
-          Parallel.none(),
+          parallel,
           Floats.of(q),
           Floats.of(k),
           Floats.of(v),
@@ -84,8 +92,8 @@ class AttentionWithStateTest {
 
       assertThat(keys).isEqualTo(keysAfter);
       assertThat(values).isEqualTo(valuesAfter);
-      for (int i = 0; i < run; i++) {
-        assertThat((double) y[i]).isCloseTo(expected[i], within(1e-5));
+      for (int j = 0; j < run; j++) {
+        assertThat((double) y[j]).isCloseTo(expected[j], within(1e-5));
       }
       results.add(y);
     }

@@ -12,6 +12,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.pipeline.ToolVersion;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -158,7 +159,8 @@ public final class ArtifactWriter {
             hybrid.options().vocabulary(),
             hybrid.width(),
             length,
-            tokenizer.endOfText());
+            tokenizer.endOfText(),
+            deployment.decoderTarget() == Target.ONNXRUNTIME_CUDA);
     AtomicFiles.writeString(
         file.resolveSibling(GenAiConfig.FILE), Artifact.toText(config.json(decoder.states())));
     AtomicFiles.writeBytes(file.resolveSibling(Artifact.TOKENIZER), tokenizer.json());

@@ -1,5 +1,6 @@
 package dev.manticore.compiler.decode;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
@@ -20,9 +21,15 @@ import java.util.OptionalInt;
  * @param width of the residual stream
  * @param contextLength the longest sequence, in tokens
  * @param endOfText the token that ends a text and begins one, if there is one
+ * @param onCuda whether it is for GPUs, and not for processors
  */
 public record GenAiConfig(
-    String file, int vocabulary, int width, int contextLength, OptionalInt endOfText) {
+    String file,
+    int vocabulary,
+    int width,
+    int contextLength,
+    OptionalInt endOfText,
+    boolean onCuda) {
 
   /** The name of the file. */
   public static final String FILE = "genai_config.json";
@@ -83,10 +90,14 @@ public record GenAiConfig(
     int layers =
         1 + states.stream().map(DecoderState::layer).max(Comparator.naturalOrder()).orElseThrow();
     ObjectNode decoder = json.objectNode();
-    decoder
-        .putObject("session_options")
-        .put("log_id", "onnxruntime-genai")
-        .putArray("provider_options");
+    ArrayNode providers =
+        decoder
+            .putObject("session_options")
+            .put("log_id", "onnxruntime-genai")
+            .putArray("provider_options");
+    if (onCuda) {
+      providers.addObject().putObject("cuda");
+    }
     decoder
         .put("filename", file)
         .put("head_size", keys.dim(3).extent())

@@ -8,6 +8,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import java.nio.file.Files;
@@ -254,5 +255,10 @@ public record Recipe(
    * @param target the runtime that the deployed models are for
    * @param precision what they compute their products in
    */
-  public record Output(int verifyBatches, double tolerance, Target target, Precision precision) {}
+  public record Output(int verifyBatches, double tolerance, Target target, Precision precision) {
+    /** What the deployed models are for. */
+    public Deployment deployment() {
+      return new Deployment(target, precision);
+    }
+  }
 }

@@ -18,7 +18,6 @@ import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.Vocabularies;
-import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.pipeline.Pipeline;
 import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.pipeline.ToolVersion;
@@ -158,7 +157,7 @@ final class Publication {
                 ImmutableMap.of("run", (long) shipped.seed()))
             .withThreads(shop.trainer().threads())
             .withTolerance(output.tolerance())
-            .withDeployment(new Deployment(output.target(), output.precision()));
+            .withDeployment(output.deployment());
     return new ArtifactWriter(shop.trainer().device()).write(directory, request);
   }
 

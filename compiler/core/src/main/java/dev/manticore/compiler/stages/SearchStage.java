@@ -2,7 +2,9 @@ package dev.manticore.compiler.stages;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
@@ -79,6 +81,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
     Hybrid hybrid =
         shop.splice(
             ComponentSource.directories(components, context::result), tokenizerFile, repetition);
+    requireDeployable(hybrid);
     Recipe.Search search = shop.recipe().search();
     TrainingRun.Request request =
         new TrainingRun.Request(
@@ -111,6 +114,16 @@ final class SearchStage implements Stage<SearchStage.Found> {
               }
             });
     SafetensorsWriter.write(context.directory().resolve(ALPHA), found, Map.of());
+  }
+
+  /** What a runtime would refuse is known before anything is trained, and not only at the end. */
+  private void requireDeployable(Hybrid hybrid) {
+    Recipe.Output output = shop.recipe().output();
+    Lowering.forTarget(hybrid.graph(), output.target(), output.precision());
+    Lowering.forTarget(
+        DecoderBuilder.build(hybrid.graph()).graph(),
+        output.deployment().decoderTarget(),
+        output.precision());
   }
 
   static ImmutableList<String> alphas(Hybrid hybrid) {

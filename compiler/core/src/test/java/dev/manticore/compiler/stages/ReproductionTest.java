@@ -3,11 +3,15 @@ package dev.manticore.compiler.stages;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.pipeline.Compilation;
 import dev.manticore.compiler.pipeline.Pipeline;
 import dev.manticore.compiler.pipeline.Reproduction;
+import dev.manticore.compiler.pipeline.Stage;
+import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.compiler.progress.CancelledException;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.RecipeReader;
 import dev.manticore.ir.ManticoreException;
@@ -66,6 +70,54 @@ class ReproductionTest {
 
     assertThat(outcome.differing()).isEmpty();
     assertThat(outcome.files()).isGreaterThan(15);
+    assertThat(beside()).containsExactly("tiny");
+  }
+
+  @Test
+  void whatIsNotTheSameIsNamedAndKept() throws IOException {
+    Pipeline.Factory other =
+        recipe -> {
+          Pipeline real = FACTORY.create(recipe);
+          return new Pipeline() {
+            @Override
+            public ImmutableList<Stage<?>> stages() {
+              return real.stages();
+            }
+
+            @Override
+            public Summary publish(StageRunner results, Path target) throws IOException {
+              Summary summary = real.publish(results, target);
+              Files.writeString(target.resolve("results.json"), "{}");
+              Files.delete(target.resolve("report.html"));
+              Files.writeString(target.resolve("more.txt"), "more");
+              return summary;
+            }
+          };
+        };
+
+    Reproduction.Outcome outcome =
+        new Reproduction(result, 1, other)
+            .run(Progress.quiet(), new Cancellation(), Clock.systemUTC());
+
+    assertThat(outcome.isSame()).isFalse();
+    assertThat(outcome.differing()).containsExactly("more.txt", "report.html", "results.json");
+    assertThat(outcome.second().resolve("more.txt")).hasContent("more");
+    assertThat(beside()).containsExactly(".tiny.reproduced", "tiny");
+    assertThat(reproduce().isSame()).isTrue();
+    assertThat(beside()).containsExactly("tiny");
+  }
+
+  @Test
+  void aStoppedReproductionGoesOn() throws IOException {
+    Cancellation stopped = new Cancellation();
+    stopped.request();
+    assertThatThrownBy(
+            () ->
+                new Reproduction(result, 1, FACTORY)
+                    .run(Progress.quiet(), stopped, Clock.systemUTC()))
+        .isInstanceOf(CancelledException.class);
+
+    assertThat(reproduce().isSame()).isTrue();
     assertThat(beside()).containsExactly("tiny");
   }
 
