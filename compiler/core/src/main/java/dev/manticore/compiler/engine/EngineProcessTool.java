@@ -26,6 +26,9 @@ public final class EngineProcessTool implements EngineTool {
   /** Lines of standard error that are kept for a message. */
   private static final int KEPT = 10;
 
+  /** From this Java on, loading native libraries without being told to gives warnings. */
+  private static final int ASKS_FOR_NATIVE_ACCESS = 22;
+
   private final Consumer<String> log;
 
   /**
@@ -92,14 +95,16 @@ public final class EngineProcessTool implements EngineTool {
   }
 
   private static ImmutableList<String> command(Path request) {
-    return ImmutableList.of(
-        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-        "-Dorg.bytedeco.javacpp.maxbytes=0",
-        "-Dorg.bytedeco.javacpp.maxphysicalbytes=0",
-        "-cp",
-        System.getProperty("java.class.path"),
-        MAIN,
-        request.toString());
+    ImmutableList.Builder<String> command = ImmutableList.builder();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    // Memory outside the heap is not counted against it.
+    command.add("-Dorg.bytedeco.javacpp.maxbytes=0");
+    command.add("-Dorg.bytedeco.javacpp.maxphysicalbytes=0");
+    if (Runtime.version().feature() >= ASKS_FOR_NATIVE_ACCESS) {
+      command.add("--enable-native-access=ALL-UNNAMED");
+    }
+    command.add("-cp", System.getProperty("java.class.path"), MAIN, request.toString());
+    return command.build();
   }
 
   /** The result, unless it says that there is none. */
