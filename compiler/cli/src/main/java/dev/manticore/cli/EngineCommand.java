@@ -5,6 +5,7 @@ import dev.manticore.compiler.engine.EngineBuilder;
 import dev.manticore.compiler.engine.EngineManifest;
 import dev.manticore.compiler.engine.EngineOptions;
 import dev.manticore.compiler.engine.EngineProcessTool;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
@@ -57,22 +58,22 @@ final class EngineCommand implements Callable<Integer> {
   @Option(
       names = "--batch",
       paramLabel = "N",
-      description = "The most sequences of a run (default: ${DEFAULT-VALUE}).")
-  private int batch = 8;
+      description = "The most sequences of a run (default: that of the recipe, 8).")
+  private Optional<Integer> batch = Optional.empty();
 
   @Option(
       names = "--prompt",
       paramLabel = "N",
-      description = "The most tokens read at once (default: ${DEFAULT-VALUE}).")
-  private int prompt = 256;
+      description = "The most tokens read at once (default: that of the recipe, 256).")
+  private Optional<Integer> prompt = Optional.empty();
 
   @Option(
       names = "--capacity",
       paramLabel = "N",
       description =
-          "The most tokens of a sequence (default: ${DEFAULT-VALUE}, or as many as the model has"
-              + " positions for).")
-  private int capacity = 1024;
+          "The most tokens of a sequence (default: that of the recipe, 1024, or as many as the model"
+              + " has positions for).")
+  private Optional<Integer> capacity = Optional.empty();
 
   @Option(
       names = "--workspace",
@@ -104,6 +105,7 @@ final class EngineCommand implements Callable<Integer> {
       return ExitCode.OK;
     }
     Deployment deployment = artifact.manifest().deployment();
+    DecodeLimits usualLimits = artifact.manifest().limits();
     Target usual = deployment.target().isTensorRt() ? deployment.target() : Target.TENSORRT_10;
     EngineManifest manifest =
         builder.build(
@@ -111,9 +113,12 @@ final class EngineCommand implements Callable<Integer> {
             new EngineOptions(
                 target.map(Target::of).orElse(usual),
                 precision.map(Precision::of).orElse(deployment.precision()),
-                batch,
-                prompt,
-                capacity,
+                new DecodeLimits(
+                    batch.orElse(usualLimits.batch()),
+                    Math.min(
+                        prompt.orElse(usualLimits.prompt()),
+                        capacity.orElse(usualLimits.capacity())),
+                    capacity.orElse(usualLimits.capacity())),
                 workspace));
     terminal
         .out()

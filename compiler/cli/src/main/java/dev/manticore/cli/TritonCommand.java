@@ -3,6 +3,7 @@ package dev.manticore.cli;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
@@ -34,9 +35,6 @@ import picocli.CommandLine.Parameters;
     })
 final class TritonCommand implements Callable<Integer> {
 
-  private static final int BATCH = 8;
-  private static final int CAPACITY = 1024;
-
   private final Terminal terminal;
 
   @Parameters(
@@ -61,14 +59,14 @@ final class TritonCommand implements Callable<Integer> {
       names = "--batch",
       paramLabel = "N",
       description =
-          "The most requests that are run together (default: 8, or as the engines have it).")
+          "The most requests that are run together (default: that of the recipe, or of the engines; 8).")
   private Optional<Integer> batch = Optional.empty();
 
   @Option(
       names = "--capacity",
       paramLabel = "N",
       description =
-          "The most tokens of a decoded sequence (default: 1024, or as the engines have it).")
+          "The most tokens of a decoded sequence (default: that of the recipe, or of the engines; 1024).")
   private Optional<Integer> capacity = Optional.empty();
 
   @Option(
@@ -103,24 +101,26 @@ final class TritonCommand implements Callable<Integer> {
     String called;
     long longest;
     Deployment deployment = Deployment.DEFAULT;
+    DecodeLimits limits = DecodeLimits.DEFAULT;
     if (Files.isDirectory(place) && Artifact.isArtifact(place)) {
       Artifact artifact = Artifact.open(place);
       graph = artifact.hybrid().graph();
       called = artifact.manifest().name();
       longest = artifact.manifest().maxLength();
       deployment = artifact.manifest().deployment();
+      limits = artifact.manifest().limits();
     } else {
       graph = ModelFiles.read(place);
       called = ModelFiles.nameOf(place);
       longest = ComponentFinder.maxLength(graph).orElse(0);
     }
     Target chosen = wanted.orElse(deployment.decoderTarget());
-    int most = capacity.orElse(CAPACITY);
+    int most = capacity.orElse(limits.capacity());
     boolean shorter = longest > 0 && longest < most;
     TritonRequest request =
         new TritonRequest(
             name.orElse(called),
-            batch.orElse(BATCH),
+            batch.orElse(limits.batch()),
             shorter ? (int) longest : most,
             new Deployment(chosen, precision.map(Precision::of).orElse(deployment.precision())));
     Path target = terminal.resolve(output);

@@ -74,13 +74,14 @@ public record TinyHybrid(Path directory, Path tokenizer, int vocabulary) {
 
   /** For the hybrid, with held-out inputs of three lengths. */
   public ArtifactRequest request(Hybrid hybrid) {
-    return ArtifactRequest.of(
+    return new ArtifactRequest(
         "tiny",
         hybrid,
         checkpoints(),
         tokenizer,
         ImmutableList.of(ids(2, 12), ids(3, 5), ids(1, 1)),
-        ImmutableMap.of("splice", 5L));
+        ImmutableMap.of("splice", 5L),
+        ArtifactRequest.Options.DEFAULT);
   }
 
   private Tensor ids(int batch, int length) {

@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.OnnxExporter.Placement;
@@ -19,11 +20,6 @@ import java.nio.file.Path;
  * @param tokenizer a {@code tokenizer.json} whose ids are the hybrid's vocabulary
  * @param heldOut token ids that were not trained on, i64[batch,length] each, of several lengths
  * @param seeds what was drawn from which seed; for the manifest
- * @param threads of a training step, for the manifest; 0 if nothing was trained
- * @param tolerance the largest difference that a logit of an exported model may have from the
- *     hybrid's
- * @param deployment what the deployed models are for
- * @param placement where the models' weights go
  */
 public record ArtifactRequest(
     String name,
@@ -32,10 +28,7 @@ public record ArtifactRequest(
     Path tokenizer,
     ImmutableList<Tensor> heldOut,
     ImmutableMap<String, Long> seeds,
-    int threads,
-    double tolerance,
-    Deployment deployment,
-    Placement placement) {
+    Options options) {
 
   /** The tolerance unless another is asked for. */
   public static final double TOLERANCE = 1e-4;
@@ -47,87 +40,54 @@ public record ArtifactRequest(
     requireNonNull(tokenizer, "tokenizer");
     requireNonNull(heldOut, "heldOut");
     requireNonNull(seeds, "seeds");
-    requireNonNull(deployment, "deployment");
-    requireNonNull(placement, "placement");
+    requireNonNull(options, "options");
   }
 
   /**
-   * With the usual tolerance, for any runtime in float32, and weights in files of their own where
-   * they are large.
+   * How it is made.
+   *
+   * @param threads of a training step, for the manifest; 0 if nothing was trained
+   * @param tolerance the largest difference that a logit of an exported model in float32 may have
+   *     from the hybrid's
+   * @param deployment what the deployed models are for
+   * @param limits what decoders with a capacity are to be made for, for the manifest
+   * @param placement where the models' weights go
    */
-  public static ArtifactRequest of(
-      String name,
-      Hybrid hybrid,
-      ImmutableList<Path> checkpoints,
-      Path tokenizer,
-      ImmutableList<Tensor> heldOut,
-      ImmutableMap<String, Long> seeds) {
-    return new ArtifactRequest(
-        name,
-        hybrid,
-        checkpoints,
-        tokenizer,
-        heldOut,
-        seeds,
-        0,
-        TOLERANCE,
-        Deployment.DEFAULT,
-        Placement.AUTOMATIC);
+  public record Options(
+      int threads,
+      double tolerance,
+      Deployment deployment,
+      DecodeLimits limits,
+      Placement placement) {
+
+    /**
+     * The usual tolerance, for any runtime in float32, and weights in files of their own where they
+     * are large.
+     */
+    public static final Options DEFAULT =
+        new Options(0, TOLERANCE, Deployment.DEFAULT, DecodeLimits.DEFAULT, Placement.AUTOMATIC);
+
+    public Options {
+      requireNonNull(deployment, "deployment");
+      requireNonNull(limits, "limits");
+      requireNonNull(placement, "placement");
+    }
+
+    public Options withTolerance(double changed) {
+      return new Options(threads, changed, deployment, limits, placement);
+    }
+
+    public Options withDeployment(Deployment changed) {
+      return new Options(threads, tolerance, changed, limits, placement);
+    }
+
+    public Options withPlacement(Placement changed) {
+      return new Options(threads, tolerance, deployment, limits, changed);
+    }
   }
 
-  public ArtifactRequest withTolerance(double changed) {
-    return new ArtifactRequest(
-        name,
-        hybrid,
-        checkpoints,
-        tokenizer,
-        heldOut,
-        seeds,
-        threads,
-        changed,
-        deployment,
-        placement);
-  }
-
-  public ArtifactRequest withPlacement(Placement changed) {
-    return new ArtifactRequest(
-        name,
-        hybrid,
-        checkpoints,
-        tokenizer,
-        heldOut,
-        seeds,
-        threads,
-        tolerance,
-        deployment,
-        changed);
-  }
-
-  public ArtifactRequest withDeployment(Deployment changed) {
-    return new ArtifactRequest(
-        name,
-        hybrid,
-        checkpoints,
-        tokenizer,
-        heldOut,
-        seeds,
-        threads,
-        tolerance,
-        changed,
-        placement);
-  }
-
-  public ArtifactRequest withThreads(int changed) {
-    return new ArtifactRequest(
-        name,
-        hybrid,
-        checkpoints,
-        tokenizer,
-        heldOut,
-        seeds,
-        changed,
-        tolerance,
-        deployment,
-        placement);
+  /** The same, made in another way. */
+  public ArtifactRequest with(Options changed) {
+    return new ArtifactRequest(name, hybrid, checkpoints, tokenizer, heldOut, seeds, changed);
   }
 }

@@ -103,12 +103,12 @@ public final class ArtifactWriter {
     Hybrid hybrid = request.hybrid();
     requireVocabulary(tokenizer, request);
     OnnxExporter.Options options =
-        new OnnxExporter.Options(request.placement(), 10, ToolVersion.current());
+        new OnnxExporter.Options(request.options().placement(), 10, ToolVersion.current());
     Path model = directory.resolve(Artifact.MODEL);
     Path deployed = directory.resolve(Artifact.DEPLOYED);
     OnnxExporter.write(OnnxFunctions.define(hybrid.graph()), model, options);
     Files.createDirectories(deployed.getParent());
-    Deployment deployment = request.deployment();
+    Deployment deployment = request.options().deployment();
     Graph plain = Lowering.forTarget(hybrid.graph(), deployment.target(), deployment.precision());
     OnnxExporter.write(plain, deployed, options);
     AtomicFiles.writeBytes(directory.resolve(Artifact.TOKENIZER), tokenizer.json());
@@ -134,7 +134,7 @@ public final class ArtifactWriter {
       throws IOException {
     Hybrid hybrid = request.hybrid();
     Decoder decoder = DecoderBuilder.build(hybrid.graph());
-    Deployment deployment = request.deployment();
+    Deployment deployment = request.options().deployment();
     GraphEditor told =
         Lowering.forTarget(decoder.graph(), deployment.decoderTarget(), deployment.precision())
             .edit();
@@ -211,7 +211,9 @@ public final class ArtifactWriter {
           file,
           new ExportCheck.Exported(
               directory.resolve(file),
-              file.equals(Artifact.MODEL) ? Precision.FLOAT32 : request.deployment().precision()));
+              file.equals(Artifact.MODEL)
+                  ? Precision.FLOAT32
+                  : request.options().deployment().precision()));
     }
     ExportDiscrepancy discrepancy =
         new ExportCheck(device)
@@ -219,7 +221,7 @@ public final class ArtifactWriter {
                 request.hybrid().graph(),
                 files.buildOrThrow(),
                 request.heldOut(),
-                request.tolerance(),
+                request.options().tolerance(),
                 scratch);
     delete(scratch);
     for (ExportDiscrepancy.Model model : discrepancy.models()) {
@@ -273,11 +275,12 @@ public final class ArtifactWriter {
         options.embeddings().name().toLowerCase(Locale.ROOT),
         partition,
         weights,
-        request.deployment().target().toString(),
-        request.deployment().precision().toString(),
+        request.options().deployment().target().toString(),
+        request.options().deployment().precision().toString(),
+        request.options().limits(),
         OPSET,
         request.seeds(),
-        request.threads(),
+        request.options().threads(),
         genAi,
         files(directory));
   }

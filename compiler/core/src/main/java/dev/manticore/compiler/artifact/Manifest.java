@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
@@ -23,6 +24,7 @@ import java.util.SortedMap;
  * @param partition for each component the layers of each block, the end exclusive
  * @param target the runtime that the deployed models are for; absent in artifacts of before
  * @param precision what the deployed models compute their products in
+ * @param decode what decoders with a capacity are made for; absent in artifacts of before
  * @param opset the version of {@code ai.onnx} that the models need at least
  * @param threads of a training step, on which results depend; 0 where nothing was trained, or the
  *     artifact is of before
@@ -47,6 +49,7 @@ public record Manifest(
     List<List<Float>> mixtureWeights,
     String target,
     String precision,
+    DecodeLimits decode,
     int opset,
     Map<String, Long> seeds,
     int threads,
@@ -78,6 +81,11 @@ public record Manifest(
   public Deployment deployment() {
     return new Deployment(
         target == null ? Deployment.DEFAULT.target() : Target.of(target), Precision.of(precision));
+  }
+
+  /** What decoders with a capacity are made for. */
+  public DecodeLimits limits() {
+    return (decode == null ? DecodeLimits.DEFAULT : decode).within(maxLength);
   }
 
   /** The components' names, in the order of the mixture weights. */

@@ -106,7 +106,12 @@ public final class EngineBuilder {
    *     engines are further from the hybrid than they may be: nothing is written then
    */
   public EngineManifest build(Artifact artifact, EngineOptions asked) {
-    EngineOptions options = asked.within(artifact.manifest().maxLength());
+    EngineOptions options =
+        new EngineOptions(
+            asked.target(),
+            asked.precision(),
+            asked.limits().within(artifact.manifest().maxLength()),
+            asked.workspaceBytes());
     Graph model = artifact.hybrid().graph();
     Graph prefill = decoder(model, options);
     Graph single = single(model, options);

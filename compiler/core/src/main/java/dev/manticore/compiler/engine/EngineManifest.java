@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.artifact.Manifest;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.pipeline.Hashes;
@@ -160,7 +161,7 @@ public record EngineManifest(
   /** What they were built for; the workspace does not matter any more. */
   public EngineOptions options() {
     return new EngineOptions(
-        Target.of(target), Precision.of(precision), batch, prompt, capacity, 1);
+        Target.of(target), Precision.of(precision), new DecodeLimits(batch, prompt, capacity), 1);
   }
 
   String json() throws IOException {

@@ -9,7 +9,6 @@ import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.lower.TargetCheck;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
-import dev.manticore.ir.Origin;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -72,12 +71,10 @@ public final class Lint {
       objections = TargetCheck.check(graph, target);
     }
     for (Objection objection : objections) {
-      String origin =
-          Origin.NONE.equals(objection.node().origin()) ? "" : objection.node().origin().toString();
       findings.add(
           Severity.ERROR,
           "refused-" + objection.rule(),
-          objection.node() + (origin.isEmpty() ? "" : " from " + origin),
+          objection.place(),
           target + ": " + objection.reason(),
           "choose another target, or another form of what it comes from");
     }

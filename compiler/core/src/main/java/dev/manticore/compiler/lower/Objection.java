@@ -1,6 +1,7 @@
 package dev.manticore.compiler.lower;
 
 import dev.manticore.ir.Node;
+import dev.manticore.ir.Origin;
 
 /**
  * Why a runtime will not run a node.
@@ -10,8 +11,13 @@ import dev.manticore.ir.Node;
  */
 public record Objection(Node node, String rule, String reason) {
 
+  /** The node, and where it comes from, if that is known. */
+  public String place() {
+    return Origin.NONE.equals(node.origin()) ? node.toString() : node + " from " + node.origin();
+  }
+
   @Override
   public String toString() {
-    return node + ": " + reason;
+    return place() + ": " + reason;
   }
 }

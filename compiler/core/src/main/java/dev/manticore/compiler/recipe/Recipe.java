@@ -8,6 +8,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Deployment;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
@@ -254,8 +255,14 @@ public record Recipe(
    * @param tolerance largest absolute difference of a logit, in float32
    * @param target the runtime that the deployed models are for
    * @param precision what they compute their products in
+   * @param decode what decoders with a capacity are made for
    */
-  public record Output(int verifyBatches, double tolerance, Target target, Precision precision) {
+  public record Output(
+      int verifyBatches,
+      double tolerance,
+      Target target,
+      Precision precision,
+      DecodeLimits decode) {
     /** What the deployed models are for. */
     public Deployment deployment() {
       return new Deployment(target, precision);

@@ -11,6 +11,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.recipe.Recipe.Comparison;
@@ -119,11 +120,21 @@ final class RecipeBinder {
           "is bfloat16, which ONNX Runtime does not compute in on the processor; choose float16 or"
               + " float32, or another 'output.target'");
     }
+    JsonNode decode = output.get("decode");
+    int prompt = decode.get("prompt").asInt();
+    int capacity = decode.get("capacity").asInt();
+    if (prompt > capacity) {
+      problems.add(
+          KeyPath.ROOT.child("output").child("decode").child("prompt"),
+          "is " + prompt + ", more than the capacity of " + capacity + " tokens");
+      capacity = prompt;
+    }
     return new Output(
         output.get("verify_batches").asInt(),
         output.get("tolerance").asDouble(),
         target,
-        precision);
+        precision,
+        new DecodeLimits(decode.get("batch").asInt(), prompt, capacity));
   }
 
   private ImmutableList<Component> components() {

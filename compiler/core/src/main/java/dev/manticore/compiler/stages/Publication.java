@@ -28,6 +28,7 @@ import dev.manticore.compiler.report.ReportData;
 import dev.manticore.compiler.report.ReportWriter;
 import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.OnnxExporter.Placement;
 import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.onnx.tokenizer.Retokenization;
@@ -148,16 +149,19 @@ final class Publication {
     Recipe.Output output = shop.recipe().output();
     int sequences = output.verifyBatches() * shop.recipe().tune().batch();
     ArtifactRequest request =
-        ArtifactRequest.of(
-                shop.recipe().name(),
-                HybridFiles.withParameters(spliced, parameters),
-                ImmutableList.copyOf(checkpoints),
-                tokenizerFile,
-                HeldOutInputs.of(shop.corpus().split(tokenizerFile).heldOut(), sequences),
-                ImmutableMap.of("run", (long) shipped.seed()))
-            .withThreads(shop.trainer().threads())
-            .withTolerance(output.tolerance())
-            .withDeployment(output.deployment());
+        new ArtifactRequest(
+            shop.recipe().name(),
+            HybridFiles.withParameters(spliced, parameters),
+            ImmutableList.copyOf(checkpoints),
+            tokenizerFile,
+            HeldOutInputs.of(shop.corpus().split(tokenizerFile).heldOut(), sequences),
+            ImmutableMap.of("run", (long) shipped.seed()),
+            new ArtifactRequest.Options(
+                shop.trainer().threads(),
+                output.tolerance(),
+                output.deployment(),
+                output.decode(),
+                Placement.AUTOMATIC));
     return new ArtifactWriter(shop.trainer().device()).write(directory, request);
   }
 

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.manticore.compiler.Runs;
 import dev.manticore.compiler.TinyHybrid;
+import dev.manticore.compiler.artifact.ArtifactRequest.Options;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
@@ -86,7 +87,8 @@ class ArtifactWriterTest {
     Hybrid hybrid = tiny.splice(Embeddings.PRETRAINED);
     Deployment deployment = new Deployment(runtime, precision);
 
-    Artifact artifact = writer.write(target, tiny.request(hybrid).withDeployment(deployment));
+    Artifact artifact =
+        writer.write(target, tiny.request(hybrid).with(Options.DEFAULT.withDeployment(deployment)));
 
     assertThat(artifact.manifest().deployment()).isEqualTo(deployment);
     Graph deployed = OnnxImporter.read(artifact.deployed());
@@ -192,7 +194,8 @@ class ArtifactWriterTest {
     Hybrid hybrid = tiny.splice(Embeddings.PRETRAINED);
 
     Artifact artifact =
-        writer.write(target, tiny.request(hybrid).withPlacement(Placement.EXTERNAL));
+        writer.write(
+            target, tiny.request(hybrid).with(Options.DEFAULT.withPlacement(Placement.EXTERNAL)));
 
     artifact.check();
     assertThat(artifact.manifest().files())
@@ -208,7 +211,8 @@ class ArtifactWriterTest {
 
   @Test
   void aDifferenceAboveTheToleranceLeavesNothing() {
-    ArtifactRequest request = tiny.request(tiny.splice(Embeddings.FRESH)).withTolerance(-1);
+    ArtifactRequest request =
+        tiny.request(tiny.splice(Embeddings.FRESH)).with(Options.DEFAULT.withTolerance(-1));
 
     assertThatThrownBy(() -> writer.write(target, request))
         .isInstanceOf(ManticoreException.class)
@@ -223,7 +227,9 @@ class ArtifactWriterTest {
     writer.write(target, tiny.request(hybrid));
     SortedMap<String, String> before = contents(target);
 
-    assertThatThrownBy(() -> writer.write(target, tiny.request(hybrid).withTolerance(-1)))
+    assertThatThrownBy(
+            () ->
+                writer.write(target, tiny.request(hybrid).with(Options.DEFAULT.withTolerance(-1))))
         .isInstanceOf(ManticoreException.class);
 
     assertThat(contents(target)).isEqualTo(before);

@@ -13,6 +13,7 @@ import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.artifact.ArtifactWriter;
 import dev.manticore.compiler.decode.DecoderState;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.lower.TargetCheck;
@@ -158,7 +159,8 @@ class EngineBuilderTest {
   }
 
   private static final EngineOptions OPTIONS =
-      new EngineOptions(Target.TENSORRT_10, Precision.FLOAT32, 2, 8, 100, 1 << 20);
+      new EngineOptions(
+          Target.TENSORRT_10, Precision.FLOAT32, new DecodeLimits(2, 8, 100), 1 << 20);
 
   @TempDir private Path directory;
   private final Stand tool = new Stand();
@@ -182,7 +184,8 @@ class EngineBuilderTest {
       value = Precision.class,
       names = {"FLOAT32", "FLOAT16"})
   void promptsAndSingleTokensTogetherAreTheHybrid(Precision precision) throws IOException {
-    EngineOptions options = new EngineOptions(Target.TENSORRT_10, precision, 2, 8, 100, 1 << 20);
+    EngineOptions options =
+        new EngineOptions(Target.TENSORRT_10, precision, new DecodeLimits(2, 8, 100), 1 << 20);
 
     EngineManifest manifest = builder.build(artifact, options);
 
@@ -244,7 +247,9 @@ class EngineBuilderTest {
         .isInstanceOf(ManticoreException.class)
         .hasMessageContaining("there are no engines");
     builder.build(
-        artifact, new EngineOptions(Target.TENSORRT_10, Precision.FLOAT16, 2, 8, 16, 1 << 20));
+        artifact,
+        new EngineOptions(
+            Target.TENSORRT_10, Precision.FLOAT16, new DecodeLimits(2, 8, 16), 1 << 20));
 
     TritonRepository.writeEngine(artifact, Target.TENSORRT_10, repository, "tiny");
 
@@ -339,14 +344,20 @@ class EngineBuilderTest {
 
   @Test
   void aTargetOfAnotherVersionIsRefused() {
-    EngineOptions newer = new EngineOptions(Target.TENSORRT_11, Precision.FLOAT32, 1, 8, 16, 1);
+    EngineOptions newer =
+        new EngineOptions(Target.TENSORRT_11, Precision.FLOAT32, new DecodeLimits(1, 8, 16), 1);
     assertThatThrownBy(() -> builder.build(artifact, newer))
         .isInstanceOf(ManticoreException.class)
         .hasMessageContaining("the target is tensorrt-11, but here is TensorRT 10.15.1");
     assertThatThrownBy(
-            () -> new EngineOptions(Target.ONNXRUNTIME_CPU, Precision.FLOAT32, 1, 8, 16, 1))
+            () ->
+                new EngineOptions(
+                    Target.ONNXRUNTIME_CPU, Precision.FLOAT32, new DecodeLimits(1, 8, 16), 1))
         .isInstanceOf(ManticoreException.class);
-    assertThatThrownBy(() -> new EngineOptions(Target.TENSORRT_10, Precision.FLOAT32, 1, 17, 16, 1))
+    assertThatThrownBy(
+            () ->
+                new EngineOptions(
+                    Target.TENSORRT_10, Precision.FLOAT32, new DecodeLimits(1, 17, 16), 1))
         .isInstanceOf(ManticoreException.class);
   }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
+import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.recipe.Recipe.FromScratch;
@@ -105,6 +106,11 @@ class RecipeReaderTest {
     Recipe recipe = read(MINIMAL + "output: {target: tensorrt-10, precision: bfloat16}\n").recipe();
     assertThat(recipe.output().target()).isEqualTo(Target.TENSORRT_10);
     assertThat(recipe.output().precision()).isEqualTo(Precision.BFLOAT16);
+    assertThat(recipe.output().decode()).isEqualTo(DecodeLimits.DEFAULT);
+    assertThatThrownBy(() -> read(MINIMAL + "output: {decode: {prompt: 9, capacity: 8}}\n"))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("output.decode.prompt")
+        .hasMessageContaining("more than the capacity of 8");
 
     assertThatThrownBy(() -> read(MINIMAL + "output: {precision: bfloat16}\n"))
         .isInstanceOf(ManticoreException.class)
