@@ -79,7 +79,7 @@ final class EngineCommand implements Callable<Integer> {
       names = "--workspace",
       paramLabel = "SIZE",
       converter = ByteSize.class,
-      description = "The most device memory that a layer may use besides (default: 4G).")
+      description = "The most device memory that a layer may use besides (default: 4GiB).")
   private long workspace = 4L << 30;
 
   @Option(
