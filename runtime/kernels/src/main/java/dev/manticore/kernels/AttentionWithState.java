@@ -170,26 +170,29 @@ public record AttentionWithState(
     /** One query: each key and value is read from the cache once, part by part. */
     void attend(Floats q, Floats bias, Floats y) {
       int part = Math.max(TILE, PART_VALUES / columns / TILE * TILE);
-      float[] query = scratch.get(0, width);
-      float[] scores = scratch.zeros(1, MaskTile.padded(total));
-      float[] held = scratch.get(2, Math.min(part, MaskTile.padded(total)) * columns);
       float[] added = scratch.get(3, MaskTile.padded(total));
+      bias.read((long) biasOf(sequence, head) * total, added, 0, total);
+      int first = firstSlot(added);
+      int slots = total - first;
+      System.arraycopy(added, first, added, 0, slots);
+      float[] query = scratch.get(0, width);
+      float[] scores = scratch.zeros(1, MaskTile.padded(slots));
+      float[] held = scratch.get(2, Math.min(part, MaskTile.padded(slots)) * columns);
       float[] result = scratch.zeros(4, columns);
       q.read(at(0), query, 0, width);
-      for (int from = 0; from < total; from += part) {
-        int count = Math.min(part, total - from);
+      for (int from = 0; from < slots; from += part) {
+        int count = Math.min(part, slots - from);
         int size = MaskTile.padded(count);
         for (int i = 0; i < width; i++) {
-          keys.read(keysAt + (long) i * capacity + from, held, i * size, count);
+          keys.read(keysAt + (long) i * capacity + first + from, held, i * size, count);
           Arrays.fill(held, i * size + count, (i + 1) * size, 0);
         }
         blocks.multiply(1, width, size, query, 0, 0, 1, held, 0, size, scores, from, size);
       }
-      bias.read((long) biasOf(sequence, head) * total, added, 0, total);
-      float scaled = softmax(scores, added);
-      for (int from = 0; from < total; from += part) {
-        int count = Math.min(part, total - from);
-        readValues(from, count, held);
+      float scaled = softmax(slots, scores, added);
+      for (int from = 0; from < slots; from += part) {
+        int count = Math.min(part, slots - from);
+        readValues(first + from, count, held);
         blocks.multiply(1, count, columns, scores, from, 0, 1, held, 0, columns, result, 0, 0);
       }
       for (int i = 0; i < width; i++) {
@@ -198,11 +201,21 @@ public record AttentionWithState(
       y.write(at(0), result, 0, width);
     }
 
+    /** Slots before it are excluded, as those before a window are, and need not be read. */
+    private int firstSlot(float[] added) {
+      int first = 0;
+      while (first < total && added[first] <= MaskTile.EXCLUDED) {
+        first++;
+      }
+      // Where all are excluded, all count alike.
+      return first == total ? 0 : first;
+    }
+
     /** Replaces scores by weights that are to be multiplied by what is returned. */
-    private float softmax(float[] scores, float[] added) {
-      int size = MaskTile.padded(total);
-      Arrays.fill(scores, total, size, 0);
-      Arrays.fill(added, total, size, Float.NEGATIVE_INFINITY);
+    private float softmax(int slots, float[] scores, float[] added) {
+      int size = MaskTile.padded(slots);
+      Arrays.fill(scores, slots, size, 0);
+      Arrays.fill(added, slots, size, Float.NEGATIVE_INFINITY);
       for (int i = 0; i < size; i++) {
         scores[i] = Math.fma(scores[i], scale, added[i]);
       }

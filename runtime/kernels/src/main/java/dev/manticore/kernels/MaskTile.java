@@ -19,7 +19,7 @@ record MaskTile(int first, int rows, int from, int count, float[] mask) {
   static final int QUERIES = Blocks.LANES;
 
   /** An entry of the mask that is no larger excludes its key, unless all of its row are such. */
-  private static final float EXCLUDED = -1e30f;
+  static final float EXCLUDED = -1e30f;
 
   /** The number of tiles of so many queries. */
   static int count(int queries) {
