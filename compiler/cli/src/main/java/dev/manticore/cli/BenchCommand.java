@@ -5,11 +5,13 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.manticore.compiler.bench.CompileBenchmark;
 import dev.manticore.compiler.bench.DecodeBenchmark;
+import dev.manticore.compiler.bench.RunProfile;
 import dev.manticore.compiler.bench.StepBenchmark;
 import dev.manticore.compiler.bench.StepRequest;
 import dev.manticore.compiler.bench.StepResult;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Devices;
+import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -58,6 +60,9 @@ final class BenchCommand implements Callable<Integer> {
         description = "Rows of the token table (default: ${DEFAULT-VALUE}).")
     private int vocabulary;
   }
+
+  /** Parts of a profile with less of the time than this are told in JSON only. */
+  private static final double LEAST_SHARE = 0.002;
 
   private final Terminal terminal;
 
@@ -112,8 +117,13 @@ final class BenchCommand implements Callable<Integer> {
               paramLabel = "N",
               description = "Threads of a step, 0 for all cores (default: ${DEFAULT-VALUE}).")
           int threads,
+      @Option(
+              names = "--profile",
+              description = "Tell where the time of a training step goes, too.")
+          boolean profile,
       @Option(names = "--json", description = "Write the JSON object only.") boolean json,
-      @Mixin CommonOptions stepCommon) {
+      @Mixin CommonOptions stepCommon)
+      throws IOException {
     StepRequest request =
         new StepRequest(
             StepRequest.Model.of(drawn.model),
@@ -137,8 +147,62 @@ final class BenchCommand implements Callable<Integer> {
                   result.forwardTokensPerSecond(),
                   result.peakRssMebibytes()));
     }
-    terminal.out().println(describe(request, result));
+    ObjectNode description = describe(request, result);
+    if (profile) {
+      RunProfile where = StepBenchmark.profile(Devices.byName("cpu"), request);
+      if (!json) {
+        tell(where);
+      }
+      ObjectNode described = description.putObject("profile");
+      described.put("run_ms", where.runMilliseconds());
+      described.set("operators", describe(where.byOperator()));
+      described.set("modules", describe(where.byOrigin()));
+    }
+    terminal.out().println(description);
     return ExitCode.OK;
+  }
+
+  private void tell(RunProfile profile) {
+    terminal
+        .out()
+        .println(
+            String.format(
+                Locale.ROOT,
+                "%nA step of %.1f ms while being profiled, by operator:",
+                profile.runMilliseconds()));
+    tell(profile.byOperator());
+    terminal.out().println(System.lineSeparator() + "By module:");
+    tell(profile.byOrigin());
+    terminal.out().println();
+  }
+
+  private void tell(List<RunProfile.Part> parts) {
+    parts.stream()
+        .filter(part -> part.share() >= LEAST_SHARE)
+        .forEach(
+            part ->
+                terminal
+                    .out()
+                    .println(
+                        String.format(
+                            Locale.ROOT,
+                            "  %5.1f%% %9.2f ms %5d nodes  %s",
+                            100 * part.share(),
+                            part.milliseconds(),
+                            part.nodes(),
+                            part.what().isEmpty() ? "(no module)" : part.what())));
+  }
+
+  private static ArrayNode describe(List<RunProfile.Part> parts) {
+    ArrayNode array = JsonNodeFactory.instance.arrayNode();
+    parts.forEach(
+        part ->
+            array
+                .addObject()
+                .put("what", part.what())
+                .put("nodes", part.nodes())
+                .put("ms", part.milliseconds()));
+    return array;
   }
 
   @Command(

@@ -53,7 +53,10 @@ final class CpuKernels {
               .withFloatAttributes("epsilon"),
           Entry.of("GeluTanhGrad", floats(2), 1, CpuKernels::geluTanhGrad),
           Entry.of("SiluGrad", floats(2), 1, CpuKernels::siluGrad),
-          Entry.of("AdamW", floats(5), 3, CpuKernels::adamW));
+          Entry.of("AdamW", floats(5), 3, CpuKernels::adamW),
+          product("FusedMatMul", 0),
+          product("FusedMatMulAdd", 1),
+          product("FusedMatMulAddAdd", 2));
 
   /** Those that win in their vector form only. */
   private static final ImmutableSet<String> WITH_VECTORS =
@@ -61,13 +64,12 @@ final class CpuKernels {
 
   private CpuKernels() {}
 
-  /** All of them but those that win in their vector form only, where there is none. */
+  /** All of them but those that win in a form only that is not there. */
   static ImmutableList<JavaKernel> all() {
-    return Forms.hasVector()
-        ? ALL
-        : ALL.stream()
-            .filter(kernel -> !WITH_VECTORS.contains(kernel.name()))
-            .collect(ImmutableList.toImmutableList());
+    return ALL.stream()
+        .filter(kernel -> Forms.hasVector() || !WITH_VECTORS.contains(kernel.name()))
+        .filter(kernel -> OneDnn.available() || !kernel.name().startsWith("FusedMatMul"))
+        .collect(ImmutableList.toImmutableList());
   }
 
   /** All of them, wherever they win. */
@@ -78,6 +80,11 @@ final class CpuKernels {
   /** The form of the kernels in use, {@code plain} or {@code vector}. */
   static String form() {
     return Forms.inUse();
+  }
+
+  private static Entry product(String name, int addends) {
+    return Entry.of(name, floats(2 + addends), 1, CpuKernels::fusedMatMul)
+        .withIntegerAttributes("transA", "transB");
   }
 
   private static ImmutableList<ElementType> floats(int count) {
@@ -454,5 +461,52 @@ final class CpuKernels {
         context.floatOutput(0, shape),
         context.floatOutput(1, shape),
         context.floatOutput(2, shape));
+  }
+
+  /**
+   * As ONNX Runtime's operator of this name, of matrices, or of matrices in a with one b; and
+   * addends, each as large as the product or one row of it.
+   */
+  private static void fusedMatMul(Entry kernel, KernelContext context) {
+    long[] a = kernel.shape(context, 0, 2);
+    boolean transposedA = context.integer("transA") != 0;
+    boolean transposedB = context.integer("transB") != 0;
+    kernel.check(context, 0, a.length == 2 || !transposedA);
+    long[] b = context.inputShape(1);
+    long rows = 1;
+    for (int i = 0; i < a.length - 1; i++) {
+      rows *= a[i];
+    }
+    long depth = a[a.length - 1];
+    if (transposedA) {
+      long swap = rows;
+      rows = depth;
+      depth = swap;
+    }
+    kernel.check(context, 1, b.length == 2 && b[transposedB ? 1 : 0] == depth);
+    long columns = b[transposedB ? 0 : 1];
+    long[] shape = a.clone();
+    shape[0] = transposedA ? rows : shape[0];
+    shape[a.length - 1] = columns;
+    long size = rows * columns;
+    ImmutableList.Builder<Long> addendRows = ImmutableList.builder();
+    long[] addends = new long[kernel.inputs().size() - 2];
+    for (int i = 0; i < addends.length; i++) {
+      FloatView addend = context.floatInput(2 + i);
+      kernel.check(context, 2 + i, addend.size() == size || addend.size() == columns);
+      addendRows.add(addend.size() == size ? rows : 1L);
+      addends[i] = addend.address();
+    }
+    MatrixProduct.Extents extents =
+        new MatrixProduct.Extents(
+            transposedA, transposedB, rows, columns, depth, addendRows.build());
+    context
+        .kept(extents, MatrixProduct.class, () -> new MatrixProduct(extents, context.threads()))
+        .compute(
+            context::parallel,
+            context.floatInput(0).address(),
+            context.floatInput(1).address(),
+            addends,
+            context.floatOutput(0, shape).address());
   }
 }

@@ -37,6 +37,11 @@ public final class FloatView implements Floats {
     }
   }
 
+  /** Where the first element lies, for native code. */
+  long address() {
+    return address;
+  }
+
   /** The number of elements. */
   public long size() {
     return size;

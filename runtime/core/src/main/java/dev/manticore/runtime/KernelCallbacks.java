@@ -18,6 +18,8 @@ import org.bytedeco.onnxruntime.OrtCustomOp;
 import org.bytedeco.onnxruntime.OrtKernelContext;
 import org.bytedeco.onnxruntime.OrtKernelInfo;
 import org.bytedeco.onnxruntime.OrtStatus;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The functions that ONNX Runtime calls for our kernels. JavaCPP has room for ten callbacks of one
@@ -25,6 +27,8 @@ import org.bytedeco.onnxruntime.OrtStatus;
  * that ONNX Runtime passes along.
  */
 final class KernelCallbacks {
+
+  private static final Logger LOG = LoggerFactory.getLogger(KernelCallbacks.class);
 
   private final OnnxRuntime runtime = OnnxRuntime.load();
   private final ConcurrentMap<Long, Registration> registrations = new ConcurrentHashMap<>();
@@ -57,9 +61,14 @@ final class KernelCallbacks {
     private static final KernelCallbacks INSTANCE = new KernelCallbacks();
   }
 
-  /** Fills in the description of {@code kernel}, which is found again by its address. */
-  void fill(OrtCustomOp operator, JavaKernel kernel) {
-    registrations.put(operator.address(), new Registration(kernel, new BytePointer(kernel.name())));
+  /**
+   * Fills in the description of {@code kernel}, which is found again by its address.
+   *
+   * @param threads of the session
+   */
+  void fill(OrtCustomOp operator, JavaKernel kernel, int threads) {
+    registrations.put(
+        operator.address(), new Registration(kernel, new BytePointer(kernel.name()), threads));
     operator.GetName(getName);
     operator.GetExecutionProviderType(getProvider);
     operator.GetInputTypeCount(inputCount);
@@ -107,7 +116,7 @@ final class KernelCallbacks {
     }
   }
 
-  private record Registration(JavaKernel kernel, BytePointer name) {}
+  private record Registration(JavaKernel kernel, BytePointer name, int threads) {}
 
   private static final class GetName extends OrtCustomOp.GetName_OrtCustomOp {
     @Override
@@ -184,7 +193,7 @@ final class KernelCallbacks {
         @SuppressWarnings("rawtypes") PointerPointer kernel) {
       KernelCallbacks callbacks = instance();
       try {
-        KernelNode node = callbacks.read(callbacks.kernel(operator), info);
+        KernelNode node = callbacks.read(callbacks.registrations.get(operator.address()), info);
         long number = callbacks.numbers.incrementAndGet();
         callbacks.nodes.put(number, node);
         kernel.put(0, new RawPointer(number));
@@ -195,7 +204,8 @@ final class KernelCallbacks {
     }
   }
 
-  private KernelNode read(JavaKernel kernel, OrtKernelInfo info) {
+  private KernelNode read(Registration registration, OrtKernelInfo info) {
+    JavaKernel kernel = registration.kernel();
     ImmutableMap.Builder<String, Long> integers = ImmutableMap.builder();
     for (String attribute : kernel.integerAttributes()) {
       long[] value = new long[1];
@@ -212,7 +222,7 @@ final class KernelCallbacks {
           "reading attribute " + attribute + " of " + kernel.name());
       floats.put(attribute, value[0]);
     }
-    return new KernelNode(kernel, integers.build(), floats.build());
+    return new KernelNode(kernel, registration.threads(), integers.build(), floats.build());
   }
 
   private static final class Compute extends OrtCustomOp.KernelComputeV2_Pointer_OrtKernelContext {
@@ -232,7 +242,12 @@ final class KernelCallbacks {
   private static final class Destroy extends OrtCustomOp.KernelDestroy_Pointer {
     @Override
     public void call(Pointer node) {
-      instance().nodes.remove(node.address());
+      try {
+        instance().nodes.remove(node.address()).close();
+      } catch (Throwable e) {
+        // Nothing may be thrown into native code, and nobody is there to be told by value.
+        LOG.warn("closing a node of a kernel", e);
+      }
     }
   }
 

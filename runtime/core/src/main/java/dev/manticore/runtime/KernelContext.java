@@ -1,6 +1,7 @@
 package dev.manticore.runtime;
 
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 
 /** One evaluation of one node, as its kernel sees it. */
 public interface KernelContext {
@@ -25,6 +26,16 @@ public interface KernelContext {
 
   /** A float attribute of the node. */
   float real(String attribute);
+
+  /**
+   * Something that lives as long as the node: made when first asked for, closed with the session.
+   *
+   * @param key tells it from other things of the same node; of the type of what is kept
+   */
+  <T extends AutoCloseable> T kept(Object key, Class<T> type, Supplier<T> make);
+
+  /** The threads that {@link #parallel} shares work between. */
+  int threads();
 
   /**
    * Calls {@code task} with 0 to {@code count} - 1, each once, in any order, on the threads of the

@@ -21,7 +21,10 @@ final class KernelDomain implements AutoCloseable {
   private final OrtCustomOpDomain domain;
   private final List<OrtCustomOp> operators = new ArrayList<>();
 
-  KernelDomain(OnnxRuntime runtime, ImmutableList<JavaKernel> kernels) {
+  /**
+   * @param threads of the session
+   */
+  KernelDomain(OnnxRuntime runtime, ImmutableList<JavaKernel> kernels, int threads) {
     this.runtime = runtime;
     try (PointerPointer<?> out = new PointerPointer<>(1);
         BytePointer name = new BytePointer(JavaKernel.DOMAIN)) {
@@ -33,7 +36,7 @@ final class KernelDomain implements AutoCloseable {
     for (JavaKernel kernel : kernels) {
       OrtCustomOp operator = new OrtCustomOp();
       operator.version(ORT_API_VERSION);
-      callbacks.fill(operator, kernel);
+      callbacks.fill(operator, kernel, threads);
       operators.add(operator);
       runtime.check(
           runtime.api().CustomOpDomain_Add(domain, operator), "adding kernel " + kernel.name());

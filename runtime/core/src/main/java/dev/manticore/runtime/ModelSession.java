@@ -119,7 +119,7 @@ public final class ModelSession implements AutoCloseable {
     this.device = device;
     this.name = name;
     this.profiled = !config.profilePrefix().isEmpty();
-    this.kernels = new KernelDomain(runtime, device.kernels());
+    this.kernels = new KernelDomain(runtime, device.kernels(), config.intraOpThreads());
     try (PointerPointer<?> out = new PointerPointer<>(1)) {
       this.session = create(config, load, out);
       NativeHandles.opened();

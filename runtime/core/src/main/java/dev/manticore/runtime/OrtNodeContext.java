@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
@@ -88,6 +89,16 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
     Float value = node.floats().get(attribute);
     checkArgument(value != null, "attribute %s is not declared", attribute);
     return value;
+  }
+
+  @Override
+  public <T extends AutoCloseable> T kept(Object key, Class<T> type, Supplier<T> make) {
+    return type.cast(node.kept(key, make));
+  }
+
+  @Override
+  public int threads() {
+    return node.threads();
   }
 
   @Override

@@ -1,6 +1,8 @@
 package dev.manticore.compiler.bench;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.hybrid.Hybrid;
@@ -22,6 +24,7 @@ import dev.manticore.runtime.DeviceState;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -56,7 +59,42 @@ public final class StepBenchmark {
     return run(device, request, SessionConfig.defaults().withIntraOpThreads(request.threads()));
   }
 
+  /** Where the time of a training step goes. */
+  public static RunProfile profile(Device device, StepRequest request) throws IOException {
+    Path directory = Files.createTempDirectory("manticore-profile");
+    try {
+      SessionConfig config =
+          SessionConfig.defaults()
+              .withIntraOpThreads(request.threads())
+              .withProfilePrefix(directory.resolve("step").toString());
+      RunProfile[] profile = new RunProfile[1];
+      run(
+          device,
+          request,
+          config,
+          (graph, trainer) ->
+              profile[0] = RunProfile.read(trainer.finishProfile().orElseThrow(), graph));
+      return profile[0];
+    } finally {
+      MoreFiles.deleteRecursively(directory, RecursiveDeleteOption.ALLOW_INSECURE);
+    }
+  }
+
+  /** Looks at the session of the training steps after the last of them. */
+  private interface After {
+    void see(Graph graph, ModelSession trainer) throws IOException;
+  }
+
   static StepResult run(Device device, StepRequest request, SessionConfig config) {
+    try {
+      return run(device, request, config, (graph, trainer) -> {});
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static StepResult run(
+      Device device, StepRequest request, SessionConfig config, After after) throws IOException {
     Graph model = model(request);
     ImmutableList<ParameterGroup> groups = groups(model);
     StepGraphs graphs = StepGraphs.of(model, request.batch(), request.length());
@@ -66,13 +104,16 @@ public final class StepBenchmark {
     Graph forward = Lowering.forDevice(graphs.logits(), device);
     try (DeviceState state = DeviceState.allocate(device, types(training, forward));
         ModelSession trainer = ModelSession.open(device, OnnxExporter.toBytes(training), config);
-        ModelSession reader = ModelSession.open(device, OnnxExporter.toBytes(forward), config);
+        ModelSession reader =
+            ModelSession.open(device, OnnxExporter.toBytes(forward), config.withProfilePrefix(""));
         Binding trainingRun = trainer.bind().bindAll(state);
         Binding forwardRun = reader.bind().bindAll(state)) {
       model.parameters().forEach((value, tensor) -> state.get(value.name()).write(tensor.data()));
       step.bindings()
           .forEach(bound -> trainingRun.bindOutput(bound.output(), state.get(bound.input())));
-      return time(request, groups, state, trainingRun, forwardRun);
+      StepResult result = time(request, groups, state, trainingRun, forwardRun);
+      after.see(training, trainer);
+      return result;
     }
   }
 

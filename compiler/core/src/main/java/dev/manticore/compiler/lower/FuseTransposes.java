@@ -87,25 +87,43 @@ public final class FuseTransposes implements Pass {
   }
 
   private static boolean fuse(GraphEditor editor, Node node) {
-    Optional<Node> left = editor.producer(node.input(0)).filter(FuseTransposes::swapsLastAxes);
-    Optional<Node> right = editor.producer(node.input(1)).filter(FuseTransposes::swapsLastAxes);
-    if (left.isEmpty() && right.isEmpty()) {
+    Operand left = Operand.of(editor, node.input(0));
+    Operand right = Operand.of(editor, node.input(1));
+    if (left.value.equals(node.input(0)) && right.value.equals(node.input(1))) {
       return false;
     }
-    Attributes attributes =
-        Attributes.of("transA", left.isPresent() ? 1 : 0).with("transB", right.isPresent() ? 1 : 0);
-    Value a = left.isPresent() ? left.get().input(0) : node.input(0);
-    Value b = right.isPresent() ? right.get().input(0) : node.input(1);
+    boolean plain = !left.transposed && !right.transposed;
     editor.replaceNode(
         node,
         new Node(
-            OpId.microsoft("FusedMatMul"),
+            plain ? OpId.onnx("MatMul") : OpId.microsoft("FusedMatMul"),
             node.name(),
-            attributes,
-            ImmutableList.of(Optional.of(a), Optional.of(b)),
+            plain
+                ? Attributes.NONE
+                : Attributes.of("transA", left.transposed ? 1 : 0)
+                    .with("transB", right.transposed ? 1 : 0),
+            ImmutableList.of(Optional.of(left.value), Optional.of(right.value)),
             node.outputs(),
             node.origin()));
     return true;
+  }
+
+  /** What an operand is the transpose of, or of the transpose of which it is the transpose. */
+  private record Operand(Value value, boolean transposed) {
+
+    static Operand of(GraphEditor editor, Value value) {
+      Operand operand = new Operand(value, false);
+      Optional<Node> made = transposeOf(editor, value);
+      while (made.isPresent()) {
+        operand = new Operand(made.get().input(0), !operand.transposed);
+        made = transposeOf(editor, operand.value);
+      }
+      return operand;
+    }
+
+    private static Optional<Node> transposeOf(GraphEditor editor, Value value) {
+      return editor.producer(value).filter(FuseTransposes::swapsLastAxes);
+    }
   }
 
   private static boolean swapsLastAxes(Node node) {

@@ -51,18 +51,23 @@ public final class Lowering {
    * @param kernels the names of the device's kernels
    */
   public static Graph forDevice(Graph graph, Set<String> kernels) {
-    return PassPipeline.of(
-            new Lift(),
-            new UseKernels(kernels),
-            new UseTrainingKernels(),
-            new ShortenChunks(),
-            InlineBodies.of(Lowering::isUnknownToRuntimes),
-            new ExpandSoftplus(),
-            new FoldConstants(),
-            new Simplify(),
-            new FuseTransposes(),
-            new CommonSubexpressions())
-        .run(graph);
+    List<Pass> passes =
+        new ArrayList<>(
+            List.of(
+                new Lift(),
+                new UseKernels(kernels),
+                new UseTrainingKernels(),
+                new ShortenChunks(),
+                InlineBodies.of(Lowering::isUnknownToRuntimes),
+                new ExpandSoftplus(),
+                new FoldConstants(),
+                new Simplify(),
+                new FuseTransposes(),
+                new CommonSubexpressions()));
+    if (kernels.contains("FusedMatMul")) {
+      passes.add(new UseProducts());
+    }
+    return PassPipeline.of(passes.toArray(Pass[]::new)).run(graph);
   }
 
   /**
