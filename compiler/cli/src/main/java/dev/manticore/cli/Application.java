@@ -9,11 +9,14 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.concurrent.Callable;
+import java.util.function.Predicate;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -23,7 +26,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 final class Application {
 
   private final Terminal terminal;
-  private final CommandLine commandLine;
+  private final ImmutableList<Callable<Integer>> verbs;
 
   @Command(
       name = "manticore",
@@ -34,6 +37,12 @@ final class Application {
 
     private final Terminal terminal;
     @Mixin private CommonOptions common;
+
+    @Option(
+        names = "--version",
+        versionHelp = true,
+        description = "Show the versions of Manticore and of Java.")
+    private boolean version;
 
     Root(Terminal terminal) {
       this.terminal = terminal;
@@ -51,9 +60,32 @@ final class Application {
    */
   Application(Terminal terminal, ImmutableList<Callable<Integer>> verbs) {
     this.terminal = terminal;
-    this.commandLine = new CommandLine(new Root(terminal));
-    verbs.forEach(commandLine::addSubcommand);
-    commandLine
+    this.verbs = verbs;
+  }
+
+  /** The verbs with their options, for what is written about them. */
+  CommandSpec model() {
+    return commandLine(verb -> true).getCommandSpec();
+  }
+
+  /**
+   * The command with its verbs. Most of the time of a short command would go into reading the
+   * options of all of them, so that those which are not wanted have a name and a description only.
+   */
+  private CommandLine commandLine(Predicate<String> wanted) {
+    CommandLine commandLine = new CommandLine(new Root(terminal));
+    commandLine.getCommandSpec().versionProvider(() -> new String[] {VersionCommand.versions()});
+    for (Callable<Integer> verb : verbs) {
+      Command command = verb.getClass().getAnnotation(Command.class);
+      if (wanted.test(command.name())) {
+        commandLine.addSubcommand(verb);
+      } else {
+        CommandSpec named = CommandSpec.create();
+        named.usageMessage().description(command.description());
+        commandLine.addSubcommand(command.name(), named);
+      }
+    }
+    return commandLine
         .setOut(new PrintWriter(terminal.out(), true))
         .setErr(new PrintWriter(terminal.err(), true))
         .setCaseInsensitiveEnumValuesAllowed(true)
@@ -61,13 +93,9 @@ final class Application {
         .setParameterExceptionHandler((e, args) -> misused(e));
   }
 
-  /** The verbs with their options, for what is written about them. */
-  CommandSpec model() {
-    return commandLine.getCommandSpec();
-  }
-
   /** Runs a command line and returns the exit status. */
   int run(String... args) {
+    CommandLine commandLine = commandLine(Arrays.asList(args)::contains);
     commandLine.setExecutionExceptionHandler((e, verb, parsed) -> failed(e, args));
     try {
       int status = commandLine.execute(args);
@@ -87,7 +115,7 @@ final class Application {
   private int misused(ParameterException e) {
     CommandLine verb = e.getCommandLine();
     terminal.err().println("manticore: " + e.getMessage());
-    UnmatchedArgumentException.printSuggestions(e, commandLine.getErr());
+    UnmatchedArgumentException.printSuggestions(e, verb.getErr());
     terminal
         .err()
         .println(String.format("Try '%s --help'.", verb.getCommandSpec().qualifiedName()));

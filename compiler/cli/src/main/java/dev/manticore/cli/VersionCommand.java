@@ -27,7 +27,6 @@ final class VersionCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    String java = Runtime.version().toString();
     terminal
         .out()
         .println(
@@ -35,9 +34,14 @@ final class VersionCommand implements Callable<Integer> {
                 ? JsonNodeFactory.instance
                     .objectNode()
                     .put("manticore", ToolVersion.current())
-                    .put("java", java)
+                    .put("java", Runtime.version().toString())
                     .toString()
-                : String.format("manticore %s (Java %s)", ToolVersion.current(), java));
+                : versions());
     return ExitCode.OK;
+  }
+
+  /** As {@code manticore --version} says it too. */
+  static String versions() {
+    return String.format("manticore %s (Java %s)", ToolVersion.current(), Runtime.version());
   }
 }

@@ -76,6 +76,8 @@ final class Child {
     Map<String, String> environment = builder.environment();
     environment.remove("MANTICORE_COLUMNS");
     environment.put("MANTICORE_PROGRESS", "out");
+    // As the launcher sets it: Manticore's kernels share their work out themselves.
+    environment.put("OMP_NUM_THREADS", "1");
     Process process = builder.start();
     Thread hook = new Thread(() -> endWithMaven(process), "manticore-stop");
     Runtime.getRuntime().addShutdownHook(hook);

@@ -116,6 +116,16 @@ final class ManticoreOperators {
         "AdamW",
         call -> List.of(call.type(0), call.type(1), call.type(2)),
         ManticoreOperators::adamW);
+    for (String sums : List.of("", "Add", "AddAdd")) {
+      String name = "FusedMatMul" + sums;
+      operators.put(
+          OpId.kernel(name),
+          new BodyOperator(
+              name,
+              ImmutableSet.of(),
+              call -> List.of(MatrixOperators.fusedMatMulType(call)),
+              ManticoreOperators::fusedMatMul));
+    }
     return operators.buildOrThrow();
   }
 
@@ -135,6 +145,22 @@ final class ManticoreOperators {
       ImmutableMap.Builder<OpId, Operator> operators, String name, Operator operator) {
     operators.put(OpId.manticore(name), operator);
     operators.put(OpId.kernel(name), operator);
+  }
+
+  // ---- FusedMatMul: a, b, each transposed in its last two axes or not, and what is added to their
+  // product, which broadcasts to it
+
+  private static List<Value> fusedMatMul(Ops ops, Call call, List<Value> in) {
+    List<Value> factors = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      boolean turned = call.attributes().intValue(i == 0 ? "transA" : "transB", 0) != 0;
+      factors.add(turned ? ops.transposeLast(in.get(i)) : in.get(i));
+    }
+    Value sum = ops.matMul(factors.get(0), factors.get(1));
+    for (Value addend : in.subList(2, in.size())) {
+      sum = ops.add(sum, addend);
+    }
+    return List.of(sum);
   }
 
   // ---- Projector: x [.., d_in], weight [d_out, d_in], bias [d_out], gate [1] -> [.., d_out]

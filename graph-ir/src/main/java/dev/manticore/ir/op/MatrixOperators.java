@@ -131,7 +131,8 @@ final class MatrixOperators {
     return Views.permute(array, order);
   }
 
-  private static TensorType fusedMatMulType(Call call) {
+  /** The product of two matrices, each as it is or transposed in its last two axes. */
+  static TensorType fusedMatMulType(Call call) {
     for (String unsupported : List.of("transBatchA", "transBatchB")) {
       if (flag(call.attributes(), unsupported)) {
         throw new IrException("attribute '" + unsupported + "' is not supported");
