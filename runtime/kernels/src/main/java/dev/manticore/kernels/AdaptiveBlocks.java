@@ -127,9 +127,9 @@ final class AdaptiveBlocks implements Blocks {
       a[i] = -(i % 16 + 1);
     }
     float[] sums = new float[2 * LANES];
-    float[] scratch = new float[(2 * steps + 1) * states * LANES];
-    float[] partB = new float[steps * states * LANES];
-    float[] partC = new float[steps * states * LANES];
+    float[] scratch = new float[Blocks.scanScratch(steps, states)];
+    float[] partB = new float[states * Blocks.run(steps)];
+    float[] partC = new float[states * Blocks.run(steps)];
     return switch (operation) {
       case SCAN -> b -> b.scan(steps, width, states, v[0], v[1], a, v[2], v[3], v[4], v[5]);
       case SCAN_STATE -> b -> b.scanState(steps, width, states, v[0], v[1], a, v[2], v[3]);

@@ -47,12 +47,12 @@ interface Blocks {
    * @param dy the gradient of y, {@code [steps][width]}
    * @param g the gradient of the state after the last step, replaced by that of the state before
    *     the first; laid out as {@code a}
-   * @param scratch at least {@code (2 * steps + 1) * states * LANES} values
+   * @param scratch at least {@link #scanScratch} values
    * @param dx the gradient of x, {@code [steps][width]}
    * @param ddelta the gradient of delta, {@code [steps][width]}
    * @param da the gradient of a, added to; laid out as {@code a}
-   * @param db partial sums of the gradient of b, {@code [steps][states][LANES]}, added to
-   * @param dc partial sums of the gradient of c, {@code [steps][states][LANES]}, added to
+   * @param db partial sums of the gradient of b, {@code [states][run(steps)]}, added to
+   * @param dc partial sums of the gradient of c, {@code [states][run(steps)]}, added to
    */
   void scanGradient(
       int steps,
@@ -72,6 +72,19 @@ interface Blocks {
       float[] da,
       float[] db,
       float[] dc);
+
+  /**
+   * Values from one row of {@code [steps][LANES]} to the next: somewhat more than there are, since
+   * a processor takes addresses a multiple of 4096 bytes apart for the same at first, and waits.
+   */
+  static int run(int steps) {
+    return ((steps + 7) / 16 * 16 + 8) * LANES;
+  }
+
+  /** Values that {@link #scanGradient} works in: states, decays, and five rows of each step. */
+  static int scanScratch(int steps, int states) {
+    return (2 * states + 5) * run(steps) + states * LANES;
+  }
 
   /**
    * One step of AdamW in place.

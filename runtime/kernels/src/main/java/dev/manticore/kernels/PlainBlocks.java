@@ -107,14 +107,15 @@ final class PlainBlocks implements Blocks {
         for (int n = 0; n < states; n++) {
           int at = base + n * LANES;
           int before = t * size + n * LANES;
+          int sums = n * Blocks.run(steps) + t * LANES;
           float bn = b[t * states + n];
           float cn = c[t * states + n];
           for (int lane = 0; lane < LANES; lane++) {
             float d = delta[row + lane];
             float out = dy[row + lane];
             float gn = Math.fma(out, cn, g[at + lane]);
-            dc[before + lane] = Math.fma(out, scratch[before + size + lane], dc[before + lane]);
-            db[before + lane] = Math.fma(gn, d * x[row + lane], db[before + lane]);
+            dc[sums + lane] = Math.fma(out, scratch[before + size + lane], dc[sums + lane]);
+            db[sums + lane] = Math.fma(gn, d * x[row + lane], db[sums + lane]);
             gx[lane] = Math.fma(gn, bn, gx[lane]);
             float carried = gn * scratch[decays + before + lane];
             g[at + lane] = carried;

@@ -20,8 +20,11 @@ import java.util.Arrays;
  */
 public record SelectiveScan(int batch, int length, int channels, int states) {
 
-  /** Steps between two states that are kept for the gradient. */
+  /** Steps whose rows are copied at a time. */
   private static final int CHUNK = 16;
+
+  /** Steps between two states that are kept for the gradient. */
+  private static final int SEGMENT = 128;
 
   /** Channels of one task; fixed, since the order of the sums over channels follows from it. */
   private static final int GROUP = 128;
@@ -95,12 +98,12 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
         batch * groups(),
         task -> {
           Group group = new Group(task);
-          float[] xs = group.rows();
-          float[] deltas = group.rows();
-          float[] ys = group.rows();
+          float[] xs = group.rows(0, CHUNK);
+          float[] deltas = group.rows(1, CHUNK);
+          float[] ys = group.rows(2, CHUNK);
           float[] as = group.readA(a);
-          float[] bs = new float[CHUNK * states];
-          float[] cs = new float[CHUNK * states];
+          float[] bs = group.scratch.get(5, CHUNK * states);
+          float[] cs = group.scratch.get(6, CHUNK * states);
           float[] h = before == null ? new float[as.length] : group.readState(before);
           for (int first = 0; first < length; first += CHUNK) {
             int steps = Math.min(CHUNK, length - first);
@@ -211,40 +214,40 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       float[] da,
       float[] db,
       float[] dc) {
-    float[] xs = group.rows();
-    float[] deltas = group.rows();
-    float[] dys = group.rows();
-    float[] dxs = group.rows();
-    float[] ddeltas = group.rows();
+    float[] xs = group.rows(0, SEGMENT);
+    float[] deltas = group.rows(1, SEGMENT);
+    float[] dys = group.rows(2, SEGMENT);
+    float[] dxs = group.rows(3, SEGMENT);
+    float[] ddeltas = group.rows(4, SEGMENT);
     float[] as = group.readA(a);
-    float[] bs = new float[CHUNK * states];
-    float[] cs = new float[CHUNK * states];
-    float[] g = new float[as.length];
-    float[] scratch = new float[(2 * CHUNK + 1) * states * Blocks.LANES];
-    float[] dbs = new float[CHUNK * states * Blocks.LANES];
-    float[] dcs = new float[CHUNK * states * Blocks.LANES];
-    int chunks = (length + CHUNK - 1) / CHUNK;
+    float[] bs = group.scratch.get(5, SEGMENT * states);
+    float[] cs = group.scratch.get(6, SEGMENT * states);
+    float[] g = group.scratch.zeros(7, as.length);
+    float[] kept = group.scratch.get(8, Blocks.scanScratch(SEGMENT, states));
+    float[] dbs = group.scratch.get(9, states * Blocks.run(SEGMENT));
+    float[] dcs = group.scratch.get(10, states * Blocks.run(SEGMENT));
+    int chunks = (length + SEGMENT - 1) / SEGMENT;
     float[][] before = new float[chunks][];
     float[] h = new float[as.length];
     for (int chunk = 0; chunk < chunks; chunk++) {
       before[chunk] = h.clone();
       if (chunk + 1 < chunks) {
-        group.readRows(x, chunk * CHUNK, CHUNK, xs);
-        group.readRows(delta, chunk * CHUNK, CHUNK, deltas);
-        group.readMixing(b, chunk * CHUNK, CHUNK, bs);
-        blocks.scanState(CHUNK, group.width, states, xs, deltas, as, bs, h);
+        group.readRows(x, chunk * SEGMENT, SEGMENT, xs);
+        group.readRows(delta, chunk * SEGMENT, SEGMENT, deltas);
+        group.readMixing(b, chunk * SEGMENT, SEGMENT, bs);
+        blocks.scanState(SEGMENT, group.width, states, xs, deltas, as, bs, h);
       }
     }
     for (int chunk = chunks - 1; chunk >= 0; chunk--) {
-      int first = chunk * CHUNK;
-      int steps = Math.min(CHUNK, length - first);
+      int first = chunk * SEGMENT;
+      int steps = Math.min(SEGMENT, length - first);
       group.readRows(x, first, steps, xs);
       group.readRows(delta, first, steps, deltas);
       group.readRows(dy, first, steps, dys);
       group.readMixing(b, first, steps, bs);
       group.readMixing(c, first, steps, cs);
-      Arrays.fill(dbs, 0);
-      Arrays.fill(dcs, 0);
+      Arrays.fill(dbs, 0, states * Blocks.run(steps), 0);
+      Arrays.fill(dcs, 0, states * Blocks.run(steps), 0);
       blocks.scanGradient(
           steps,
           group.width,
@@ -257,7 +260,7 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
           before[chunk],
           dys,
           g,
-          scratch,
+          kept,
           dxs,
           ddeltas,
           da,
@@ -265,23 +268,31 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
           dcs);
       group.writeRows(dx, first, steps, dxs);
       group.writeRows(ddelta, first, steps, ddeltas);
-      sumLanes(dbs, steps * states, db, first * states);
-      sumLanes(dcs, steps * states, dc, first * states);
+      sumLanes(dbs, steps, db, first * states);
+      sumLanes(dcs, steps, dc, first * states);
     }
   }
 
-  private static void sumLanes(float[] lanes, int count, float[] sums, int at) {
-    for (int i = 0; i < count; i++) {
-      float sum = 0;
-      for (int lane = 0; lane < Blocks.LANES; lane++) {
-        sum += lanes[i * Blocks.LANES + lane];
+  /** Sums of the lanes of {@code [states][run(steps)]}, as {@code [steps][states]}. */
+  private void sumLanes(float[] lanes, int steps, float[] sums, int at) {
+    for (int n = 0; n < states; n++) {
+      for (int t = 0; t < steps; t++) {
+        int i = n * Blocks.run(steps) + t * Blocks.LANES;
+        sums[at + t * states + n] =
+            quarter(lanes, i)
+                + quarter(lanes, i + 1)
+                + (quarter(lanes, i + 2) + quarter(lanes, i + 3));
       }
-      sums[at + i] = sum;
     }
+  }
+
+  private static float quarter(float[] lanes, int i) {
+    return lanes[i] + lanes[i + 4] + (lanes[i + 8] + lanes[i + 12]);
   }
 
   /** Some channels of one sequence, copied out with their number rounded up. */
   private final class Group {
+    private final Scratch scratch = Scratch.ofThread();
     private final int sequence;
     private final int firstChannel;
     private final int count;
@@ -294,13 +305,14 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       this.width = (count + Blocks.LANES - 1) / Blocks.LANES * Blocks.LANES;
     }
 
-    float[] rows() {
-      return new float[CHUNK * width];
+    float[] rows(int slot, int steps) {
+      return scratch.get(slot, steps * width);
     }
 
     void readRows(Floats from, int first, int steps, float[] rows) {
       for (int t = 0; t < steps; t++) {
         from.read(at(first + t), rows, t * width, count);
+        Arrays.fill(rows, t * width + count, (t + 1) * width, 0);
       }
     }
 

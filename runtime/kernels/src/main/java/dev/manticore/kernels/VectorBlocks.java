@@ -116,100 +116,182 @@ final class VectorBlocks implements Blocks {
       float[] da,
       float[] db,
       float[] dc) {
+    // Of STEP channels at a time, all that the loops over the steps read and write lies in scratch,
+    // step after step without gaps.
+    int run = Blocks.run(steps);
+    int rows = 2 * states * run + states * LANES;
     for (int channel = 0; channel < width; channel += STEP) {
-      int base = base(channel, states);
       int lane = channel % LANES;
-      for (int n = 0; n < states; n++) {
-        load(h, base + n * LANES).intoArray(scratch, lane + n * LANES);
+      for (int t = 0; t < steps; t++) {
+        int row = t * width + channel;
+        int to = rows + lane + t * LANES;
+        FloatVector d = load(delta, row);
+        d.intoArray(scratch, to);
+        d.mul(load(x, row)).intoArray(scratch, to + run);
+        load(dy, row).intoArray(scratch, to + 2 * run);
+        FloatVector.zero(SPECIES).intoArray(scratch, to + 3 * run);
+        FloatVector.zero(SPECIES).intoArray(scratch, to + 4 * run);
       }
-      again(steps, width, states, channel, x, delta, a, b, scratch);
-      back(
-          steps, width, states, channel, x, delta, a, b, c, dy, g, scratch, dx, ddelta, da, db, dc);
+      int base = base(channel, states);
+      for (int n = 0; n < states; n++) {
+        again(steps, states, n, lane, base, a, b, h, scratch);
+      }
+      int n = 0;
+      for (; n + 2 <= states; n += 2) {
+        backTwo(steps, states, n, lane, base, a, b, c, g, scratch, da, db, dc);
+      }
+      if (n < states) {
+        backOne(steps, states, n, lane, base, a, b, c, g, scratch, da, db, dc);
+      }
+      for (int t = 0; t < steps; t++) {
+        int row = t * width + channel;
+        int from = rows + lane + t * LANES;
+        FloatVector gx = load(scratch, from + 3 * run);
+        load(x, row).fma(gx, load(scratch, from + 4 * run)).intoArray(ddelta, row);
+        load(scratch, from).mul(gx).intoArray(dx, row);
+      }
     }
   }
 
   /**
-   * The steps backwards. Apart from {@link #again}, since the compiler of JDK 17 and of JDK 25
-   * allocates a vector an operation when a method grows too large.
+   * One state before and after each step, and its decays, kept in {@code scratch}. A method of its
+   * own, as those after it are, since the compiler of JDK 17 and of JDK 25 allocates a vector an
+   * operation when a method grows too large.
    */
-  private static void back(
+  private static void again(
       int steps,
-      int width,
       int states,
-      int channel,
-      float[] x,
-      float[] delta,
+      int n,
+      int lane,
+      int base,
       float[] a,
       float[] b,
-      float[] c,
-      float[] dy,
-      float[] g,
-      float[] scratch,
-      float[] dx,
-      float[] ddelta,
-      float[] da,
-      float[] db,
-      float[] dc) {
-    int size = states * LANES;
-    int base = base(channel, states);
-    int lane = channel % LANES;
-    for (int t = steps - 1; t >= 0; t--) {
-      int row = t * width + channel;
-      FloatVector d = load(delta, row);
-      FloatVector in = load(x, row);
-      FloatVector scaled = d.mul(in);
-      FloatVector out = load(dy, row);
-      FloatVector gx = FloatVector.zero(SPECIES);
-      FloatVector gd = FloatVector.zero(SPECIES);
-      int before = t * size + lane;
-      int decays = before + (steps + 1) * size;
-      for (int n = 0; n < states; n++) {
-        int shift = n * LANES;
-        int at = base + shift;
-        FloatVector gn = out.fma(all(c[t * states + n]), load(g, at));
-        out.fma(load(scratch, before + size + shift), load(dc, before + shift))
-            .intoArray(dc, before + shift);
-        gn.fma(scaled, load(db, before + shift)).intoArray(db, before + shift);
-        gx = gn.fma(all(b[t * states + n]), gx);
-        FloatVector carried = gn.mul(load(scratch, decays + shift));
-        carried.intoArray(g, at);
-        FloatVector past = carried.mul(load(scratch, before + shift));
-        past.fma(d, load(da, at)).intoArray(da, at);
-        gd = past.fma(load(a, at), gd);
-      }
-      d.mul(gx).intoArray(dx, row);
-      in.fma(gx, gd).intoArray(ddelta, row);
+      float[] h,
+      float[] scratch) {
+    int run = Blocks.run(steps);
+    FloatVector rate = load(a, base + n * LANES);
+    FloatVector state = load(h, base + n * LANES);
+    int at = n * (run + LANES) + lane;
+    int decays = states * (run + LANES) + n * run + lane;
+    int row = states * (2 * run + LANES) + lane;
+    state.intoArray(scratch, at);
+    for (int t = 0; t < steps; t++) {
+      int step = t * LANES;
+      FloatVector decay = exp(load(scratch, row + step).mul(rate));
+      decay.intoArray(scratch, decays + step);
+      state = decay.fma(state, load(scratch, row + run + step).mul(b[t * states + n]));
+      state.intoArray(scratch, at + step + LANES);
     }
   }
 
-  /** The states after each step and the decays, kept in {@code scratch}. */
-  private static void again(
+  /**
+   * The steps backwards for two states, whose gradients stay in registers. What the gradients of
+   * {@code delta x} and of delta get from each state is added up in {@code scratch}.
+   */
+  private static void backTwo(
       int steps,
-      int width,
       int states,
-      int channel,
-      float[] x,
-      float[] delta,
+      int n,
+      int lane,
+      int base,
       float[] a,
       float[] b,
-      float[] scratch) {
-    int size = states * LANES;
-    int base = base(channel, states);
-    for (int t = 0; t < steps; t++) {
-      int row = t * width + channel;
-      FloatVector d = load(delta, row);
-      FloatVector scaled = d.mul(load(x, row));
-      int before = t * size + channel % LANES;
-      int decays = before + (steps + 1) * size;
-      for (int n = 0; n < states; n++) {
-        int shift = n * LANES;
-        FloatVector decay = exp(d.mul(load(a, base + shift)));
-        decay.intoArray(scratch, decays + shift);
-        decay
-            .fma(load(scratch, before + shift), scaled.mul(b[t * states + n]))
-            .intoArray(scratch, before + size + shift);
-      }
+      float[] c,
+      float[] g,
+      float[] scratch,
+      float[] da,
+      float[] db,
+      float[] dc) {
+    int run = Blocks.run(steps);
+    int at = base + n * LANES;
+    FloatVector a0 = load(a, at);
+    FloatVector a1 = load(a, at + LANES);
+    FloatVector g0 = load(g, at);
+    FloatVector g1 = load(g, at + LANES);
+    FloatVector da0 = load(da, at);
+    FloatVector da1 = load(da, at + LANES);
+    int states0 = n * (run + LANES) + lane;
+    int states1 = states0 + run + LANES;
+    int decays0 = states * (run + LANES) + n * run + lane;
+    int decays1 = decays0 + run;
+    int sums0 = n * run + lane;
+    int sums1 = sums0 + run;
+    int row = states * (2 * run + LANES) + lane;
+    FloatVector h0 = load(scratch, states0 + steps * LANES);
+    FloatVector h1 = load(scratch, states1 + steps * LANES);
+    for (int t = steps - 1; t >= 0; t--) {
+      int step = t * LANES;
+      int in = t * states + n;
+      FloatVector out = load(scratch, row + 2 * run + step);
+      FloatVector gn0 = out.fma(all(c[in]), g0);
+      FloatVector gn1 = out.fma(all(c[in + 1]), g1);
+      out.fma(h0, load(dc, sums0 + step)).intoArray(dc, sums0 + step);
+      out.fma(h1, load(dc, sums1 + step)).intoArray(dc, sums1 + step);
+      FloatVector scaled = load(scratch, row + run + step);
+      gn0.fma(scaled, load(db, sums0 + step)).intoArray(db, sums0 + step);
+      gn1.fma(scaled, load(db, sums1 + step)).intoArray(db, sums1 + step);
+      gn1.fma(all(b[in + 1]), gn0.fma(all(b[in]), load(scratch, row + 3 * run + step)))
+          .intoArray(scratch, row + 3 * run + step);
+      g0 = gn0.mul(load(scratch, decays0 + step));
+      g1 = gn1.mul(load(scratch, decays1 + step));
+      h0 = load(scratch, states0 + step);
+      h1 = load(scratch, states1 + step);
+      FloatVector past0 = g0.mul(h0);
+      FloatVector past1 = g1.mul(h1);
+      FloatVector d = load(scratch, row + step);
+      da0 = past0.fma(d, da0);
+      da1 = past1.fma(d, da1);
+      past1
+          .fma(a1, past0.fma(a0, load(scratch, row + 4 * run + step)))
+          .intoArray(scratch, row + 4 * run + step);
     }
+    g0.intoArray(g, at);
+    g1.intoArray(g, at + LANES);
+    da0.intoArray(da, at);
+    da1.intoArray(da, at + LANES);
+  }
+
+  /** The same for one state. */
+  private static void backOne(
+      int steps,
+      int states,
+      int n,
+      int lane,
+      int base,
+      float[] a,
+      float[] b,
+      float[] c,
+      float[] g,
+      float[] scratch,
+      float[] da,
+      float[] db,
+      float[] dc) {
+    int run = Blocks.run(steps);
+    int at = base + n * LANES;
+    FloatVector rate = load(a, at);
+    FloatVector gradient = load(g, at);
+    FloatVector sum = load(da, at);
+    int kept = n * (run + LANES) + lane;
+    int decays = states * (run + LANES) + n * run + lane;
+    int sums = n * run + lane;
+    int row = states * (2 * run + LANES) + lane;
+    FloatVector h = load(scratch, kept + steps * LANES);
+    for (int t = steps - 1; t >= 0; t--) {
+      int step = t * LANES;
+      FloatVector out = load(scratch, row + 2 * run + step);
+      FloatVector gn = out.fma(all(c[t * states + n]), gradient);
+      out.fma(h, load(dc, sums + step)).intoArray(dc, sums + step);
+      gn.fma(load(scratch, row + run + step), load(db, sums + step)).intoArray(db, sums + step);
+      gn.fma(all(b[t * states + n]), load(scratch, row + 3 * run + step))
+          .intoArray(scratch, row + 3 * run + step);
+      gradient = gn.mul(load(scratch, decays + step));
+      h = load(scratch, kept + step);
+      FloatVector past = gradient.mul(h);
+      sum = past.fma(load(scratch, row + step), sum);
+      past.fma(rate, load(scratch, row + 4 * run + step)).intoArray(scratch, row + 4 * run + step);
+    }
+    gradient.intoArray(g, at);
+    sum.intoArray(da, at);
   }
 
   @Override
