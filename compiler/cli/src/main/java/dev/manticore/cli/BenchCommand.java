@@ -21,6 +21,7 @@ import dev.manticore.compiler.bench.StepRequest;
 import dev.manticore.compiler.bench.StepResult;
 import dev.manticore.compiler.process.OwnJvm;
 import dev.manticore.compiler.process.Subprocess;
+import dev.manticore.compiler.progress.CancelledException;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
@@ -152,6 +153,7 @@ final class BenchCommand implements Callable<Integer> {
         "train_tokens_per_s, forward_tokens_per_s and peak_rss_mb; NAME=VALUE before it sets a",
         "variable of its environment. Nothing is judged, and the status is 1, where the spread of",
         "a side, the distance of its quartiles over its median, is more than 20 %.",
+        "docs/benchmarks.md says more.",
         "",
         "Example:",
         "  manticore bench compare --model gpt-neo --at-least training=2 -- \\",
@@ -197,17 +199,22 @@ final class BenchCommand implements Callable<Integer> {
                 expectations(Expectation.Side.AT_MOST, atMost))
             .collect(ImmutableList.toImmutableList());
     Duration limit = Duration.ofSeconds(timeout);
-    Comparison comparison =
-        ComparisonBenchmark.run(
-            new Subprocess(
-                OwnJvm.command(
-                    List.of(), Main.class.getName(), StepOptions.arguments(options.request())),
-                terminal.workingDirectory(),
-                limit),
-            ComparisonBenchmark.peer(peer, terminal.workingDirectory(), limit),
-            rounds,
-            terminal.cancellation(),
-            line -> terminal.err().println(line));
+    Comparison comparison;
+    try {
+      comparison =
+          ComparisonBenchmark.run(
+              new Subprocess(
+                  OwnJvm.command(
+                      List.of(), Main.class.getName(), StepOptions.arguments(options.request())),
+                  terminal.workingDirectory(),
+                  limit),
+              ComparisonBenchmark.peer(peer, terminal.workingDirectory(), limit),
+              rounds,
+              terminal.cancellation(),
+              line -> terminal.err().println(line));
+    } catch (CancelledException e) {
+      return stopped();
+    }
     ComparisonReport report = new ComparisonReport(comparison, expectations);
     if (json) {
       terminal.out().println(report.json());
@@ -215,6 +222,12 @@ final class BenchCommand implements Callable<Integer> {
       report.lines().forEach(terminal.out()::println);
     }
     return report.passes() ? ExitCode.OK : ExitCode.FAILED;
+  }
+
+  /** A measurement that was stopped has left nothing to go on from. */
+  private int stopped() {
+    terminal.err().println("Stopped; nothing was kept.");
+    return ExitCode.INTERRUPTED;
   }
 
   /** The arguments by which another process times the same kernels. */
@@ -318,19 +331,26 @@ final class BenchCommand implements Callable<Integer> {
     }
     MachineLimits machine = MachineLimits.measure(request.threads());
     double productRate = KernelBenchmark.productRate(device, request);
+    ImmutableMap<String, ImmutableMap<String, Double>> times;
+    try {
+      times =
+          KernelForms.times(
+              form ->
+                  new Subprocess(
+                      OwnJvm.command(
+                          List.of(form), Main.class.getName(), arguments(request, wanted)),
+                      terminal.workingDirectory(),
+                      KERNELS_LIMIT),
+              terminal.cancellation());
+    } catch (CancelledException e) {
+      return stopped();
+    }
     KernelReport report =
         new KernelReport(
             KernelBenchmark.limits(request, wanted, machine, productRate),
             machine,
             productRate,
-            KernelForms.times(
-                form ->
-                    new Subprocess(
-                        OwnJvm.command(
-                            List.of(form), Main.class.getName(), arguments(request, wanted)),
-                        terminal.workingDirectory(),
-                        KERNELS_LIMIT),
-                terminal.cancellation()));
+            times);
     if (json) {
       terminal.out().println(report.json());
     } else {

@@ -38,6 +38,8 @@ class BenchCommandTest {
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
   private final ByteArrayOutputStream err = new ByteArrayOutputStream();
 
+  private final Cancellation cancellation = new Cancellation();
+
   private int run(String... args) {
     out.reset();
     err.reset();
@@ -49,7 +51,7 @@ class BenchCommandTest {
             directory,
             Clock.systemUTC(),
             Ticker.systemTicker(),
-            new Cancellation());
+            cancellation);
     return new Application(terminal, Main.verbs(terminal, Main.pipelines())).run(args);
   }
 
@@ -155,6 +157,14 @@ class BenchCommandTest {
     assertThat(run(words("compare", TINY, "--steps=3", "--", "sh", "-c", "echo broken; exit 3")))
         .isEqualTo(ExitCode.USAGE);
     assertThat(err()).contains("the peer's command ended with status 3").contains("broken");
+  }
+
+  @Test
+  void aStopIsSaidAndHasAStatusOfItsOwn() {
+    cancellation.request();
+
+    assertThat(run(words("compare", TINY, "--", "true"))).isEqualTo(ExitCode.INTERRUPTED);
+    assertThat(err()).isEqualTo("Stopped; nothing was kept." + System.lineSeparator());
   }
 
   @Test
