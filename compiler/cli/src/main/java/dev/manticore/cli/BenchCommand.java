@@ -3,22 +3,39 @@ package dev.manticore.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.bench.Comparison;
+import dev.manticore.compiler.bench.ComparisonBenchmark;
 import dev.manticore.compiler.bench.CompileBenchmark;
 import dev.manticore.compiler.bench.DecodeBenchmark;
+import dev.manticore.compiler.bench.Expectation;
+import dev.manticore.compiler.bench.KernelBenchmark;
+import dev.manticore.compiler.bench.KernelForms;
+import dev.manticore.compiler.bench.KernelRequest;
+import dev.manticore.compiler.bench.MachineLimits;
 import dev.manticore.compiler.bench.RunProfile;
 import dev.manticore.compiler.bench.StepBenchmark;
+import dev.manticore.compiler.bench.StepLimits;
 import dev.manticore.compiler.bench.StepRequest;
 import dev.manticore.compiler.bench.StepResult;
+import dev.manticore.compiler.process.OwnJvm;
+import dev.manticore.compiler.process.Subprocess;
+import dev.manticore.compiler.progress.CancelledException;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** {@code manticore bench}, the parent of what can be measured. */
@@ -29,40 +46,11 @@ import picocli.CommandLine.Spec;
     footer = {"", "Example:", "  manticore bench step --model gpt-neo"})
 final class BenchCommand implements Callable<Integer> {
 
-  /** Which model is timed; its weights are drawn. */
-  static final class DrawnModel {
-
-    @Option(
-        names = "--model",
-        defaultValue = "hybrid",
-        paramLabel = "NAME",
-        description = "gpt-neo, mamba, mamba2 or hybrid (default: ${DEFAULT-VALUE}).")
-    private String model;
-
-    @Option(
-        names = "--width",
-        defaultValue = "256",
-        paramLabel = "N",
-        description = "Width of the residual stream (default: ${DEFAULT-VALUE}).")
-    private int width;
-
-    @Option(
-        names = "--layers",
-        defaultValue = "4",
-        paramLabel = "N",
-        description = "Layers of each component (default: ${DEFAULT-VALUE}).")
-    private int layers;
-
-    @Option(
-        names = "--vocab",
-        defaultValue = "512",
-        paramLabel = "N",
-        description = "Rows of the token table (default: ${DEFAULT-VALUE}).")
-    private int vocabulary;
-  }
-
   /** Parts of a profile with less of the time than this are told in JSON only. */
   private static final double LEAST_SHARE = 0.002;
+
+  /** All kernels in one form take half a minute at the usual sizes. */
+  private static final Duration KERNELS_LIMIT = Duration.ofMinutes(10);
 
   private final Terminal terminal;
 
@@ -85,56 +73,31 @@ final class BenchCommand implements Callable<Integer> {
       description = "Times training steps and forwards of a model with drawn weights.",
       footer = {
         "",
-        "Steps and forwards take turns, and the best of each counts. The last line of",
-        "output is a JSON object; with --json it is the only one.",
+        "Steps and forwards take turns, and the best of each counts: the first tens of them are",
+        "slow, until the virtual machine has compiled the kernels. The last line of output is a",
+        "JSON object; with --json it is the only one.",
         "",
         "Example:",
         "  manticore bench step --model hybrid --width 256 --batch 8 --length 128"
       })
   Integer step(
-      @Mixin DrawnModel drawn,
-      @Option(
-              names = "--batch",
-              defaultValue = "8",
-              paramLabel = "N",
-              description = "Sequences of a step (default: ${DEFAULT-VALUE}).")
-          int batch,
-      @Option(
-              names = "--length",
-              defaultValue = "128",
-              paramLabel = "N",
-              description = "Tokens of a sequence (default: ${DEFAULT-VALUE}).")
-          int length,
-      @Option(
-              names = "--steps",
-              defaultValue = "30",
-              paramLabel = "N",
-              description = "Steps that are timed (default: ${DEFAULT-VALUE}).")
-          int steps,
-      @Option(
-              names = "--threads",
-              defaultValue = "0",
-              paramLabel = "N",
-              description = "Threads of a step, 0 for all cores (default: ${DEFAULT-VALUE}).")
-          int threads,
+      @Mixin StepOptions options,
       @Option(
               names = "--profile",
               description = "Tell where the time of a training step goes, too.")
           boolean profile,
+      @Option(
+              names = "--limits",
+              description =
+                  "Measure what the machine allows, too: the step's products each alone, exp, the"
+                      + " bandwidth of memory.")
+          boolean limits,
       @Option(names = "--json", description = "Write the JSON object only.") boolean json,
       @Mixin CommonOptions stepCommon)
       throws IOException {
-    StepRequest request =
-        new StepRequest(
-            StepRequest.Model.of(drawn.model),
-            drawn.width,
-            drawn.layers,
-            batch,
-            length,
-            drawn.vocabulary,
-            steps,
-            threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
-    StepResult result = StepBenchmark.run(Devices.byName("cpu"), request);
+    StepRequest request = options.request();
+    Device device = Devices.byName("cpu");
+    StepResult result = StepBenchmark.run(device, request);
     if (!json) {
       terminal
           .out()
@@ -148,8 +111,9 @@ final class BenchCommand implements Callable<Integer> {
                   result.peakRssMebibytes()));
     }
     ObjectNode description = describe(request, result);
+    ImmutableMap<String, Double> measured = ImmutableMap.of();
     if (profile) {
-      RunProfile where = StepBenchmark.profile(Devices.byName("cpu"), request);
+      RunProfile where = StepBenchmark.profile(device, request);
       if (!json) {
         tell(where);
       }
@@ -157,8 +121,241 @@ final class BenchCommand implements Callable<Integer> {
       described.put("run_ms", where.runMilliseconds());
       described.set("operators", describe(where.byOperator()));
       described.set("modules", describe(where.byOrigin()));
+      measured =
+          where.byOperator().stream()
+              .collect(
+                  ImmutableMap.toImmutableMap(
+                      RunProfile.Part::what, RunProfile.Part::milliseconds));
+    }
+    if (limits) {
+      StepLimitsReport report =
+          new StepLimitsReport(
+              StepLimits.measure(device, request),
+              result.trainMilliseconds(),
+              request.threads(),
+              measured);
+      if (!json) {
+        report.lines().forEach(terminal.out()::println);
+      }
+      description.set("limits", report.json());
     }
     terminal.out().println(description);
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "compare",
+      sortOptions = false,
+      description = "Times our steps and a peer's by turns, and tells the ratio of the medians.",
+      footer = {
+        "",
+        "PEER is a command, after --, that prints a JSON object with one or more of the keys",
+        "train_tokens_per_s, forward_tokens_per_s and peak_rss_mb; NAME=VALUE before it sets a",
+        "variable of its environment. Nothing is judged, and the status is 1, where the spread of",
+        "a side, the distance of its quartiles over its median, is more than 20 %.",
+        "docs/benchmarks.md says more.",
+        "",
+        "Example:",
+        "  manticore bench compare --model gpt-neo --at-least training=2 -- \\",
+        "    OMP_NUM_THREADS=2 python3 torch_step.py --model gpt-neo"
+      })
+  Integer compare(
+      @Mixin StepOptions options,
+      @Option(
+              names = "--rounds",
+              defaultValue = "" + ComparisonBenchmark.LEAST_ROUNDS,
+              paramLabel = "N",
+              description = "Runs of each side, 5 or more (default: ${DEFAULT-VALUE}).")
+          int rounds,
+      @Option(
+              names = "--timeout",
+              defaultValue = "600",
+              paramLabel = "SECONDS",
+              description = "How long a run may take (default: ${DEFAULT-VALUE}).")
+          long timeout,
+      @Option(
+              names = "--at-least",
+              paramLabel = "FIGURE=RATIO",
+              description =
+                  "End with status 1 if ours is less than so many times the peer's; FIGURE is"
+                      + " training, forward or memory.")
+          List<String> atLeast,
+      @Option(
+              names = "--at-most",
+              paramLabel = "FIGURE=RATIO",
+              description = "The same if it is more.")
+          List<String> atMost,
+      @Option(names = "--json", description = "Write one JSON object, with all values.")
+          boolean json,
+      @Parameters(
+              arity = "1..*",
+              paramLabel = "PEER",
+              description = "The peer's command and its arguments, after --.")
+          List<String> peer,
+      @Mixin CommonOptions compareCommon) {
+    ImmutableList<Expectation> expectations =
+        Stream.concat(
+                expectations(Expectation.Side.AT_LEAST, atLeast),
+                expectations(Expectation.Side.AT_MOST, atMost))
+            .collect(ImmutableList.toImmutableList());
+    Duration limit = Duration.ofSeconds(timeout);
+    Comparison comparison;
+    try {
+      comparison =
+          ComparisonBenchmark.run(
+              new Subprocess(
+                  OwnJvm.command(
+                      List.of(), Main.class.getName(), StepOptions.arguments(options.request())),
+                  terminal.workingDirectory(),
+                  limit),
+              ComparisonBenchmark.peer(peer, terminal.workingDirectory(), limit),
+              rounds,
+              terminal.cancellation(),
+              line -> terminal.err().println(line));
+    } catch (CancelledException e) {
+      return stopped();
+    }
+    ComparisonReport report = new ComparisonReport(comparison, expectations);
+    if (json) {
+      terminal.out().println(report.json());
+    } else {
+      report.lines().forEach(terminal.out()::println);
+    }
+    return report.passes() ? ExitCode.OK : ExitCode.FAILED;
+  }
+
+  /** A measurement that was stopped has left nothing to go on from. */
+  private int stopped() {
+    terminal.err().println("Stopped; nothing was kept.");
+    return ExitCode.INTERRUPTED;
+  }
+
+  /** The arguments by which another process times the same kernels. */
+  private static ImmutableList<String> arguments(KernelRequest request, List<String> names) {
+    return ImmutableList.<String>builder()
+        .add(
+            "bench",
+            "kernel",
+            "--here",
+            "--width=" + request.width(),
+            "--batch=" + request.batch(),
+            "--length=" + request.length(),
+            "--vocab=" + request.vocabulary(),
+            "--states=" + request.states(),
+            "--threads=" + request.threads())
+        .addAll(names)
+        .build();
+  }
+
+  private static Stream<Expectation> expectations(Expectation.Side side, List<String> texts) {
+    return texts == null ? Stream.of() : texts.stream().map(text -> Expectation.parse(side, text));
+  }
+
+  @Command(
+      name = "kernel",
+      sortOptions = false,
+      description = "Times our own kernels each alone, as vectors and as plain loops.",
+      footer = {
+        "",
+        "Each form is timed in a JVM of its own. The floor is what the machine needs for the",
+        "kernel's bytes, exponentials or products, whichever takes longest.",
+        "",
+        "Example:",
+        "  manticore bench kernel SelectiveScan SelectiveScanGrad --width 512"
+      })
+  Integer kernel(
+      @Option(
+              names = "--width",
+              defaultValue = "256",
+              paramLabel = "N",
+              description = "Width of the residual stream (default: ${DEFAULT-VALUE}).")
+          int width,
+      @Option(
+              names = "--batch",
+              defaultValue = "8",
+              paramLabel = "N",
+              description = "Sequences (default: ${DEFAULT-VALUE}).")
+          int batch,
+      @Option(
+              names = "--length",
+              defaultValue = "128",
+              paramLabel = "N",
+              description = "Tokens of a sequence (default: ${DEFAULT-VALUE}).")
+          int length,
+      @Option(
+              names = "--vocab",
+              defaultValue = "512",
+              paramLabel = "N",
+              description = "Rows of the token table (default: ${DEFAULT-VALUE}).")
+          int vocabulary,
+      @Option(
+              names = "--states",
+              defaultValue = "16",
+              paramLabel = "N",
+              description = "States of a channel of a scan (default: ${DEFAULT-VALUE}).")
+          int states,
+      @Option(
+              names = "--threads",
+              defaultValue = "0",
+              paramLabel = "N",
+              description = "Threads of a kernel, 0 for all cores (default: ${DEFAULT-VALUE}).")
+          int threads,
+      @Option(
+              names = "--here",
+              description =
+                  "Time the form that this JVM has, and write the times alone, in milliseconds.")
+          boolean here,
+      @Option(names = "--json", description = "Write one JSON object.") boolean json,
+      @Parameters(
+              arity = "0..*",
+              paramLabel = "NAME",
+              description = "Kernels, by the names of their operators (default: all).")
+          List<String> names,
+      @Mixin CommonOptions kernelCommon) {
+    List<String> wanted = names == null ? List.of() : names;
+    KernelRequest request =
+        new KernelRequest(
+            width,
+            batch,
+            length,
+            vocabulary,
+            states,
+            threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+    KernelBenchmark.check(request, wanted);
+    Device device = Devices.byName("cpu");
+    if (here) {
+      ObjectNode times = JsonNodeFactory.instance.objectNode();
+      KernelBenchmark.run(device, request, wanted).forEach(times::put);
+      terminal.out().println(times);
+      return ExitCode.OK;
+    }
+    MachineLimits machine = MachineLimits.measure(request.threads());
+    double productRate = KernelBenchmark.productRate(device, request);
+    ImmutableMap<String, ImmutableMap<String, Double>> times;
+    try {
+      times =
+          KernelForms.times(
+              form ->
+                  new Subprocess(
+                      OwnJvm.command(
+                          List.of(form), Main.class.getName(), arguments(request, wanted)),
+                      terminal.workingDirectory(),
+                      KERNELS_LIMIT),
+              terminal.cancellation());
+    } catch (CancelledException e) {
+      return stopped();
+    }
+    KernelReport report =
+        new KernelReport(
+            KernelBenchmark.limits(request, wanted, machine, productRate),
+            machine,
+            productRate,
+            times);
+    if (json) {
+      terminal.out().println(report.json());
+    } else {
+      report.lines().forEach(terminal.out()::println);
+    }
     return ExitCode.OK;
   }
 
@@ -315,15 +512,12 @@ final class BenchCommand implements Callable<Integer> {
       throw new ManticoreException("MNT-BENCH", "positions must be 1 or more, not " + positions);
     }
     StepRequest request =
-        new StepRequest(
-            StepRequest.Model.of(drawn.model),
-            drawn.width,
-            drawn.layers,
+        drawn.request(
             1,
             last + Math.max(1, steps),
-            drawn.vocabulary,
             steps,
-            threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+            Duration.ofSeconds(StepRequest.DEFAULT_SECONDS),
+            threads);
     List<DecodeBenchmark.Result> results =
         DecodeBenchmark.run(Devices.byName("cpu"), request, positions);
     ArrayNode array = JsonNodeFactory.instance.arrayNode();
@@ -345,9 +539,9 @@ final class BenchCommand implements Callable<Integer> {
       array
           .addObject()
           .put("model", request.model().toString())
-          .put("width", drawn.width)
-          .put("layers", drawn.layers)
-          .put("vocab", drawn.vocabulary)
+          .put("width", request.width())
+          .put("layers", request.layers())
+          .put("vocab", request.vocabulary())
           .put("threads", request.threads())
           .put("position", result.position())
           .put("prefill_tokens_per_s", result.prefillTokensPerSecond())
@@ -367,7 +561,7 @@ final class BenchCommand implements Callable<Integer> {
         .put("batch", request.batch())
         .put("length", request.length())
         .put("vocab", request.vocabulary())
-        .put("steps", request.steps())
+        .put("steps", result.steps())
         .put("threads", request.threads())
         .put("train_tokens_per_s", result.trainTokensPerSecond())
         .put("forward_tokens_per_s", result.forwardTokensPerSecond())

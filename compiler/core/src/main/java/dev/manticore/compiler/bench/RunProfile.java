@@ -34,7 +34,7 @@ public record RunProfile(ImmutableList<Entry> nodes, double runMilliseconds) {
    * A node of the session.
    *
    * @param name as the session has it
-   * @param operator what ran, {@code MatMul} or {@code dev.manticore.kernel:AdamW}
+   * @param operator what ran, without its domain: {@code MatMul}, or {@code AdamW} of ours
    * @param origin the module of the model, {@code transformer.h.0.mlp.c_fc}; of an update {@code
    *     update}, of what belongs to no module empty
    * @param milliseconds the median of its runs

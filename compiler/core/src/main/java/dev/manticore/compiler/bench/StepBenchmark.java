@@ -80,6 +80,14 @@ public final class StepBenchmark {
     }
   }
 
+  /** What a device runs for a training step. */
+  static Graph trainingGraph(Device device, StepRequest request) {
+    Graph model = model(request);
+    return Lowering.forDevice(
+        StepGraphs.of(model, request.batch(), request.length()).step(groups(model), CLIP).graph(),
+        device);
+  }
+
   /** Looks at the session of the training steps after the last of them. */
   private interface After {
     void see(Graph graph, ModelSession trainer) throws IOException;
@@ -126,7 +134,11 @@ public final class StepBenchmark {
     SplittableRandom random = new SplittableRandom(SEED);
     double training = Double.POSITIVE_INFINITY;
     double forward = Double.POSITIVE_INFINITY;
-    for (int step = 1; step <= request.steps(); step++) {
+    long begin = System.nanoTime();
+    int step = 0;
+    while (step == 0
+        || step < request.steps() && System.nanoTime() - begin < request.limit().toNanos()) {
+      step++;
       long[] ids =
           random
               .longs((long) request.batch() * request.length(), 0, request.vocabulary())
@@ -145,7 +157,12 @@ public final class StepBenchmark {
     }
     double tokens = 1e9 * request.batch() * request.length();
     return new StepResult(
-        tokens / training, tokens / forward, peakRssMebibytes(), state.get("loss").toFloats()[0]);
+        tokens / training,
+        training / 1e6,
+        tokens / forward,
+        peakRssMebibytes(),
+        state.get("loss").toFloats()[0],
+        step);
   }
 
   /** The next token of each; none for the last of a sequence. */

@@ -1,6 +1,7 @@
 package dev.manticore.compiler.bench;
 
 import dev.manticore.ir.ManticoreException;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -14,6 +15,7 @@ import java.util.stream.Collectors;
  * @param length tokens of a sequence, at least 2
  * @param vocabulary rows of the table
  * @param steps steps that are timed, of which the best counts
+ * @param limit after which no further step begins; one is taken in any case
  * @param threads threads that share the work of one operator
  */
 public record StepRequest(
@@ -24,10 +26,17 @@ public record StepRequest(
     int length,
     int vocabulary,
     int steps,
+    Duration limit,
     int threads) {
 
-  /** Steps enough for the virtual machine to have compiled our kernels in the first of them. */
-  public static final int DEFAULT_STEPS = 30;
+  /**
+   * Steps enough for the last of them to be as fast as steps become: the virtual machine compiles
+   * our kernels, and the kernels choose their form, in about 60.
+   */
+  public static final int DEFAULT_STEPS = 100;
+
+  /** Seconds enough for that, of all but the largest models. */
+  public static final int DEFAULT_SECONDS = 120;
 
   /** The model that is trained. */
   public enum Model {
@@ -69,7 +78,7 @@ public record StepRequest(
   }
 
   public StepRequest {
-    require("width", width, 32);
+    requireWidth(width);
     // A layer is known by its repetition, and only a hybrid is cut into layers.
     require("layers", layers, model == Model.HYBRID ? 2 : 1);
     require("batch", batch, 1);
@@ -77,6 +86,13 @@ public record StepRequest(
     require("vocab", vocabulary, 2);
     require("steps", steps, 1);
     require("threads", threads, 1);
+    if (limit.isNegative() || limit.isZero()) {
+      throw new ManticoreException("MNT-BENCH", "seconds must be more than 0");
+    }
+  }
+
+  static void requireWidth(int width) {
+    require("width", width, StepBenchmark.HEAD_WIDTH);
     if (width % StepBenchmark.HEAD_WIDTH != 0) {
       throw new ManticoreException(
           "MNT-BENCH",
@@ -84,7 +100,7 @@ public record StepRequest(
     }
   }
 
-  private static void require(String name, int value, int least) {
+  static void require(String name, int value, int least) {
     if (value < least) {
       throw new ManticoreException(
           "MNT-BENCH", name + " must be at least " + least + ", not " + value);

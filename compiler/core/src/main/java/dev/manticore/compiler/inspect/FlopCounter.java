@@ -34,7 +34,7 @@ import java.util.OptionalLong;
  * its body does; a {@code Scan} or {@code Loop} as its body times its turns; an {@code If} as the
  * larger of its branches.
  */
-final class FlopCounter {
+public final class FlopCounter {
 
   /** Operators whose results are as many operations as they have elements. */
   private static final ImmutableSet<String> ELEMENTWISE =
@@ -56,6 +56,9 @@ final class FlopCounter {
               + "Optional Or Pad RandomNormal RandomNormalLike RandomUniform RandomUniformLike "
               + "Range Reshape ReverseSequence ScatterElements ScatterND Shape Size Slice "
               + "SpaceToDepth Split Squeeze Tile TopK Transpose Trilu Unique Unsqueeze Where Xor");
+
+  /** Products of matrices, to which an input after the second is added. */
+  private static final ImmutableSet<String> PRODUCTS = words("FusedMatMul Gemm MatMul");
 
   /** Operations for each element of the first input. */
   private static final ImmutableMap<String, Integer> PER_INPUT =
@@ -105,17 +108,17 @@ final class FlopCounter {
   }
 
   /** Counts a graph. */
-  static FlopCounter of(Graph graph) {
+  public static FlopCounter of(Graph graph) {
     return new FlopCounter(graph);
   }
 
   /** The operations of the node that makes a value of this name; 0 where they cannot be counted. */
-  long of(String output) {
+  public long of(String output) {
     return counts.getOrDefault(output, 0L);
   }
 
   /** The operators that could not be counted, and how many nodes of each there are. */
-  ImmutableMap<String, Integer> uncounted() {
+  public ImmutableMap<String, Integer> uncounted() {
     return ImmutableMap.copyOf(uncounted);
   }
 
@@ -173,6 +176,11 @@ final class FlopCounter {
     if (standard && MOVEMENT.contains(name)) {
       return OptionalLong.of(0);
     }
+    OptionalLong product = ofProduct(node);
+    if (product.isPresent()) {
+      int addends = node.presentInputs().size() - 2;
+      return OptionalLong.of(product.getAsLong() + addends * elements(node.output()));
+    }
     Optional<Graph> body = standard ? Optional.empty() : body(node);
     if (body.isPresent()) {
       return OptionalLong.of(count(body.get()));
@@ -193,10 +201,6 @@ final class FlopCounter {
       return OptionalLong.of(Math.multiplyExact(elements(node.input(0)), PER_INPUT.get(name)));
     }
     return switch (name) {
-      case "MatMul", "FusedMatMul" -> OptionalLong.of(2 * product(node, summed(node)));
-      case "Gemm" ->
-          OptionalLong.of(
-              2 * product(node, summed(node)) + (node.hasInput(2) ? elements(node.output()) : 0));
       case "Conv" -> {
         Shape weights = node.input(1).shape();
         long window = weights.elementCount() / weights.dim(0).extent();
@@ -213,6 +217,25 @@ final class FlopCounter {
       case "Einsum" -> OptionalLong.of(einsum(node));
       default -> OptionalLong.empty();
     };
+  }
+
+  /**
+   * The operations of the product of matrices that a node is, without those of what is added to it;
+   * empty if it is none.
+   *
+   * @throws ManticoreException if a shape is not known
+   */
+  public static OptionalLong ofProduct(Node node) {
+    String name = node.op().name();
+    boolean product =
+        switch (node.op().domain()) {
+          case OpId.ONNX, OpId.MICROSOFT -> PRODUCTS.contains(name);
+          case OpId.KERNEL -> name.startsWith("FusedMatMul");
+          default -> false;
+        };
+    return product && node.output().isTensor() && node.output().elementType().isFloating()
+        ? OptionalLong.of(2 * product(node, summed(node)))
+        : OptionalLong.empty();
   }
 
   /** How many products are summed for each element of a matrix product. */

@@ -1,23 +1,19 @@
 package dev.manticore.compiler.reduce;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.process.Subprocess;
+import dev.manticore.compiler.process.Subprocess.Outcome;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.OnnxExporter.Placement;
-import java.io.File;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
@@ -27,16 +23,10 @@ final class CommandCheck implements Predicate<Graph> {
   /** Where a command's arguments name the file. */
   static final String PLACE = "{}";
 
-  /** Of what a command writes on standard error, at most so much is looked at, in bytes. */
-  private static final int MOST_ERRORS = 4 << 20;
-
   /** A run may take so many times as long as the first did, and so much longer. */
   private static final int SLOWER = 10;
 
   private static final Duration GRACE = Duration.ofSeconds(5);
-
-  /** How a run of the command ended; a run that took too long has no status. */
-  private record Outcome(OptionalInt status, String errors) {}
 
   private final ImmutableList<String> command;
   private final Path workingDirectory;
@@ -114,29 +104,8 @@ final class CommandCheck implements Predicate<Graph> {
 
   private Outcome outcome(Graph graph) {
     ModelFiles.write(graph, file, Placement.AUTOMATIC);
-    Path errors = file.resolveSibling("errors.txt");
     try {
-      Process process =
-          new ProcessBuilder(command)
-              .directory(workingDirectory.toFile())
-              .redirectInput(new File("/dev/null"))
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .redirectError(errors.toFile())
-              .start();
-      try {
-        boolean ended = process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
-        try (InputStream in = Files.newInputStream(errors)) {
-          return new Outcome(
-              ended ? OptionalInt.of(process.exitValue()) : OptionalInt.empty(),
-              new String(in.readNBytes(MOST_ERRORS), UTF_8));
-        }
-      } finally {
-        process.descendants().forEach(ProcessHandle::destroyForcibly);
-        process.destroyForcibly();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw failure("it was interrupted");
+      return new Subprocess(command, workingDirectory, limit).run(cancellation);
     } catch (IOException e) {
       throw new ManticoreException(
           "MNT-REDUCE", "the command " + command + " cannot be run: " + e.getMessage(), e);

@@ -25,6 +25,7 @@ import dev.manticore.runtime.DeviceState;
 import dev.manticore.runtime.JavaKernel;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -106,7 +107,8 @@ final class StepAgreementTest {
   }
 
   private static Graph model(StepRequest.Model kind) {
-    return StepBenchmark.model(new StepRequest(kind, 32, 2, BATCH, LENGTH, VOCABULARY, 1, 1));
+    return StepBenchmark.model(
+        new StepRequest(kind, 32, 2, BATCH, LENGTH, VOCABULARY, 1, Duration.ofMinutes(1), 1));
   }
 
   /** Values for all inputs of a step; moments as in the middle of a run. */

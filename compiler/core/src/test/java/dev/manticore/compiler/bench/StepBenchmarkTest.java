@@ -7,13 +7,15 @@ import static org.assertj.core.api.Assertions.within;
 import dev.manticore.compiler.bench.StepRequest.Model;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.CpuDevice;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 
 final class StepBenchmarkTest {
 
   @Test
   void measuresStepsOfAModelThatKnowsNothing() {
-    StepRequest request = new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, 1);
+    StepRequest request =
+        new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, Duration.ofMinutes(1), 1);
 
     StepResult result = StepBenchmark.run(CpuDevice.instance(), request);
 
@@ -33,7 +35,8 @@ final class StepBenchmarkTest {
 
   @Test
   void refusesAWidthThatIsNoMultipleOfAHead() {
-    assertThatThrownBy(() -> new StepRequest(Model.GPT_NEO, 40, 1, 1, 2, 2, 1, 1))
+    assertThatThrownBy(
+            () -> new StepRequest(Model.GPT_NEO, 40, 1, 1, 2, 2, 1, Duration.ofMinutes(1), 1))
         .isInstanceOf(ManticoreException.class)
         .hasMessageContaining("width must be a multiple of 32, not 40");
   }

@@ -2,12 +2,15 @@ package dev.manticore.compiler.inspect;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
+import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
+import dev.manticore.ir.Origin;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
@@ -38,6 +41,34 @@ class FlopCounterTest {
     assertThat(counter.of(product.name())).isEqualTo(2 * 2 * 3 * 5 * 7);
     assertThat(counter.of(sum.name())).isEqualTo(2 * 2 * 3 * 5 * 7);
     assertThat(counter.of(gemm.name())).isEqualTo(2 * 6 * 5 * 7 + 6 * 7);
+  }
+
+  @Test
+  void aProductOfOursCountsAsThatOfOnnxRuntimeAndItsAdditions() {
+    Value a = input("a", 2, 3, 5);
+    Value b = input("b", 7, 5);
+    Value row = input("row", 7);
+    Value all = input("all", 2, 3, 7);
+    Attributes attributes = Attributes.of("transA", 0).with("transB", 1);
+    Value theirs = editor.add(OpId.microsoft("FusedMatMul"), attributes, a, b);
+    Node ours =
+        new Node(
+            OpId.kernel("FusedMatMulAddAdd"),
+            "ours",
+            attributes,
+            ImmutableList.of(Optional.of(a), Optional.of(b), Optional.of(row), Optional.of(all)),
+            ImmutableList.of(Optional.of(new Value("ours", theirs.type()))),
+            Origin.NONE);
+    editor.addNode(ours);
+    editor.output(theirs);
+    editor.output(ours.output());
+    FlopCounter counter = FlopCounter.of(editor.freeze());
+
+    long product = 2 * 2 * 3 * 5 * 7;
+    assertThat(counter.of(theirs.name())).isEqualTo(product);
+    assertThat(counter.of("ours")).isEqualTo(product + 2 * 2 * 3 * 7);
+    assertThat(FlopCounter.ofProduct(ours)).hasValue(product);
+    assertThat(counter.uncounted()).isEmpty();
   }
 
   @Test

@@ -1,0 +1,182 @@
+package dev.manticore.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.google.common.base.Ticker;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.progress.Cancellation;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The verb {@code bench}, on models so small that only the form of what it says can be looked at.
+ */
+class BenchCommandTest {
+
+  private static final String[] TINY = {
+    "--model=gpt-neo",
+    "--width=32",
+    "--layers=1",
+    "--batch=1",
+    "--length=4",
+    "--vocab=8",
+    "--threads=1"
+  };
+
+  @TempDir Path directory;
+
+  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+  private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+  private final Cancellation cancellation = new Cancellation();
+
+  private int run(String... args) {
+    out.reset();
+    err.reset();
+    Terminal terminal =
+        new Terminal(
+            new PrintStream(out, true, StandardCharsets.UTF_8),
+            new PrintStream(err, true, StandardCharsets.UTF_8),
+            ImmutableMap.of(),
+            directory,
+            Clock.systemUTC(),
+            Ticker.systemTicker(),
+            cancellation);
+    return new Application(terminal, Main.verbs(terminal, Main.pipelines())).run(args);
+  }
+
+  private static String[] words(String verb, String[] options, String... more) {
+    return Stream.of(new String[] {"bench", verb}, options, more)
+        .flatMap(Stream::of)
+        .toArray(String[]::new);
+  }
+
+  private String out() {
+    return out.toString(StandardCharsets.UTF_8);
+  }
+
+  private String err() {
+    return err.toString(StandardCharsets.UTF_8);
+  }
+
+  private JsonNode lastLine() throws IOException {
+    return new ObjectMapper().readTree(out().lines().reduce((a, b) -> b).orElseThrow());
+  }
+
+  @Test
+  void aStepIsToldBesideItsLimitsAndWhereItsTimeGoes() throws IOException {
+    assertThat(run(words("step", TINY, "--steps=3", "--limits", "--profile")))
+        .as(err())
+        .isEqualTo(ExitCode.OK);
+
+    assertThat(out())
+        .contains("This machine with 1 thread: exp")
+        .containsPattern("GFLOP of products: .* % of their rate alone")
+        .containsPattern("Its floor is .* ms, of which it reaches .* %")
+        .contains("floor ms  measured ms  reached");
+    JsonNode limits = lastLine().path("limits");
+    assertThat(limits.path("step_ms").asDouble())
+        .isCloseTo(4000 / lastLine().path("train_tokens_per_s").asDouble(), within(1e-9));
+    double sum = 0;
+    for (JsonNode kind : limits.path("kinds")) {
+      sum += kind.path("floor_ms").asDouble();
+    }
+    assertThat(limits.path("floor_ms").asDouble()).isCloseTo(sum, within(1e-9));
+    assertThat(limits.path("floor_share").asDouble())
+        .isPositive()
+        .isCloseTo(sum / limits.path("step_ms").asDouble(), within(1e-9));
+    assertThat(limits.path("kinds").findValues("measured_ms")).isNotEmpty();
+    assertThat(limits.path("machine").path("read_bytes_per_s").asDouble()).isPositive();
+  }
+
+  @Test
+  void stepsEndWithTheirTime() throws IOException {
+    assertThat(run(words("step", TINY, "--steps=100000000", "--seconds=1", "--json"))).isZero();
+
+    assertThat(lastLine().path("steps").asInt()).isBetween(1, 99_999_999);
+    assertThat(run(words("step", TINY, "--seconds=0"))).isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("seconds must be more than 0");
+  }
+
+  @Test
+  void aPeerIsComparedWithOurOwnStepsInAnotherJvm() throws IOException {
+    String peer = "echo '{\"model\":\"other\",\"train_tokens_per_s\":1e9,\"peak_rss_mb\":0}'";
+
+    int status =
+        run(
+            words(
+                "compare",
+                TINY,
+                "--steps=3",
+                "--at-least=training=2",
+                "--json",
+                "--",
+                "sh",
+                "-c",
+                peer));
+
+    // So few steps may be spread too far; then nothing is judged.
+    assertThat(status).as(err()).isEqualTo(ExitCode.FAILED);
+    JsonNode result = lastLine();
+    assertThat(result.path("rounds").asInt()).isEqualTo(5);
+    assertThat(result.path("ours")).hasSize(5);
+    assertThat(result.path("ours").get(4).path("steps").asInt()).isEqualTo(3);
+    assertThat(result.path("peer")).hasSize(5);
+    assertThat(result.path("passes").asBoolean()).isFalse();
+    assertThat(result.path("judged").asBoolean()).isEqualTo(result.path("unsteady").isEmpty());
+    assertThat(result.path("unmet").isEmpty()).isEqualTo(!result.path("judged").asBoolean());
+    JsonNode training = result.path("figures").path("training");
+    assertThat(training.path("ratio").isNull()).isEqualTo(!result.path("judged").asBoolean());
+    assertThat(training.path("peer").path("values")).hasSize(5);
+    assertThat(result.path("figures").has("forward")).isFalse();
+    assertThat(result.path("figures").has("memory")).isFalse();
+    assertThat(result.path("differences").get(0).asText())
+        .isEqualTo("model is gpt-neo here, other there");
+    assertThat(err().lines()).hasSize(10);
+  }
+
+  @Test
+  void wrongUseOfCompareIsOneMessage() {
+    assertThat(run(words("compare", TINY, "--rounds=4", "--", "true"))).isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("rounds must be at least 5, not 4");
+    assertThat(run(words("compare", TINY, "--at-least=fast=1", "--", "true")))
+        .isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("there is no figure 'fast'");
+    assertThat(run(words("compare", TINY))).isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("PEER");
+    assertThat(run(words("compare", TINY, "--steps=3", "--", "sh", "-c", "echo broken; exit 3")))
+        .isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("the peer's command ended with status 3").contains("broken");
+  }
+
+  @Test
+  void aStopIsSaidAndHasAStatusOfItsOwn() {
+    cancellation.request();
+
+    assertThat(run(words("compare", TINY, "--", "true"))).isEqualTo(ExitCode.INTERRUPTED);
+    assertThat(err()).isEqualTo("Stopped; nothing was kept." + System.lineSeparator());
+  }
+
+  @Test
+  void aKernelIsTimedInEachFormBesideItsFloor() throws IOException {
+    assertThat(run("bench", "kernel", "SiluGrad", "--width=32", "--batch=1", "--length=2"))
+        .as(err())
+        .isEqualTo(ExitCode.OK);
+
+    assertThat(out())
+        .containsPattern("kernel .*plain ms .*floor ms")
+        .containsPattern("SiluGrad +\\d");
+    assertThat(run("bench", "kernel", "Silu")).isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("there is no kernel 'Silu'").contains("SiluGrad");
+  }
+}

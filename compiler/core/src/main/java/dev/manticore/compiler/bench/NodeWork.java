@@ -1,0 +1,163 @@
+package dev.manticore.compiler.bench;
+
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Iterables;
+import dev.manticore.compiler.inspect.FlopCounter;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.Value;
+import java.util.LinkedHashSet;
+import java.util.Optional;
+import java.util.function.Predicate;
+
+/**
+ * What a node cannot do without, however it is computed.
+ *
+ * @param operations of products of matrices, a multiplication and an addition being two
+ * @param exponentials values of the exponential function, or of one that needs it
+ * @param bytes of its operands, each read once, and of its results, each written once; none of what
+ *     only gives memory another shape. Of a table of which some rows are looked up, as many are
+ *     read as are written.
+ * @param far those of the bytes that cannot be in a cache
+ */
+record NodeWork(long operations, long exponentials, long bytes, long far) {
+
+  static final NodeWork NONE = new NodeWork(0, 0, 0, 0);
+
+  private static final ImmutableSet<String> VIEWS =
+      ImmutableSet.of("Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze");
+
+  private static final ImmutableSet<String> LOOKS_UP =
+      ImmutableSet.of("Gather", "GatherElements", "Shape", "Size", "Slice", "Split");
+
+  /** One for each element of the first input. */
+  private static final ImmutableSet<String> EXPONENTIAL =
+      ImmutableSet.of(
+          "BiasGelu",
+          "Erf",
+          "Exp",
+          "FastGelu",
+          "Gelu",
+          "GeluTanhGrad",
+          "LogSoftmax",
+          "QuickGelu",
+          "Sigmoid",
+          "Silu",
+          "SiluGrad",
+          "Softmax",
+          "Softplus",
+          "Tanh");
+
+  /** A mask below this leaves a position out. */
+  private static final double LEAST_MASK = -1e30;
+
+  /** Products of matrices of an attention, and of its gradient, which computes the first again. */
+  private static final int ATTENTION_PRODUCTS = 2;
+
+  private static final int ATTENTION_GRADIENT_PRODUCTS = 5;
+
+  /** Whether a node only gives memory another shape. */
+  static boolean isView(Node node) {
+    return node.op().domain().equals(OpId.ONNX) && VIEWS.contains(node.op().name());
+  }
+
+  /**
+   * The work of a node of a graph.
+   *
+   * @param machine tells what fits its cache: a node with more has none of it there
+   * @param state the values that were last used too long ago to be there
+   * @throws dev.manticore.ir.ManticoreException if a shape is not known
+   */
+  static NodeWork of(Graph graph, Node node, MachineLimits machine, Predicate<Value> state) {
+    if (isView(node)) {
+      return NONE;
+    }
+    long bytes = 0;
+    long far = 0;
+    if (LOOKS_UP.contains(node.op().name())) {
+      bytes = 2 * node.presentOutputs().stream().mapToLong(NodeWork::bytes).sum();
+    } else {
+      for (Value value :
+          Iterables.concat(new LinkedHashSet<>(node.presentInputs()), node.presentOutputs())) {
+        bytes += bytes(value);
+        far += state.test(value) ? bytes(value) : 0;
+      }
+    }
+    return new NodeWork(
+        operations(graph, node),
+        exponentials(graph, node),
+        bytes,
+        machine.isNear(bytes) ? far : bytes);
+  }
+
+  static long bytes(Value value) {
+    return value.type().byteSize();
+  }
+
+  private static long operations(Graph graph, Node node) {
+    return switch (node.op().name()) {
+      case "Attention" ->
+          2 * ATTENTION_PRODUCTS * pairs(graph, node) * node.input(0).shape().dim(2).extent();
+      case "AttentionGrad" ->
+          2
+              * ATTENTION_GRADIENT_PRODUCTS
+              * pairs(graph, node)
+              * node.input(0).shape().dim(2).extent();
+      default -> FlopCounter.ofProduct(node).orElse(0);
+    };
+  }
+
+  private static long exponentials(Graph graph, Node node) {
+    String name = node.op().name();
+    if (EXPONENTIAL.contains(name)) {
+      return elements(node.input(0));
+    }
+    return switch (name) {
+      case "CrossEntropyGrad" -> elements(node.input(1));
+      case "SelectiveScan", "SelectiveScanGrad", "SelectiveScanWithState" ->
+          elements(node.input(0)) * node.input(2).shape().dim(1).extent();
+      case "Attention", "AttentionGrad" ->
+          pairs(graph, node) * node.attributes().intValue("heads", 1);
+      default -> 0;
+    };
+  }
+
+  /** Pairs of a query and a key that the mask of an attention lets through, of all sequences. */
+  private static long pairs(Graph graph, Node node) {
+    Value mask = node.input(3);
+    long kept = constant(graph, mask).map(NodeWork::kept).orElseGet(() -> elements(mask));
+    return node.input(0).shape().dim(0).extent() * kept;
+  }
+
+  private static long kept(Tensor mask) {
+    long kept = 0;
+    for (float value : mask.toFloats()) {
+      kept += value > LEAST_MASK ? 1 : 0;
+    }
+    return kept;
+  }
+
+  private static Optional<Tensor> constant(Graph graph, Value value) {
+    Tensor parameter = graph.parameters().get(value);
+    return parameter != null
+        ? Optional.of(parameter)
+        : graph
+            .producer(value)
+            .filter(producer -> producer.op().isOnnx("Constant"))
+            .map(producer -> producer.attributes().tensor("value"));
+  }
+
+  private static long elements(Value value) {
+    return value.shape().elementCount();
+  }
+
+  NodeWork plus(NodeWork other) {
+    return new NodeWork(
+        operations + other.operations,
+        exponentials + other.exponentials,
+        bytes + other.bytes,
+        far + other.far);
+  }
+}
