@@ -9,7 +9,7 @@ import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.kernels.Attention;
 import dev.manticore.kernels.AttentionWithState;
-import dev.manticore.kernels.CausalConvGradient;
+import dev.manticore.kernels.CausalConv;
 import dev.manticore.kernels.Elementwise;
 import dev.manticore.kernels.EmbeddingGradient;
 import dev.manticore.kernels.Forms;
@@ -40,6 +40,7 @@ final class CpuKernels {
           Entry.of("AttentionGrad", floats(5), 3, CpuKernels::attentionGrad)
               .withIntegerAttributes("heads")
               .withFloatAttributes("scale"),
+          Entry.of("CausalConv", floats(3), 1, CpuKernels::causalConv),
           Entry.of("CausalConvGrad", floats(3), 3, CpuKernels::causalConvGrad),
           Entry.of("EmbeddingGrad", ImmutableList.of(INT64, FLOAT32), 1, CpuKernels::embeddingGrad)
               .withIntegerAttributes("rows"),
@@ -52,6 +53,7 @@ final class CpuKernels {
           Entry.of("RmsNormGrad", floats(3), 2, CpuKernels::rmsNormGrad)
               .withFloatAttributes("epsilon"),
           Entry.of("GeluTanhGrad", floats(2), 1, CpuKernels::geluTanhGrad),
+          Entry.of("Silu", floats(1), 1, CpuKernels::silu),
           Entry.of("SiluGrad", floats(2), 1, CpuKernels::siluGrad),
           Entry.of("AdamW", floats(5), 3, CpuKernels::adamW),
           product("FusedMatMul", 0),
@@ -301,22 +303,33 @@ final class CpuKernels {
             context.floatOutput(0, q));
   }
 
-  private static CausalConvGradient convolution(Entry kernel, KernelContext context) {
+  private static CausalConv convolution(Entry kernel, KernelContext context) {
     long[] x = context.inputShape(0);
     kernel.check(context, 0, x.length == 3);
     long[] weight = context.inputShape(1);
     kernel.check(context, 1, weight.length == 3 && weight[0] == x[2] && weight[1] == 1);
-    return new CausalConvGradient(
+    return new CausalConv(
         Math.toIntExact(x[0]),
         Math.toIntExact(x[1]),
         Math.toIntExact(x[2]),
         Math.toIntExact(weight[2]));
   }
 
+  private static void causalConv(Entry kernel, KernelContext context) {
+    CausalConv convolution = convolution(kernel, context);
+    kernel.checkShape(context, 2, convolution.channels());
+    convolution.forward(
+        context::parallel,
+        context.floatInput(0),
+        context.floatInput(1),
+        context.floatInput(2),
+        context.floatOutput(0, context.inputShape(0)));
+  }
+
   private static void causalConvGrad(Entry kernel, KernelContext context) {
-    CausalConvGradient convolution = convolution(kernel, context);
+    CausalConv convolution = convolution(kernel, context);
     kernel.checkSame(context, 0, 2);
-    convolution.compute(
+    convolution.gradient(
         context::parallel,
         context.floatInput(0),
         context.floatInput(1),
@@ -430,6 +443,11 @@ final class CpuKernels {
         x,
         context.floatInput(1),
         context.floatOutput(0, context.inputShape(0)));
+  }
+
+  private static void silu(Entry kernel, KernelContext context) {
+    FloatView x = context.floatInput(0);
+    Elementwise.silu(context::parallel, x.size(), x, context.floatOutput(0, context.inputShape(0)));
   }
 
   private static void siluGrad(Entry kernel, KernelContext context) {

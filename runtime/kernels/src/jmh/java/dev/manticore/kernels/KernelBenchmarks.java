@@ -46,7 +46,7 @@ public class KernelBenchmarks {
   private int tokens;
   private SelectiveScan scan;
   private Attention attention;
-  private CausalConvGradient convolution;
+  private CausalConv convolution;
   private EmbeddingGradient embedding;
   private Rows rows;
   private Rows logits;
@@ -90,7 +90,7 @@ public class KernelBenchmarks {
     scan = new SelectiveScan(BATCH, LENGTH, channels, STATES);
     attention =
         new Attention(BATCH, LENGTH, LENGTH, width / HEAD, HEAD, (float) (1 / Math.sqrt(HEAD)));
-    convolution = new CausalConvGradient(BATCH, LENGTH, channels, TAPS);
+    convolution = new CausalConv(BATCH, LENGTH, channels, TAPS);
     embedding = new EmbeddingGradient(VOCABULARY, width);
     rows = new Rows(tokens, width);
     logits = new Rows(tokens, VOCABULARY);
@@ -169,7 +169,7 @@ public class KernelBenchmarks {
 
   @Benchmark
   public void causalConvGradient(Form form) {
-    convolution.compute(parallel, x, taps, dy, dx, dtaps, dbias);
+    convolution.gradient(parallel, x, taps, dy, dx, dtaps, dbias);
   }
 
   @Benchmark

@@ -35,8 +35,11 @@ final class AdaptiveBlocks implements Blocks {
     SCAN,
     SCAN_STATE,
     SCAN_GRADIENT,
+    CAUSAL_CONV,
+    CAUSAL_CONV_GRADIENT,
     ADAM_W,
     GELU_GRADIENT,
+    SILU,
     SILU_GRADIENT,
     SCALED_EXP,
     SUM_SQUARES,
@@ -138,11 +141,18 @@ final class AdaptiveBlocks implements Blocks {
               b.scanGradient(
                   steps, width, states, v[0], v[1], a, v[2], v[3], v[4], v[5], v[6], scratch, v[7],
                   v[8], v[9], partB, partC);
+      case CAUSAL_CONV -> b -> b.causalConv(steps, width, 4, v[0], v[1], v[2], v[3]);
+      case CAUSAL_CONV_GRADIENT ->
+          b -> {
+            Arrays.fill(v[4], 0);
+            b.causalConvGradient(steps, width, 4, v[0], v[1], v[2], v[3], v[4]);
+          };
       case ADAM_W ->
           b ->
               b.adamW(
                   size, v[0], v[1], v[2], v[3], new float[] {1e-3f, 0.9f, 0.9f, 1e-6f, 0, 1, 1, 1});
       case GELU_GRADIENT -> b -> b.geluGradient(size, v[0], v[1], v[2]);
+      case SILU -> b -> b.silu(size, v[0], v[1]);
       case SILU_GRADIENT -> b -> b.siluGradient(size, v[0], v[1], v[2]);
       case SCALED_EXP -> b -> b.scaledExp(size, a, 1, v[0]);
       case SUM_SQUARES -> b -> b.sumSquares(size, 0, v[0], sums);
@@ -204,6 +214,26 @@ final class AdaptiveBlocks implements Blocks {
   }
 
   @Override
+  public void causalConv(
+      int steps, int width, int taps, float[] x, float[] weight, float[] bias, float[] y) {
+    form(Operation.CAUSAL_CONV).causalConv(steps, width, taps, x, weight, bias, y);
+  }
+
+  @Override
+  public void causalConvGradient(
+      int steps,
+      int width,
+      int taps,
+      float[] x,
+      float[] weight,
+      float[] dy,
+      float[] dx,
+      float[] sums) {
+    form(Operation.CAUSAL_CONV_GRADIENT)
+        .causalConvGradient(steps, width, taps, x, weight, dy, dx, sums);
+  }
+
+  @Override
   public void adamW(int count, float[] p, float[] m, float[] v, float[] g, float[] settings) {
     form(Operation.ADAM_W).adamW(count, p, m, v, g, settings);
   }
@@ -211,6 +241,11 @@ final class AdaptiveBlocks implements Blocks {
   @Override
   public void geluGradient(int count, float[] x, float[] dy, float[] dx) {
     form(Operation.GELU_GRADIENT).geluGradient(count, x, dy, dx);
+  }
+
+  @Override
+  public void silu(int count, float[] x, float[] y) {
+    form(Operation.SILU).silu(count, x, y);
   }
 
   @Override

@@ -87,6 +87,37 @@ interface Blocks {
   }
 
   /**
+   * Steps of a depthwise convolution over time.
+   *
+   * @param steps the number of steps
+   * @param width the number of channels, a multiple of {@link #LANES}
+   * @param taps steps that each looks at, itself the last
+   * @param x the steps and those before them, {@code [taps - 1 + steps][width]}
+   * @param weight {@code [taps][width]}
+   * @param bias {@code [width]}
+   * @param y the result, {@code [steps][width]}
+   */
+  void causalConv(
+      int steps, int width, int taps, float[] x, float[] weight, float[] bias, float[] y);
+
+  /**
+   * The gradient of those steps.
+   *
+   * @param dy the gradient of y and of the steps after it, {@code [steps + taps - 1][width]}
+   * @param dx the gradient of x from its row {@code taps - 1} on, {@code [steps][width]}
+   * @param sums the gradients of the weight and of the bias, {@code [taps + 1][width]}, added to
+   */
+  void causalConvGradient(
+      int steps,
+      int width,
+      int taps,
+      float[] x,
+      float[] weight,
+      float[] dy,
+      float[] dx,
+      float[] sums);
+
+  /**
    * One step of AdamW in place.
    *
    * @param settings learning rate, beta1, beta2, epsilon, weight decay, 1 - beta1^t, 1 - beta2^t,
@@ -96,6 +127,9 @@ interface Blocks {
 
   /** {@code dx = dy gelu'(x)} for the approximation of GELU by the hyperbolic tangent. */
   void geluGradient(int count, float[] x, float[] dy, float[] dx);
+
+  /** {@code y = x / (1 + exp(-x))}. */
+  void silu(int count, float[] x, float[] y);
 
   /** {@code dx = dy silu'(x)}. */
   void siluGradient(int count, float[] x, float[] dy, float[] dx);

@@ -133,6 +133,52 @@ final class PlainBlocks implements Blocks {
   }
 
   @Override
+  public void causalConv(
+      int steps, int width, int taps, float[] x, float[] weight, float[] bias, float[] y) {
+    for (int t = 0; t < steps; t++) {
+      for (int i = 0; i < width; i++) {
+        float sum = bias[i];
+        for (int tap = 0; tap < taps; tap++) {
+          sum = Math.fma(weight[tap * width + i], x[(t + tap) * width + i], sum);
+        }
+        y[t * width + i] = sum;
+      }
+    }
+  }
+
+  @Override
+  public void causalConvGradient(
+      int steps,
+      int width,
+      int taps,
+      float[] x,
+      float[] weight,
+      float[] dy,
+      float[] dx,
+      float[] sums) {
+    for (int i = 0; i < width; i++) {
+      float sum = sums[taps * width + i];
+      for (int t = 0; t < steps; t++) {
+        sum += dy[t * width + i];
+      }
+      sums[taps * width + i] = sum;
+    }
+    for (int t = 0; t < steps; t++) {
+      for (int i = 0; i < width; i++) {
+        float out = dy[t * width + i];
+        float in = 0;
+        for (int tap = 0; tap < taps; tap++) {
+          int at = tap * width + i;
+          // Step t is read by step t + taps - 1 - tap through this tap.
+          in = Math.fma(weight[at], dy[(t + taps - 1 - tap) * width + i], in);
+          sums[at] = Math.fma(x[t * width + at], out, sums[at]);
+        }
+        dx[t * width + i] = in;
+      }
+    }
+  }
+
+  @Override
   public void adamW(int count, float[] p, float[] m, float[] v, float[] g, float[] settings) {
     Adam adam = new Adam(settings);
     for (int i = 0; i < count; i++) {
@@ -158,6 +204,13 @@ final class PlainBlocks implements Blocks {
       float s = sigmoid(x[i] * Math.fma(square, Gelu.CUBIC, Gelu.LINEAR));
       float slope = Math.fma(square, 3f * Gelu.CUBIC, Gelu.LINEAR);
       dx[i] = dy[i] * Math.fma(x[i] * s * (1f - s), slope, s);
+    }
+  }
+
+  @Override
+  public void silu(int count, float[] x, float[] y) {
+    for (int i = 0; i < count; i++) {
+      y[i] = x[i] * sigmoid(x[i]);
     }
   }
 

@@ -295,6 +295,68 @@ final class VectorBlocks implements Blocks {
   }
 
   @Override
+  public void causalConv(
+      int steps, int width, int taps, float[] x, float[] weight, float[] bias, float[] y) {
+    for (int i = 0; i < width; i += STEP) {
+      FloatVector shift = load(bias, i);
+      for (int t = 0; t < steps; t++) {
+        FloatVector sum = shift;
+        for (int at = i; at < taps * width; at += width) {
+          sum = load(weight, at).fma(load(x, t * width + at), sum);
+        }
+        sum.intoArray(y, t * width + i);
+      }
+    }
+  }
+
+  @Override
+  public void causalConvGradient(
+      int steps,
+      int width,
+      int taps,
+      float[] x,
+      float[] weight,
+      float[] dy,
+      float[] dx,
+      float[] sums) {
+    for (int i = 0; i < width; i += STEP) {
+      for (int tap = 0; tap < taps; tap++) {
+        tapGradient(steps, width, taps, tap, i, x, weight, dy, dx, sums);
+      }
+      FloatVector sum = load(sums, taps * width + i);
+      for (int row = i; row < steps * width; row += width) {
+        sum = sum.add(load(dy, row));
+      }
+      sum.intoArray(sums, taps * width + i);
+    }
+  }
+
+  /** What goes through one tap; the first of them begins the sums in {@code dx}. */
+  private static void tapGradient(
+      int steps,
+      int width,
+      int taps,
+      int tap,
+      int i,
+      float[] x,
+      float[] weight,
+      float[] dy,
+      float[] dx,
+      float[] sums) {
+    int at = tap * width + i;
+    // Step t is read by step t + taps - 1 - tap through this tap.
+    int later = (taps - 1 - tap) * width;
+    FloatVector factor = load(weight, at);
+    FloatVector sum = load(sums, at);
+    for (int row = i; row < steps * width; row += width) {
+      FloatVector before = tap == 0 ? FloatVector.zero(SPECIES) : load(dx, row);
+      factor.fma(load(dy, row + later), before).intoArray(dx, row);
+      sum = load(x, row + tap * width).fma(load(dy, row), sum);
+    }
+    sum.intoArray(sums, at);
+  }
+
+  @Override
   public void adamW(int count, float[] p, float[] m, float[] v, float[] g, float[] settings) {
     Adam adam = new Adam(settings);
     float scale = adam.scale();
@@ -329,6 +391,14 @@ final class VectorBlocks implements Blocks {
       FloatVector s = sigmoid(in.mul(square.fma(Gelu.CUBIC, Gelu.LINEAR)));
       FloatVector slope = square.fma(3f * Gelu.CUBIC, Gelu.LINEAR);
       load(dy, i).mul(in.mul(s).mul(all(1f).sub(s)).fma(slope, s)).intoArray(dx, i);
+    }
+  }
+
+  @Override
+  public void silu(int count, float[] x, float[] y) {
+    for (int i = 0; i < count; i += STEP) {
+      FloatVector in = load(x, i);
+      in.mul(sigmoid(in)).intoArray(y, i);
     }
   }
 

@@ -78,6 +78,11 @@ record KernelCase(
             .inPlace(1, "keys")
             .inPlace(2, "values")
             .build(3),
+        new Builder("CausalConv")
+            .floats("x", b, l, d)
+            .floats("weight", d, 1, TAPS)
+            .floats("bias", d)
+            .build(1),
         new Builder("CausalConvGrad")
             .floats("x", b, l, d)
             .floats("weight", d, 1, TAPS)
@@ -107,6 +112,7 @@ record KernelCase(
             .floats("dy", b, l, w)
             .build(2),
         new Builder("GeluTanhGrad").floats("x", b, l, 4 * w).floats("dy", b, l, 4 * w).build(1),
+        new Builder("Silu").floats("x", b, l, d).build(1),
         new Builder("SiluGrad").floats("x", b, l, d).floats("dy", b, l, d).build(1),
         new Builder("AdamW")
             .floats("parameter", 4 * w, w)

@@ -1,5 +1,6 @@
 package dev.manticore.compiler.lower;
 
+import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -11,6 +12,9 @@ import java.util.Set;
 
 /** Lets operators of our own run as the kernels of the same names that a device has. */
 public final class UseKernels implements Pass {
+
+  /** Kernels that take all inputs of their operator, the optional ones too. */
+  private static final ImmutableMap<String, Integer> INPUTS = ImmutableMap.of("CausalConv", 3);
 
   private final ImmutableSet<String> kernels;
 
@@ -36,7 +40,10 @@ public final class UseKernels implements Pass {
     GraphEditor editor = graph.edit();
     boolean changed = false;
     for (Node node : graph.nodes()) {
-      if (node.op().domain().equals(OpId.MANTICORE) && kernels.contains(node.op().name())) {
+      int inputs = node.inputs().size();
+      if (node.op().domain().equals(OpId.MANTICORE)
+          && kernels.contains(node.op().name())
+          && INPUTS.getOrDefault(node.op().name(), inputs) == inputs) {
         editor.replaceNode(
             node,
             new Node(
