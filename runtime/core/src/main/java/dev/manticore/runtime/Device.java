@@ -8,6 +8,9 @@ import com.google.common.collect.ImmutableMap;
  */
 public interface Device {
 
+  /** The name among {@link #executionProviders} of ONNX Runtime's provider for CUDA. */
+  String CUDA = "CUDA";
+
   /** {@code cpu}, {@code cuda:0}. */
   String name();
 

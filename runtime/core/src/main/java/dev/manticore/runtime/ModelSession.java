@@ -32,6 +32,7 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
+import org.bytedeco.onnxruntime.OrtCUDAProviderOptionsV2;
 import org.bytedeco.onnxruntime.OrtIoBinding;
 import org.bytedeco.onnxruntime.OrtOptionalTypeInfo;
 import org.bytedeco.onnxruntime.OrtRunOptions;
@@ -119,7 +120,7 @@ public final class ModelSession implements AutoCloseable {
     this.device = device;
     this.name = name;
     this.profiled = !config.profilePrefix().isEmpty();
-    this.kernels = new KernelDomain(runtime, device.kernels(), config.intraOpThreads());
+    this.kernels = new KernelDomain(runtime, device, config.intraOpThreads());
     try (PointerPointer<?> out = new PointerPointer<>(1)) {
       this.session = create(config, load, out);
       NativeHandles.opened();
@@ -207,13 +208,38 @@ public final class ModelSession implements AutoCloseable {
         values.put(index, value);
         index++;
       }
-      runtime.check(
-          runtime
-              .api()
-              .SessionOptionsAppendExecutionProvider(options, providerName, keys, values, count),
-          "enabling " + provider);
+      if (provider.equals(Device.CUDA)) {
+        appendCuda(options, keys, values, count);
+      } else {
+        runtime.check(
+            runtime
+                .api()
+                .SessionOptionsAppendExecutionProvider(options, providerName, keys, values, count),
+            "enabling " + provider);
+      }
     } finally {
       texts.forEach(BytePointer::close);
+    }
+  }
+
+  /** CUDA's provider is not among those that are found by their names. */
+  private void appendCuda(
+      OrtSessionOptions options,
+      PointerPointer<Pointer> keys,
+      PointerPointer<Pointer> values,
+      int count) {
+    String doing = "enabling " + Device.CUDA;
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(runtime.api().CreateCUDAProviderOptions(out), doing);
+      OrtCUDAProviderOptionsV2 settings = new OrtCUDAProviderOptionsV2(out.get(0));
+      try {
+        runtime.check(
+            runtime.api().UpdateCUDAProviderOptions(settings, keys, values, count), doing);
+        runtime.check(
+            runtime.api().SessionOptionsAppendExecutionProvider_CUDA_V2(options, settings), doing);
+      } finally {
+        runtime.api().ReleaseCUDAProviderOptions().call(settings);
+      }
     }
   }
 
