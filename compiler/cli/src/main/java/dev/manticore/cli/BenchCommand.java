@@ -93,10 +93,11 @@ final class BenchCommand implements Callable<Integer> {
                       + " bandwidth of memory.")
           boolean limits,
       @Option(names = "--json", description = "Write the JSON object only.") boolean json,
+      @Mixin DeviceOption stepDevice,
       @Mixin CommonOptions stepCommon)
       throws IOException {
     StepRequest request = options.request();
-    Device device = Devices.byName("cpu");
+    Device device = stepDevice.device();
     StepResult result = StepBenchmark.run(device, request);
     if (!json) {
       terminal
@@ -506,6 +507,7 @@ final class BenchCommand implements Callable<Integer> {
               description = "Threads of a run, 0 for all cores (default: ${DEFAULT-VALUE}).")
           int threads,
       @Option(names = "--json", description = "Write the JSON only.") boolean json,
+      @Mixin DeviceOption decodeDevice,
       @Mixin CommonOptions decodeCommon) {
     int last = positions.stream().mapToInt(position -> position).max().orElseThrow();
     if (positions.stream().anyMatch(position -> position < 1)) {
@@ -519,7 +521,7 @@ final class BenchCommand implements Callable<Integer> {
             Duration.ofSeconds(StepRequest.DEFAULT_SECONDS),
             threads);
     List<DecodeBenchmark.Result> results =
-        DecodeBenchmark.run(Devices.byName("cpu"), request, positions);
+        DecodeBenchmark.run(decodeDevice.device(), request, positions);
     ArrayNode array = JsonNodeFactory.instance.arrayNode();
     for (DecodeBenchmark.Result result : results) {
       if (!json) {

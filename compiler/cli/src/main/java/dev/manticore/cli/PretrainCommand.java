@@ -5,7 +5,6 @@ import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.stages.Pretraining;
 import dev.manticore.ir.ManticoreException;
-import dev.manticore.runtime.Devices;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -173,6 +172,7 @@ final class PretrainCommand implements Callable<Integer> {
   private Path output;
 
   @Mixin private ProgressOptions progress;
+  @Mixin private DeviceOption device;
   @Mixin private CommonOptions common;
 
   PretrainCommand(Terminal terminal) {
@@ -207,7 +207,7 @@ final class PretrainCommand implements Callable<Integer> {
             files.options());
     Path target = terminal.resolve(output);
     Pretraining.Result result =
-        new Pretraining(request, Devices.byName("cpu"), target)
+        new Pretraining(request, device.device(), target)
             .run(progress.progress(terminal), terminal.cancellation(), terminal.clock());
     terminal
         .out()

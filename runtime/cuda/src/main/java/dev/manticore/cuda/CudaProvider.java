@@ -30,6 +30,11 @@ public final class CudaProvider implements DeviceProvider {
     this.machine = machine;
   }
 
+  /** What is there. It is looked at once: what did not load does not say why a second time. */
+  static CudaMachine here() {
+    return HERE.get();
+  }
+
   @Override
   public Optional<Device> find(String name) {
     return index(name).map(index -> CudaDevice.of(index, gpu(name, index)));

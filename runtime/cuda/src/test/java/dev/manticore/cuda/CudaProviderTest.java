@@ -71,7 +71,7 @@ class CudaProviderTest {
 
   @Test
   void onAMachineWithoutItTheDeviceIsRefusedWithAReason() {
-    CudaMachine here = Cuda.look();
+    CudaMachine here = CudaProvider.here();
     assumeTrue(here.obstacle().isPresent(), "there is a GPU");
 
     assertThatThrownBy(() -> Devices.byName("cuda:0"))

@@ -97,6 +97,7 @@ final class RecipeBinder {
             tree.get("seed").asInt(),
             tree.get("seeds").asInt(),
             tree.get("threads").asInt(),
+            tree.get("device").asText(),
             components,
             splice,
             data,
