@@ -228,7 +228,7 @@ public final class ModelSession implements AutoCloseable {
       PointerPointer<Pointer> keys,
       PointerPointer<Pointer> values,
       int count) {
-    String doing = "enabling " + Device.CUDA;
+    String doing = "enabling CUDA, which needs CUDA 13 and cuDNN 9 on the library path";
     try (PointerPointer<?> out = new PointerPointer<>(1)) {
       runtime.check(runtime.api().CreateCUDAProviderOptions(out), doing);
       OrtCUDAProviderOptionsV2 settings = new OrtCUDAProviderOptionsV2(out.get(0));

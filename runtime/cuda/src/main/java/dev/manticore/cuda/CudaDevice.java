@@ -41,7 +41,7 @@ final class CudaDevice implements Device {
 
   @Override
   public String memoryName() {
-    return "Cuda";
+    return CUDA_MEMORY;
   }
 
   @Override

@@ -39,9 +39,34 @@ public final class Lowering {
 
   /** For our own process, with the kernels that a device has. */
   public static Graph forDevice(Graph graph, Device device) {
-    return forDevice(
-        graph,
-        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet()));
+    return isCuda(device) ? forCuda(graph, kernels(device)) : forDevice(graph, kernels(device));
+  }
+
+  private static ImmutableSet<String> kernels(Device device) {
+    return device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
+  }
+
+  private static boolean isCuda(Device device) {
+    return device.memoryName().equals(Device.CUDA_MEMORY);
+  }
+
+  /**
+   * For our own process on a GPU: our operators as kernels where the device has them; what else
+   * runs through time does so at once, not step after step.
+   */
+  private static Graph forCuda(Graph graph, Set<String> kernels) {
+    return PassPipeline.of(
+            new Lift(),
+            new UseKernels(kernels),
+            new UseTrainingKernels(),
+            new ParallelScan(),
+            InlineBodies.of(Lowering::isUnknownToRuntimes),
+            new FoldConstants(),
+            new Simplify(),
+            new FuseTransposes(),
+            new CommonSubexpressions(),
+            new LowerOpset())
+        .run(graph);
   }
 
   /**
@@ -75,8 +100,7 @@ public final class Lowering {
    * values stay where they are instead of growing, and state spaces are recognised.
    */
   public static Graph decoderForDevice(Graph decoder, Device device) {
-    Set<String> kernels =
-        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
+    Set<String> kernels = kernels(device);
     List<Pass> passes = new ArrayList<>();
     passes.add(new Lift());
     if (kernels.contains("AttentionWithState")) {
@@ -85,7 +109,7 @@ public final class Lowering {
     if (kernels.contains("SelectiveScanWithState")) {
       passes.add(new RecogniseScans());
     }
-    Graph lowered = forDevice(PassPipeline.of(passes.toArray(Pass[]::new)).run(decoder), kernels);
+    Graph lowered = forDevice(PassPipeline.of(passes.toArray(Pass[]::new)).run(decoder), device);
     AliasingVerifier.verify(
         lowered,
         DecoderState.of(lowered).stream()

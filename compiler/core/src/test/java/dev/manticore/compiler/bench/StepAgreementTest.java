@@ -3,12 +3,14 @@ package dev.manticore.compiler.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.CudaForm;
 import dev.manticore.compiler.TinyModels;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.training.ParameterGroup;
 import dev.manticore.compiler.training.StepGraphs;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
+import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
@@ -70,6 +72,15 @@ final class StepAgreementTest {
     assertAgree(
         runInPlace(step, Lowering.forDevice(step.graph(), ImmutableSet.of()), before), exact);
     assertAgree(runInPlace(step, Lowering.portable(step.graph()), before), exact);
+    Graph parallel = Lowering.forDevice(step.graph(), new CudaForm());
+    assertThat(parallel.nodes()).noneMatch(node -> node.op().isOnnx("Scan"));
+    assertThat(
+            parallel.nodes().stream()
+                .filter(node -> !node.op().isOnnx("Constant"))
+                .map(node -> node.op().toString()))
+        .isSubsetOf(CudaForm.operators());
+    assertThat(parallel.opsets()).containsEntry(OpId.ONNX, 18);
+    assertAgree(runInPlace(step, parallel, before), exact);
   }
 
   @Test
