@@ -22,6 +22,7 @@ import dev.manticore.compiler.bench.StepResult;
 import dev.manticore.compiler.process.OwnJvm;
 import dev.manticore.compiler.process.Subprocess;
 import dev.manticore.compiler.progress.CancelledException;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
@@ -94,11 +95,20 @@ final class BenchCommand implements Callable<Integer> {
           boolean limits,
       @Option(names = "--json", description = "Write the JSON object only.") boolean json,
       @Mixin DeviceOption stepDevice,
+      @Option(
+              names = "--precision",
+              defaultValue = "float32",
+              paramLabel = "NAME",
+              description =
+                  "What matrix products of training are computed in: float32, or, on a GPU, bfloat16"
+                      + " (default: ${DEFAULT-VALUE}).")
+          String precisionName,
       @Mixin CommonOptions stepCommon)
       throws IOException {
     StepRequest request = options.request();
     Device device = stepDevice.device();
-    StepResult result = StepBenchmark.run(device, request);
+    Precision precision = Precision.of(precisionName);
+    StepResult result = StepBenchmark.run(device, request, precision);
     if (!json) {
       terminal
           .out()
@@ -113,8 +123,9 @@ final class BenchCommand implements Callable<Integer> {
     }
     ObjectNode description = describe(request, result);
     ImmutableMap<String, Double> measured = ImmutableMap.of();
+    description.put("device", device.name()).put("precision", precision.toString());
     if (profile) {
-      RunProfile where = StepBenchmark.profile(device, request);
+      RunProfile where = StepBenchmark.profile(device, request, precision);
       if (!json) {
         tell(where);
       }

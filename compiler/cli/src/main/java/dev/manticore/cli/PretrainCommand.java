@@ -2,6 +2,7 @@ package dev.manticore.cli;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.stages.Pretraining;
 import dev.manticore.ir.ManticoreException;
@@ -132,6 +133,15 @@ final class PretrainCommand implements Callable<Integer> {
   private double clip = 1;
 
   @Option(
+      names = "--precision",
+      defaultValue = "float32",
+      paramLabel = "NAME",
+      description =
+          "What matrix products are computed in: float32, or, on a GPU, bfloat16 (default:"
+              + " ${DEFAULT-VALUE}).")
+  private String precision;
+
+  @Option(
       names = "--schedule",
       paramLabel = "NAME",
       description =
@@ -200,7 +210,8 @@ final class PretrainCommand implements Callable<Integer> {
                 0.999,
                 1e-8,
                 schedule,
-                warmup),
+                warmup,
+                Precision.of(precision)),
             evaluateEvery,
             seed,
             threads,

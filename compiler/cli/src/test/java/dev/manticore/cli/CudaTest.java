@@ -1,11 +1,13 @@
 package dev.manticore.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.manticore.compiler.bench.StepBenchmark;
 import dev.manticore.compiler.bench.StepRequest;
 import dev.manticore.compiler.bench.StepResult;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.verify.Discrepancy;
 import dev.manticore.compiler.verify.ReferenceCheck;
 import dev.manticore.compiler.verify.Subject;
@@ -58,9 +60,15 @@ class CudaTest {
   @ParameterizedTest
   @EnumSource(StepRequest.Model.class)
   void trainingStepsRun(StepRequest.Model model) {
-    StepResult result = StepBenchmark.run(cuda, new StepRequest(model, 64, 2, 2, 70, 32, 4, 1));
+    for (Precision precision : List.of(Precision.FLOAT32, Precision.BFLOAT16)) {
+      StepRequest request = new StepRequest(model, 64, 2, 2, 70, 32, 4, 1);
 
-    assertThat(result.trainTokensPerSecond()).isPositive();
-    assertThat(result.forwardTokensPerSecond()).isPositive();
+      StepResult result = StepBenchmark.run(cuda, request, precision);
+
+      assertThat(result.trainTokensPerSecond()).isPositive();
+      assertThat(result.forwardTokensPerSecond()).isPositive();
+      // Of a model that knows nothing.
+      assertThat(result.loss()).isCloseTo(Math.log(32), within(0.3));
+    }
   }
 }

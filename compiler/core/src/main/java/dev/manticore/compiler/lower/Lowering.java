@@ -35,11 +35,55 @@ public final class Lowering {
           OpId.manticore("StateSpaceDual"),
           OpId.manticore("StateSpaceDualWithState"));
 
+  /** Our operators that matrix products are most of. */
+  private static final ImmutableSet<OpId> PRODUCTS =
+      ImmutableSet.of(
+          OpId.manticore("Attention"),
+          OpId.manticore("AttentionGrad"),
+          OpId.manticore("Projector"));
+
   private Lowering() {}
 
   /** For our own process, with the kernels that a device has. */
   public static Graph forDevice(Graph graph, Device device) {
     return isCuda(device) ? forCuda(graph, kernels(device)) : forDevice(graph, kernels(device));
+  }
+
+  /**
+   * A training step for our own process, with matrix products in a precision of fewer bits.
+   *
+   * @throws ManticoreException {@code MNT-PRECISION} if the device does not compute in it
+   */
+  public static Graph forDevice(Graph step, Device device, Precision precision) {
+    if (precision == Precision.FLOAT32) {
+      return forDevice(step, device);
+    }
+    if (!isCuda(device) || precision != Precision.BFLOAT16) {
+      throw new ManticoreException(
+          "MNT-PRECISION",
+          "the device "
+              + device.name()
+              + " does not train in "
+              + precision
+              + ": use float32, or, on a GPU, bfloat16");
+    }
+    return forDevice(inPrecision(step, kernels(device), precision), device);
+  }
+
+  /**
+   * Matrix products of a training step in a precision, those among them that our operators consist
+   * of; else as it was.
+   *
+   * @param kernels names of kernels that compute operators of ours as they are
+   */
+  public static Graph inPrecision(Graph step, Set<String> kernels, Precision precision) {
+    return PassPipeline.of(
+            new Lift(),
+            new UseKernels(kernels),
+            InlineBodies.of(PRODUCTS::contains),
+            new FoldConstants(),
+            LowerPrecision.ofTraining(precision))
+        .run(step);
   }
 
   private static ImmutableSet<String> kernels(Device device) {

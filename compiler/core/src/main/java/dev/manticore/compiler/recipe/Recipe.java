@@ -214,9 +214,11 @@ public record Recipe(
       double beta2,
       double epsilon,
       Schedule schedule,
-      int warmup) {
+      int warmup,
+      Precision precision) {
     public Training {
       requireNonNull(schedule, "schedule");
+      requireNonNull(precision, "precision");
     }
   }
 

@@ -323,7 +323,8 @@ final class RecipeBinder {
         node.get("betas").get(1).asDouble(),
         node.get("epsilon").asDouble(),
         choice(Schedule.class, node.get("schedule")),
-        warmup);
+        warmup,
+        Precision.of(node.get("precision").asText()));
   }
 
   private Path file(KeyPath place, String text) {
