@@ -32,7 +32,7 @@ public final class Devices {
         "there is no device '"
             + name
             + "' in this build on this machine: use 'cpu'"
-            + (name.startsWith("cuda") ? ", or build with mvn -Pcuda package" : ""));
+            + (name.startsWith("cuda") ? ", or build with the profile cuda (docs/cuda.md)" : ""));
   }
 
   /** What else than the CPU this build knows, a line for each kind: what is there, or why not. */

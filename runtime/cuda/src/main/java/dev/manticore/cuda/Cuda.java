@@ -21,7 +21,7 @@ final class Cuda {
 
   static final int SUCCESS = 0;
 
-  private static final String BUILD = "build with mvn -Pcuda package (docs/cuda.md)";
+  private static final String BUILD = "build it with the profile cuda (docs/cuda.md)";
 
   private Cuda() {}
 
@@ -89,8 +89,8 @@ final class Cuda {
     }
     return "CUDA does not load ("
         + reason
-        + "): put the libraries of CUDA 13 on the library path, or build with mvn"
-        + " -Pcuda,cuda-redist package";
+        + "): put the libraries of CUDA 13 on the library path, or build with the profiles"
+        + " cuda,cuda-redist (docs/cuda.md)";
   }
 
   /** What the system said, and not that the loader then looked elsewhere. */

@@ -54,7 +54,7 @@ final class CudaCompiler {
           "NVRTC does not load ("
               + Cuda.reason(e)
               + "), so the device has no kernels of ours and the graphs go without, more slowly: put"
-              + " libnvrtc.so.13 on the library path, or build with mvn -Pcuda,cuda-redist package");
+              + " libnvrtc.so.13 on the library path, or build with the profiles cuda,cuda-redist");
     }
   }
 

@@ -66,7 +66,7 @@ class CudaProviderTest {
         .contains("install one");
     assertThat(Cuda.loading("libcudart.so.13: cannot open shared object file"))
         .contains("CUDA 13 on the library path")
-        .contains("-Pcuda,cuda-redist");
+        .contains("the profiles cuda,cuda-redist");
   }
 
   @Test
