@@ -8,6 +8,7 @@ import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_ENABLE_EXTENDED;
 import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_SEQUENTIAL;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
@@ -34,6 +35,7 @@ import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.bytedeco.onnxruntime.OrtCUDAProviderOptionsV2;
 import org.bytedeco.onnxruntime.OrtIoBinding;
+import org.bytedeco.onnxruntime.OrtMemoryInfo;
 import org.bytedeco.onnxruntime.OrtOptionalTypeInfo;
 import org.bytedeco.onnxruntime.OrtRunOptions;
 import org.bytedeco.onnxruntime.OrtSession;
@@ -345,12 +347,39 @@ public final class ModelSession implements AutoCloseable {
     return device;
   }
 
+  /**
+   * The inputs that the session reads elsewhere than in the device's memory: those that operators
+   * take which the CPU computes in its place. ONNX Runtime copies them when they are bound.
+   */
+  ImmutableSet<String> inputsElsewhere() {
+    ImmutableSet.Builder<String> elsewhere = ImmutableSet.builder();
+    String doing = "reading where inputs are";
+    try (PointerPointer<Pointer> places = new PointerPointer<>(Math.max(1, inputs.size()));
+        PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(
+          runtime.api().SessionGetMemoryInfoForInputs(session, places, inputs.size()), doing);
+      int index = 0;
+      for (String input : inputs.keySet()) {
+        OrtMemoryInfo place = new OrtMemoryInfo(places.get(index++));
+        runtime.check(runtime.api().MemoryInfoGetName(place, out), doing);
+        if (!new BytePointer(out.get(0)).getString().equals(device.memoryName())) {
+          elsewhere.add(input);
+        }
+      }
+    }
+    return elsewhere.build();
+  }
+
   /** A new binding, closed with the session if not before. */
   public Binding bind() {
     checkOpen();
     try (PointerPointer<?> out = new PointerPointer<>(1)) {
       runtime.check(runtime.api().CreateIoBinding(session, out), "binding " + name);
-      Binding binding = new Binding(this, new OrtIoBinding(out.get(0)));
+      Binding binding =
+          new Binding(
+              this,
+              new OrtIoBinding(out.get(0)),
+              device.executionProviders().isEmpty() ? ImmutableSet.of() : inputsElsewhere());
       bindings.add(binding);
       return binding;
     }

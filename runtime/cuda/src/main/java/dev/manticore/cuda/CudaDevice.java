@@ -51,7 +51,9 @@ final class CudaDevice implements Device {
 
   /**
    * Matrix products are in float32 as they are on the CPU, not in TensorFloat-32, whose 10 bits of
-   * mantissa no comparison with a reference would stand.
+   * mantissa no comparison with a reference would stand. Each session has an arena of its own,
+   * which takes what it needs and not twice as much; convolutions are chosen without trying them
+   * out.
    */
   @Override
   public ImmutableMap<String, ImmutableMap<String, String>> executionProviders() {
@@ -63,7 +65,11 @@ final class CudaDevice implements Device {
             "use_tf32",
             "0",
             "do_copy_in_default_stream",
-            "1"));
+            "1",
+            "arena_extend_strategy",
+            "kSameAsRequested",
+            "cudnn_conv_algo_search",
+            "HEURISTIC"));
   }
 
   @Override
