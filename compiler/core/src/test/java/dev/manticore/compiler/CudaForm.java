@@ -4,16 +4,48 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.io.Resources;
+import dev.manticore.ir.ElementType;
 import dev.manticore.runtime.CpuDevice;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.DeviceMemory;
 import dev.manticore.runtime.JavaKernel;
+import dev.manticore.runtime.KernelContext;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 
-/** The CPU, for which graphs are lowered as for a GPU without kernels of ours. */
+/** The CPU, for which graphs are lowered as for a GPU with kernels of certain names. */
 public final class CudaForm implements Device {
+
+  private final ImmutableList<JavaKernel> kernels;
+
+  /** One without kernels of ours: its graphs run here. */
+  public CudaForm() {
+    this(List.of());
+  }
+
+  /** One of which graphs are only looked at. */
+  public CudaForm(List<String> kernels) {
+    this.kernels = kernels.stream().map(Named::new).collect(ImmutableList.toImmutableList());
+  }
+
+  private record Named(String name) implements JavaKernel {
+    @Override
+    public ImmutableList<ElementType> inputs() {
+      throw new UnsupportedOperationException(name);
+    }
+
+    @Override
+    public ImmutableList<ElementType> outputs() {
+      throw new UnsupportedOperationException(name);
+    }
+
+    @Override
+    public void compute(KernelContext context) {
+      throw new UnsupportedOperationException(name);
+    }
+  }
 
   /** The operators that ONNX Runtime's provider for CUDA computes. */
   public static ImmutableSet<String> operators() {
@@ -56,6 +88,6 @@ public final class CudaForm implements Device {
 
   @Override
   public ImmutableList<JavaKernel> kernels() {
-    return ImmutableList.of();
+    return kernels;
   }
 }

@@ -27,7 +27,7 @@ import java.util.function.Supplier;
 final class HostEvaluation implements KernelContext, Launcher {
 
   private static final long BASE = 1L << 40;
-  private static final int SIZE = 16 << 20;
+  private static final int SIZE = 4 << 20;
   private static final long STREAM = 7;
 
   private final HostCompiler compiler;

@@ -38,6 +38,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -158,6 +159,30 @@ final class StepAgreementTest {
     lowered
         .outputs()
         .forEach(output -> assertThat(output.elementType()).isEqualTo(ElementType.FLOAT32));
+  }
+
+  @Test
+  void onAGpuOurOperatorsRunAsItsKernelsWhereItHasThem() {
+    Graph model = model(StepRequest.Model.HYBRID);
+    StepGraphs.Step step =
+        StepGraphs.of(model, BATCH, LENGTH).step(StepBenchmark.groups(model), CLIP);
+    List<String> kernels = List.of("AdamW", "CausalConvGrad", "SelectiveScan", "SelectiveScanGrad");
+
+    for (Precision precision : List.of(Precision.FLOAT32, Precision.BFLOAT16)) {
+      Graph lowered = Lowering.forDevice(step.graph(), new CudaForm(kernels), precision);
+
+      AliasingVerifier.verify(lowered, step.bindings());
+      Map<Boolean, List<Node>> nodes =
+          lowered.nodes().stream()
+              .filter(node -> !node.op().isOnnx("Constant"))
+              .collect(Collectors.partitioningBy(node -> node.op().domain().equals(OpId.KERNEL)));
+      assertThat(nodes.get(true).stream().map(node -> node.op().name()).distinct())
+          .containsExactlyInAnyOrderElementsOf(kernels);
+      assertThat(nodes.get(true).stream().flatMap(node -> node.presentInputs().stream()))
+          .allMatch(value -> value.elementType() == ElementType.FLOAT32);
+      assertThat(nodes.get(false).stream().map(node -> node.op().toString()))
+          .isSubsetOf(CudaForm.operators());
+    }
   }
 
   @Test
