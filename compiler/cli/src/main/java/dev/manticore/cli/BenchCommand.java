@@ -22,6 +22,7 @@ import dev.manticore.compiler.bench.StepResult;
 import dev.manticore.compiler.process.OwnJvm;
 import dev.manticore.compiler.process.Subprocess;
 import dev.manticore.compiler.progress.CancelledException;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
@@ -93,11 +94,21 @@ final class BenchCommand implements Callable<Integer> {
                       + " bandwidth of memory.")
           boolean limits,
       @Option(names = "--json", description = "Write the JSON object only.") boolean json,
+      @Mixin DeviceOption stepDevice,
+      @Option(
+              names = "--precision",
+              defaultValue = "float32",
+              paramLabel = "NAME",
+              description =
+                  "What matrix products of training are computed in: float32, or, on a GPU, bfloat16"
+                      + " (default: ${DEFAULT-VALUE}).")
+          String precisionName,
       @Mixin CommonOptions stepCommon)
       throws IOException {
     StepRequest request = options.request();
-    Device device = Devices.byName("cpu");
-    StepResult result = StepBenchmark.run(device, request);
+    Device device = stepDevice.device();
+    Precision precision = Precision.of(precisionName);
+    StepResult result = StepBenchmark.run(device, request, precision);
     if (!json) {
       terminal
           .out()
@@ -112,8 +123,9 @@ final class BenchCommand implements Callable<Integer> {
     }
     ObjectNode description = describe(request, result);
     ImmutableMap<String, Double> measured = ImmutableMap.of();
+    description.put("device", device.name()).put("precision", precision.toString());
     if (profile) {
-      RunProfile where = StepBenchmark.profile(device, request);
+      RunProfile where = StepBenchmark.profile(device, request, precision);
       if (!json) {
         tell(where);
       }
@@ -506,6 +518,7 @@ final class BenchCommand implements Callable<Integer> {
               description = "Threads of a run, 0 for all cores (default: ${DEFAULT-VALUE}).")
           int threads,
       @Option(names = "--json", description = "Write the JSON only.") boolean json,
+      @Mixin DeviceOption decodeDevice,
       @Mixin CommonOptions decodeCommon) {
     int last = positions.stream().mapToInt(position -> position).max().orElseThrow();
     if (positions.stream().anyMatch(position -> position < 1)) {
@@ -519,7 +532,7 @@ final class BenchCommand implements Callable<Integer> {
             Duration.ofSeconds(StepRequest.DEFAULT_SECONDS),
             threads);
     List<DecodeBenchmark.Result> results =
-        DecodeBenchmark.run(Devices.byName("cpu"), request, positions);
+        DecodeBenchmark.run(decodeDevice.device(), request, positions);
     ArrayNode array = JsonNodeFactory.instance.arrayNode();
     for (DecodeBenchmark.Result result : results) {
       if (!json) {

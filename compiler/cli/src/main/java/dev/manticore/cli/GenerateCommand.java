@@ -7,7 +7,6 @@ import dev.manticore.compiler.generate.GenerationResult;
 import dev.manticore.compiler.generate.Generator;
 import dev.manticore.compiler.generate.Sampling;
 import dev.manticore.compiler.progress.CancelledException;
-import dev.manticore.runtime.Devices;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -92,6 +91,7 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Write one JSON object when the text is complete.")
   private boolean json;
 
+  @Mixin private DeviceOption device;
   @Mixin private CommonOptions common;
 
   GenerateCommand(Terminal terminal) {
@@ -109,7 +109,7 @@ final class GenerateCommand implements Callable<Integer> {
             ImmutableList.copyOf(stops));
     try (Generator generator =
         Generator.open(
-            terminal.existing(model), tokenizer.map(terminal::existing), Devices.byName("cpu"))) {
+            terminal.existing(model), tokenizer.map(terminal::existing), device.device())) {
       show(prompt);
       GenerationResult result = generator.generate(request, this::show);
       if (json) {

@@ -55,7 +55,7 @@ public final class Main {
 
   /** What compiles a recipe here. */
   static Pipeline.Factory pipelines() {
-    return recipe -> CompilePipeline.of(recipe, Devices.byName("cpu"));
+    return recipe -> CompilePipeline.of(recipe, Devices.byName(recipe.recipe().device()));
   }
 
   /**

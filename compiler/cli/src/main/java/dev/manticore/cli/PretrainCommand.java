@@ -2,10 +2,10 @@ package dev.manticore.cli;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.stages.Pretraining;
 import dev.manticore.ir.ManticoreException;
-import dev.manticore.runtime.Devices;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -133,6 +133,15 @@ final class PretrainCommand implements Callable<Integer> {
   private double clip = 1;
 
   @Option(
+      names = "--precision",
+      defaultValue = "float32",
+      paramLabel = "NAME",
+      description =
+          "What matrix products are computed in: float32, or, on a GPU, bfloat16 (default:"
+              + " ${DEFAULT-VALUE}).")
+  private String precision;
+
+  @Option(
       names = "--schedule",
       paramLabel = "NAME",
       description =
@@ -173,6 +182,7 @@ final class PretrainCommand implements Callable<Integer> {
   private Path output;
 
   @Mixin private ProgressOptions progress;
+  @Mixin private DeviceOption device;
   @Mixin private CommonOptions common;
 
   PretrainCommand(Terminal terminal) {
@@ -200,14 +210,15 @@ final class PretrainCommand implements Callable<Integer> {
                 0.999,
                 1e-8,
                 schedule,
-                warmup),
+                warmup,
+                Precision.of(precision)),
             evaluateEvery,
             seed,
             threads,
             files.options());
     Path target = terminal.resolve(output);
     Pretraining.Result result =
-        new Pretraining(request, Devices.byName("cpu"), target)
+        new Pretraining(request, device.device(), target)
             .run(progress.progress(terminal), terminal.cancellation(), terminal.clock());
     terminal
         .out()

@@ -4,7 +4,6 @@ import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.generate.Generator;
 import dev.manticore.compiler.serve.InferenceServer;
 import dev.manticore.compiler.serve.ServerOptions;
-import dev.manticore.runtime.Devices;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -83,6 +82,7 @@ final class ServeCommand implements Callable<Integer> {
       description = "A tokenizer.json (default: the one beside the model).")
   private Optional<Path> tokenizer = Optional.empty();
 
+  @Mixin private DeviceOption device;
   @Mixin private CommonOptions common;
 
   ServeCommand(Terminal terminal) {
@@ -99,8 +99,7 @@ final class ServeCommand implements Callable<Integer> {
             queue,
             largestBody,
             Duration.ofSeconds(timeout));
-    Generator generator =
-        Generator.open(place, tokenizer.map(terminal::existing), Devices.byName("cpu"));
+    Generator generator = Generator.open(place, tokenizer.map(terminal::existing), device.device());
     try (InferenceServer server = InferenceServer.start(generator, options)) {
       InetSocketAddress address = server.address();
       terminal

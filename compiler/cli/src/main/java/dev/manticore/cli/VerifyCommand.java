@@ -10,7 +10,6 @@ import dev.manticore.compiler.verify.ReferenceCheck;
 import dev.manticore.compiler.verify.ReferenceCheck.Gradients;
 import dev.manticore.compiler.verify.Subject;
 import dev.manticore.ir.ManticoreException;
-import dev.manticore.runtime.Devices;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
@@ -43,6 +42,7 @@ final class VerifyCommand implements Callable<Integer> {
 
   private final Terminal terminal;
 
+  @Mixin private DeviceOption device;
   @Mixin private CommonOptions common;
 
   @Parameters(
@@ -104,7 +104,7 @@ final class VerifyCommand implements Callable<Integer> {
               + " --against");
     }
     Artifact artifact = Artifact.open(directory);
-    ExportDiscrepancy discrepancy = new ArtifactCheck(Devices.byName("cpu")).run(artifact);
+    ExportDiscrepancy discrepancy = new ArtifactCheck(device.device()).run(artifact);
     detail(artifact.manifest().files().size() + " files are those that the manifest describes");
     for (ExportDiscrepancy.Model exported : discrepancy.models()) {
       String words =
@@ -134,7 +134,7 @@ final class VerifyCommand implements Callable<Integer> {
                 components.map(terminal::existing),
                 parametersLike.map(terminal::existing)),
             against,
-            Devices.byName("cpu"));
+            device.device());
     Discrepancy discrepancy =
         check.run(gradients ? Gradients.COMPARE : Gradients.SKIP, this::detail);
     terminal.out().println(new ObjectMapper().writeValueAsString(discrepancy));

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.Sets;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ManticoreException;
@@ -25,14 +26,19 @@ public final class Binding implements AutoCloseable {
 
   private final ModelSession session;
   private final OrtIoBinding binding;
+  private final ImmutableSet<String> copied;
   private final Map<String, DeviceTensor> inputs = new LinkedHashMap<>();
   private final Map<String, DeviceTensor> outputs = new LinkedHashMap<>();
   private boolean open = true;
   private boolean complete;
 
-  Binding(ModelSession session, OrtIoBinding binding) {
+  /**
+   * @param copied the inputs that ONNX Runtime copies when they are bound, as they are then
+   */
+  Binding(ModelSession session, OrtIoBinding binding, ImmutableSet<String> copied) {
     this.session = session;
     this.binding = binding;
+    this.copied = copied;
     NativeHandles.opened();
   }
 
@@ -43,13 +49,17 @@ public final class Binding implements AutoCloseable {
    */
   public Binding bindInput(String name, DeviceTensor tensor) {
     checkFits("input", name, session.inputs(), tensor);
-    OnnxRuntime runtime = session.runtime();
-    try (BytePointer text = new BytePointer(name)) {
-      runtime.check(
-          runtime.api().BindInput(binding, text, tensor.value()), "binding input " + name);
-    }
+    tie(name, tensor);
     inputs.put(name, tensor);
     return this;
+  }
+
+  private void tie(String input, DeviceTensor tensor) {
+    OnnxRuntime runtime = session.runtime();
+    try (BytePointer text = new BytePointer(input)) {
+      runtime.check(
+          runtime.api().BindInput(binding, text, tensor.value()), "binding input " + input);
+    }
   }
 
   /**
@@ -92,6 +102,7 @@ public final class Binding implements AutoCloseable {
     }
     inputs.values().forEach(DeviceTensor::checkOpen);
     outputs.values().forEach(DeviceTensor::checkOpen);
+    copied.forEach(input -> tie(input, inputs.get(input)));
     OnnxRuntime runtime = session.runtime();
     runtime.check(
         runtime.api().RunWithBinding(session.handle(), session.runOptions(), binding),

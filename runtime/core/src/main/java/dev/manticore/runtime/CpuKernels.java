@@ -15,7 +15,6 @@ import dev.manticore.kernels.EmbeddingGradient;
 import dev.manticore.kernels.Forms;
 import dev.manticore.kernels.Rows;
 import dev.manticore.kernels.SelectiveScan;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.function.BiConsumer;
 
@@ -128,34 +127,20 @@ final class CpuKernels {
 
     /** The shape of an input, of this rank at least. */
     long[] shape(KernelContext context, int input, int rank) {
-      long[] shape = context.inputShape(input);
-      check(context, input, shape.length >= rank);
-      return shape;
+      return new Operands(name, context).shape(input, rank);
     }
 
     /** Checks that inputs have the shape of the first. */
     void checkSame(KernelContext context, int first, int... others) {
-      long[] shape = context.inputShape(first);
-      for (int other : others) {
-        check(context, other, Arrays.equals(context.inputShape(other), shape));
-      }
+      new Operands(name, context).checkSame(first, others);
     }
 
     void checkShape(KernelContext context, int input, long... shape) {
-      check(context, input, Arrays.equals(context.inputShape(input), shape));
+      new Operands(name, context).checkShape(input, shape);
     }
 
     void check(KernelContext context, int input, boolean fits) {
-      if (!fits) {
-        throw new ManticoreException(
-            "MNT-RUNTIME-KERNEL",
-            name
-                + ": input "
-                + input
-                + " of shape "
-                + Arrays.toString(context.inputShape(input))
-                + " does not fit the others");
-      }
+      new Operands(name, context).check(input, fits);
     }
   }
 

@@ -8,6 +8,12 @@ import com.google.common.collect.ImmutableMap;
  */
 public interface Device {
 
+  /** The name among {@link #executionProviders} of ONNX Runtime's provider for CUDA. */
+  String CUDA = "CUDA";
+
+  /** What {@link #memoryName} gives for memory of a GPU. */
+  String CUDA_MEMORY = "Cuda";
+
   /** {@code cpu}, {@code cuda:0}. */
   String name();
 

@@ -15,4 +15,7 @@ public interface DeviceProvider {
    *     can be used, with the reason
    */
   Optional<Device> find(String name);
+
+  /** The kind, {@code CUDA}, and what of it is there or why nothing is, for reports. */
+  String describe();
 }

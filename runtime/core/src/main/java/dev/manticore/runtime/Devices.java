@@ -1,6 +1,8 @@
 package dev.manticore.runtime;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Streams;
 import dev.manticore.ir.ManticoreException;
 import java.util.Optional;
 import java.util.ServiceLoader;
@@ -27,7 +29,17 @@ public final class Devices {
     }
     throw new ManticoreException(
         "MNT-RUNTIME-DEVICE",
-        "there is no device '" + name + "' in this build on this machine: use 'cpu'");
+        "there is no device '"
+            + name
+            + "' in this build on this machine: use 'cpu'"
+            + (name.startsWith("cuda") ? ", or build with the profile cuda (docs/cuda.md)" : ""));
+  }
+
+  /** What else than the CPU this build knows, a line for each kind: what is there, or why not. */
+  public static ImmutableList<String> describeOthers() {
+    return Streams.stream(ServiceLoader.load(DeviceProvider.class))
+        .map(DeviceProvider::describe)
+        .collect(ImmutableList.toImmutableList());
   }
 
   /** The names of the kernels that the CPU has where the vector API is there. */

@@ -4,8 +4,9 @@ import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.ElementType;
 
 /**
- * An ONNX operator of the domain {@code dev.manticore.kernel}, version 1, computed in Java. One
- * object serves all nodes of all sessions, from several threads at once.
+ * An ONNX operator of the domain {@code dev.manticore.kernel}, version 1, computed in Java, or
+ * started from it on another device. One object serves all nodes of all sessions, from several
+ * threads at once.
  */
 public interface JavaKernel {
 
@@ -29,6 +30,11 @@ public interface JavaKernel {
   /** The float attributes that a node must have. */
   default ImmutableList<String> floatAttributes() {
     return ImmutableList.of();
+  }
+
+  /** ONNX Runtime's name of the execution provider whose memory the kernel works on. */
+  default String executionProvider() {
+    return "CPUExecutionProvider";
   }
 
   /**

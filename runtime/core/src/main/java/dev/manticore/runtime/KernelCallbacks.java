@@ -38,7 +38,6 @@ final class KernelCallbacks {
 
   private final GetName getName = new GetName();
   private final GetProvider getProvider = new GetProvider();
-  private final BytePointer cpuProvider = new BytePointer("CPUExecutionProvider");
   private final InputCount inputCount = new InputCount();
   private final InputType inputType = new InputType();
   private final InputCharacteristic inputCharacteristic = new InputCharacteristic();
@@ -64,11 +63,18 @@ final class KernelCallbacks {
   /**
    * Fills in the description of {@code kernel}, which is found again by its address.
    *
+   * @param device of the session
    * @param threads of the session
    */
-  void fill(OrtCustomOp operator, JavaKernel kernel, int threads) {
+  void fill(OrtCustomOp operator, JavaKernel kernel, Device device, int threads) {
     registrations.put(
-        operator.address(), new Registration(kernel, new BytePointer(kernel.name()), threads));
+        operator.address(),
+        new Registration(
+            kernel,
+            device,
+            new BytePointer(kernel.name()),
+            new BytePointer(kernel.executionProvider()),
+            threads));
     operator.GetName(getName);
     operator.GetExecutionProviderType(getProvider);
     operator.GetInputTypeCount(inputCount);
@@ -84,7 +90,7 @@ final class KernelCallbacks {
   }
 
   void forget(OrtCustomOp operator) {
-    registrations.remove(operator.address()).name().close();
+    registrations.remove(operator.address()).close();
   }
 
   /** Runs {@code work} on the threads of the session that {@code context} belongs to. */
@@ -116,7 +122,13 @@ final class KernelCallbacks {
     }
   }
 
-  private record Registration(JavaKernel kernel, BytePointer name, int threads) {}
+  private record Registration(
+      JavaKernel kernel, Device device, BytePointer name, BytePointer provider, int threads) {
+    void close() {
+      name.close();
+      provider.close();
+    }
+  }
 
   private static final class GetName extends OrtCustomOp.GetName_OrtCustomOp {
     @Override
@@ -128,7 +140,7 @@ final class KernelCallbacks {
   private static final class GetProvider extends OrtCustomOp.GetExecutionProviderType_OrtCustomOp {
     @Override
     public BytePointer call(OrtCustomOp operator) {
-      return instance().cpuProvider;
+      return instance().registrations.get(operator.address()).provider();
     }
   }
 
@@ -222,7 +234,8 @@ final class KernelCallbacks {
           "reading attribute " + attribute + " of " + kernel.name());
       floats.put(attribute, value[0]);
     }
-    return new KernelNode(kernel, registration.threads(), integers.build(), floats.build());
+    return new KernelNode(
+        kernel, registration.device(), registration.threads(), integers.build(), floats.build());
   }
 
   private static final class Compute extends OrtCustomOp.KernelComputeV2_Pointer_OrtKernelContext {

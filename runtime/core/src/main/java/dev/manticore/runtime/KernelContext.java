@@ -21,6 +21,27 @@ public interface KernelContext {
    */
   FloatView floatOutput(int index, long... shape);
 
+  /** The address of an input's first element, in the memory of the kernel's device. */
+  long inputAddress(int index);
+
+  /**
+   * The address of an output of this shape, in the memory of the kernel's device. It may be that of
+   * an input where the caller bound one tensor as both.
+   */
+  long outputAddress(int index, long... shape);
+
+  /**
+   * The address of so many bytes in the memory of the kernel's device, of any content. Whatever the
+   * kernel starts on {@link #stream} may use them; what comes after it on that stream may too.
+   */
+  long scratch(long byteSize);
+
+  /**
+   * The stream that the device's work is ordered by, a {@code cudaStream_t}, for a kernel of
+   * another provider than the CPU's.
+   */
+  long stream();
+
   /** An integer attribute of the node. */
   long integer(String attribute);
 

@@ -2,7 +2,6 @@ package dev.manticore.runtime;
 
 import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_API_VERSION;
 
-import com.google.common.collect.ImmutableList;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.BytePointer;
@@ -22,9 +21,10 @@ final class KernelDomain implements AutoCloseable {
   private final List<OrtCustomOp> operators = new ArrayList<>();
 
   /**
+   * @param device whose kernels they are
    * @param threads of the session
    */
-  KernelDomain(OnnxRuntime runtime, ImmutableList<JavaKernel> kernels, int threads) {
+  KernelDomain(OnnxRuntime runtime, Device device, int threads) {
     this.runtime = runtime;
     try (PointerPointer<?> out = new PointerPointer<>(1);
         BytePointer name = new BytePointer(JavaKernel.DOMAIN)) {
@@ -33,10 +33,10 @@ final class KernelDomain implements AutoCloseable {
     }
     NativeHandles.opened();
     KernelCallbacks callbacks = KernelCallbacks.instance();
-    for (JavaKernel kernel : kernels) {
+    for (JavaKernel kernel : device.kernels()) {
       OrtCustomOp operator = new OrtCustomOp();
       operator.version(ORT_API_VERSION);
-      callbacks.fill(operator, kernel, threads);
+      callbacks.fill(operator, kernel, device, threads);
       operators.add(operator);
       runtime.check(
           runtime.api().CustomOpDomain_Add(domain, operator), "adding kernel " + kernel.name());

@@ -9,22 +9,26 @@ import java.util.function.Supplier;
 final class KernelNode {
 
   private final JavaKernel kernel;
+  private final Device device;
   private final int threads;
   private final ImmutableMap<String, Long> integers;
   private final ImmutableMap<String, Float> floats;
   private final ConcurrentMap<Object, AutoCloseable> kept = new ConcurrentHashMap<>();
 
   /**
+   * @param device of the session
    * @param threads of the session
    * @param integers its integer attributes
    * @param floats its float attributes
    */
   KernelNode(
       JavaKernel kernel,
+      Device device,
       int threads,
       ImmutableMap<String, Long> integers,
       ImmutableMap<String, Float> floats) {
     this.kernel = kernel;
+    this.device = device;
     this.threads = threads;
     this.integers = integers;
     this.floats = floats;
@@ -32,6 +36,10 @@ final class KernelNode {
 
   JavaKernel kernel() {
     return kernel;
+  }
+
+  Device device() {
+    return device;
   }
 
   int threads() {

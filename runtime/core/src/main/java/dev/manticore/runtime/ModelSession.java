@@ -8,6 +8,7 @@ import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_ENABLE_EXTENDED;
 import static org.bytedeco.onnxruntime.global.onnxruntime.ORT_SEQUENTIAL;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
@@ -32,7 +33,9 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
+import org.bytedeco.onnxruntime.OrtCUDAProviderOptionsV2;
 import org.bytedeco.onnxruntime.OrtIoBinding;
+import org.bytedeco.onnxruntime.OrtMemoryInfo;
 import org.bytedeco.onnxruntime.OrtOptionalTypeInfo;
 import org.bytedeco.onnxruntime.OrtRunOptions;
 import org.bytedeco.onnxruntime.OrtSession;
@@ -119,7 +122,7 @@ public final class ModelSession implements AutoCloseable {
     this.device = device;
     this.name = name;
     this.profiled = !config.profilePrefix().isEmpty();
-    this.kernels = new KernelDomain(runtime, device.kernels(), config.intraOpThreads());
+    this.kernels = new KernelDomain(runtime, device, config.intraOpThreads());
     try (PointerPointer<?> out = new PointerPointer<>(1)) {
       this.session = create(config, load, out);
       NativeHandles.opened();
@@ -207,13 +210,38 @@ public final class ModelSession implements AutoCloseable {
         values.put(index, value);
         index++;
       }
-      runtime.check(
-          runtime
-              .api()
-              .SessionOptionsAppendExecutionProvider(options, providerName, keys, values, count),
-          "enabling " + provider);
+      if (provider.equals(Device.CUDA)) {
+        appendCuda(options, keys, values, count);
+      } else {
+        runtime.check(
+            runtime
+                .api()
+                .SessionOptionsAppendExecutionProvider(options, providerName, keys, values, count),
+            "enabling " + provider);
+      }
     } finally {
       texts.forEach(BytePointer::close);
+    }
+  }
+
+  /** CUDA's provider is not among those that are found by their names. */
+  private void appendCuda(
+      OrtSessionOptions options,
+      PointerPointer<Pointer> keys,
+      PointerPointer<Pointer> values,
+      int count) {
+    String doing = "enabling CUDA, which needs CUDA 13 and cuDNN 9 on the library path";
+    try (PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(runtime.api().CreateCUDAProviderOptions(out), doing);
+      OrtCUDAProviderOptionsV2 settings = new OrtCUDAProviderOptionsV2(out.get(0));
+      try {
+        runtime.check(
+            runtime.api().UpdateCUDAProviderOptions(settings, keys, values, count), doing);
+        runtime.check(
+            runtime.api().SessionOptionsAppendExecutionProvider_CUDA_V2(options, settings), doing);
+      } finally {
+        runtime.api().ReleaseCUDAProviderOptions().call(settings);
+      }
     }
   }
 
@@ -319,12 +347,39 @@ public final class ModelSession implements AutoCloseable {
     return device;
   }
 
+  /**
+   * The inputs that the session reads elsewhere than in the device's memory: those that operators
+   * take which the CPU computes in its place. ONNX Runtime copies them when they are bound.
+   */
+  ImmutableSet<String> inputsElsewhere() {
+    ImmutableSet.Builder<String> elsewhere = ImmutableSet.builder();
+    String doing = "reading where inputs are";
+    try (PointerPointer<Pointer> places = new PointerPointer<>(Math.max(1, inputs.size()));
+        PointerPointer<?> out = new PointerPointer<>(1)) {
+      runtime.check(
+          runtime.api().SessionGetMemoryInfoForInputs(session, places, inputs.size()), doing);
+      int index = 0;
+      for (String input : inputs.keySet()) {
+        OrtMemoryInfo place = new OrtMemoryInfo(places.get(index++));
+        runtime.check(runtime.api().MemoryInfoGetName(place, out), doing);
+        if (!new BytePointer(out.get(0)).getString().equals(device.memoryName())) {
+          elsewhere.add(input);
+        }
+      }
+    }
+    return elsewhere.build();
+  }
+
   /** A new binding, closed with the session if not before. */
   public Binding bind() {
     checkOpen();
     try (PointerPointer<?> out = new PointerPointer<>(1)) {
       runtime.check(runtime.api().CreateIoBinding(session, out), "binding " + name);
-      Binding binding = new Binding(this, new OrtIoBinding(out.get(0)));
+      Binding binding =
+          new Binding(
+              this,
+              new OrtIoBinding(out.get(0)),
+              device.executionProviders().isEmpty() ? ImmutableSet.of() : inputsElsewhere());
       bindings.add(binding);
       return binding;
     }

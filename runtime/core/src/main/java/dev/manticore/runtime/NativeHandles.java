@@ -3,17 +3,17 @@ package dev.manticore.runtime;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Counts native objects and blocks of memory that are open, so that a test can see a leak. */
-final class NativeHandles {
+public final class NativeHandles {
 
   private static final AtomicLong OPEN = new AtomicLong();
 
   private NativeHandles() {}
 
-  static void opened() {
+  public static void opened() {
     OPEN.incrementAndGet();
   }
 
-  static void closed() {
+  public static void closed() {
     OPEN.decrementAndGet();
   }
 

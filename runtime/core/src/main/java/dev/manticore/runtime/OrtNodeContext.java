@@ -2,14 +2,19 @@ package dev.manticore.runtime;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
+import org.bytedeco.onnxruntime.OrtAllocator;
 import org.bytedeco.onnxruntime.OrtKernelContext;
+import org.bytedeco.onnxruntime.OrtMemoryInfo;
 import org.bytedeco.onnxruntime.OrtTensorTypeAndShapeInfo;
 import org.bytedeco.onnxruntime.OrtValue;
 
@@ -22,6 +27,8 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
   private final PointerPointer<?> out = new PointerPointer<>(1);
   private final Map<Integer, OrtValue> inputs = new HashMap<>();
   private final Map<Integer, long[]> shapes = new HashMap<>();
+  private final List<Pointer> scratch = new ArrayList<>();
+  private OrtAllocator allocator;
 
   OrtNodeContext(OnnxRuntime runtime, OrtKernelContext context, KernelNode node) {
     this.runtime = runtime;
@@ -68,13 +75,48 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
 
   @Override
   public FloatView floatOutput(int index, long... shape) {
+    return new FloatView(outputAddress(index, shape), count(shape));
+  }
+
+  @Override
+  public long inputAddress(int index) {
+    return address(input(index));
+  }
+
+  @Override
+  public long outputAddress(int index, long... shape) {
     try (LongPointer extents = new LongPointer(Math.max(1, shape.length))) {
       extents.put(shape);
       runtime.check(
           runtime.api().KernelContext_GetOutput(context, index, extents, shape.length, out),
           "allocating output " + index);
     }
-    return new FloatView(address(new OrtValue(out.get(0))), count(shape));
+    return address(new OrtValue(out.get(0)));
+  }
+
+  @Override
+  public long scratch(long byteSize) {
+    if (allocator == null) {
+      OrtMemoryInfo place = MemoryPlace.of(runtime, node.device(), out);
+      try {
+        runtime.check(
+            runtime.api().KernelContext_GetAllocator(context, place, out), "finding an allocator");
+        allocator = new OrtAllocator(out.get(0));
+      } finally {
+        runtime.api().ReleaseMemoryInfo(place);
+      }
+    }
+    runtime.check(
+        runtime.api().AllocatorAlloc(allocator, Math.max(1, byteSize), out),
+        "allocating " + byteSize + " bytes to work in");
+    scratch.add(out.get(0));
+    return out.get(0).address();
+  }
+
+  @Override
+  public long stream() {
+    runtime.check(runtime.api().KernelContext_GetGPUComputeStream(context, out), "asking a stream");
+    return out.get(0) == null ? 0 : out.get(0).address();
   }
 
   @Override
@@ -135,6 +177,13 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
 
   @Override
   public void close() {
+    // Work that was started may not be done, but whatever takes this memory next comes after it.
+    for (Pointer block : scratch) {
+      runtime.check(runtime.api().AllocatorFree(allocator, block), "freeing what was worked in");
+    }
+    if (allocator != null) {
+      runtime.api().ReleaseAllocator(allocator);
+    }
     out.close();
   }
 }

@@ -15,6 +15,7 @@ import dev.manticore.ir.TensorType;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Test;
 
 class JavaKernelTest {
@@ -103,6 +104,57 @@ class JavaKernelTest {
     }
     values[0] = first;
     return Tensor.ofLongs(Shape.of(1000), values);
+  }
+
+  /** Copies through memory to work in, by addresses alone, as kernels of other devices do. */
+  private static final class Copy implements JavaKernel {
+
+    @Override
+    public String name() {
+      return "Copy";
+    }
+
+    @Override
+    public ImmutableList<ElementType> inputs() {
+      return ImmutableList.of(FLOAT32);
+    }
+
+    @Override
+    public ImmutableList<ElementType> outputs() {
+      return ImmutableList.of(FLOAT32);
+    }
+
+    @Override
+    public void compute(KernelContext context) {
+      long[] shape = context.inputShape(0);
+      long bytes = Float.BYTES * shape[0];
+      long first = context.scratch(bytes);
+      long second = context.scratch(bytes);
+      copy(context.inputAddress(0), first, bytes);
+      copy(first, second, bytes);
+      copy(second, context.outputAddress(0, shape), bytes);
+    }
+
+    private static void copy(long from, long to, long bytes) {
+      Pointer.memcpy(new RawPointer(to), new RawPointer(from), bytes);
+    }
+  }
+
+  @Test
+  void aKernelHasMemoryToWorkIn() {
+    byte[] model =
+        new TinyOnnx()
+            .input("x", FLOATS)
+            .output("y", FLOATS)
+            .node(JavaKernel.DOMAIN, "Copy", List.of("x"), List.of("y"))
+            .build();
+    try (ModelSession session =
+        ModelSession.open(cpuWith(new Copy()), model, SessionConfig.defaults())) {
+      for (int run = 0; run < 3; run++) {
+        assertThat(session.run(ImmutableMap.of("x", numbers())).get("y").toFloats())
+            .isEqualTo(numbers().toFloats());
+      }
+    }
   }
 
   @Test

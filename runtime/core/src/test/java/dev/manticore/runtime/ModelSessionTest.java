@@ -222,6 +222,15 @@ class ModelSessionTest {
   }
 
   @Test
+  void onTheCpuAllInputsAreReadWhereTheyAre() {
+    try (ModelSession session =
+        ModelSession.open(CPU, addModel(VECTOR), SessionConfig.defaults())) {
+      assertThat(session.inputs()).isNotEmpty();
+      assertThat(session.inputsElsewhere()).isEmpty();
+    }
+  }
+
+  @Test
   void anAbsentDeviceIsRefusedByName() {
     assertThatThrownBy(() -> Devices.byName("cuda:0"))
         .isInstanceOf(ManticoreException.class)

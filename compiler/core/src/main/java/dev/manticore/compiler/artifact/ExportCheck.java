@@ -91,7 +91,7 @@ final class ExportCheck {
       return ModelSession.open(device, exported.file(), SessionConfig.defaults());
     }
     Path file = scratch.resolve("emulated.onnx");
-    Graph graph = EmulateBrainFloat.forDevice(OnnxImporter.read(exported.file()), device);
+    Graph graph = new EmulateBrainFloat().run(OnnxImporter.read(exported.file()));
     OnnxExporter.write(graph, file, OnnxExporter.Options.DEFAULT);
     return ModelSession.open(device, file, SessionConfig.defaults());
   }

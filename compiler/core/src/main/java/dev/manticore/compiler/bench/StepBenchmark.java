@@ -9,6 +9,7 @@ import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.Splicer;
 import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.training.ParameterGroup;
 import dev.manticore.compiler.training.StepGraphs;
 import dev.manticore.ir.Graph;
@@ -54,13 +55,19 @@ public final class StepBenchmark {
 
   private StepBenchmark() {}
 
-  /** Builds the model, then takes training steps and forwards by turns; the best of each counts. */
-  public static StepResult run(Device device, StepRequest request) {
-    return run(device, request, SessionConfig.defaults().withIntraOpThreads(request.threads()));
+  /**
+   * Builds the model, then takes training steps and forwards by turns; the best of each counts.
+   *
+   * @param precision of the training steps' matrix products
+   */
+  public static StepResult run(Device device, StepRequest request, Precision precision) {
+    return run(
+        device, request, precision, SessionConfig.defaults().withIntraOpThreads(request.threads()));
   }
 
   /** Where the time of a training step goes. */
-  public static RunProfile profile(Device device, StepRequest request) throws IOException {
+  public static RunProfile profile(Device device, StepRequest request, Precision precision)
+      throws IOException {
     Path directory = Files.createTempDirectory("manticore-profile");
     try {
       SessionConfig config =
@@ -71,6 +78,7 @@ public final class StepBenchmark {
       run(
           device,
           request,
+          precision,
           config,
           (graph, trainer) ->
               profile[0] = RunProfile.read(trainer.finishProfile().orElseThrow(), graph));
@@ -93,21 +101,23 @@ public final class StepBenchmark {
     void see(Graph graph, ModelSession trainer) throws IOException;
   }
 
-  static StepResult run(Device device, StepRequest request, SessionConfig config) {
+  static StepResult run(
+      Device device, StepRequest request, Precision precision, SessionConfig config) {
     try {
-      return run(device, request, config, (graph, trainer) -> {});
+      return run(device, request, precision, config, (graph, trainer) -> {});
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
   private static StepResult run(
-      Device device, StepRequest request, SessionConfig config, After after) throws IOException {
+      Device device, StepRequest request, Precision precision, SessionConfig config, After after)
+      throws IOException {
     Graph model = model(request);
     ImmutableList<ParameterGroup> groups = groups(model);
     StepGraphs graphs = StepGraphs.of(model, request.batch(), request.length());
     StepGraphs.Step step = graphs.step(groups, CLIP);
-    Graph training = Lowering.forDevice(step.graph(), device);
+    Graph training = Lowering.forDevice(step.graph(), device, precision);
     AliasingVerifier.verify(training, step.bindings());
     Graph forward = Lowering.forDevice(graphs.logits(), device);
     try (DeviceState state = DeviceState.allocate(device, types(training, forward));

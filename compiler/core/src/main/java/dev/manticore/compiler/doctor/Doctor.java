@@ -7,6 +7,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.sun.management.OperatingSystemMXBean;
 import dev.manticore.compiler.doctor.Finding.Verdict;
+import dev.manticore.runtime.Devices;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -45,7 +46,30 @@ public final class Doctor {
   /** Everything found, in a fixed order. */
   public ImmutableList<Finding> examine() {
     return ImmutableList.of(
-        jdk(), vectors(), processor(), memory(), disk(), gpu(), onnxRuntime(), tokenizers());
+        jdk(),
+        vectors(),
+        processor(),
+        memory(),
+        disk(),
+        gpu(),
+        devices(),
+        onnxRuntime(),
+        tokenizers());
+  }
+
+  /** What else than the processor this build can train on. */
+  private static Finding devices() {
+    try {
+      ImmutableList<String> others = Devices.describeOthers();
+      return new Finding(
+          "Devices",
+          Verdict.GOOD,
+          others.isEmpty()
+              ? "cpu; this build has no other (docs/cuda.md)"
+              : "cpu; " + String.join("; ", others));
+    } catch (LinkageError | RuntimeException e) {
+      return new Finding("Devices", Verdict.NOTE, "cpu; looking for others failed: " + reason(e));
+    }
   }
 
   private static Finding jdk() {
@@ -136,7 +160,9 @@ public final class Doctor {
   private static Finding gpu() {
     Optional<String> found =
         output(
-            "nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader");
+            "nvidia-smi",
+            "--query-gpu=name,memory.total,driver_version,compute_cap",
+            "--format=csv,noheader");
     if (found.isPresent()) {
       return new Finding(
           "GPU", Verdict.GOOD, found.get().replace(System.lineSeparator(), "; ").strip());

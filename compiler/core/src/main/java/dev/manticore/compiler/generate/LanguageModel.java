@@ -84,7 +84,7 @@ abstract class LanguageModel implements AutoCloseable {
       Graph decoder, Path file, Device device, SessionConfig config) {
     Graph lowered;
     try {
-      lowered = Lowering.decoderForDevice(EmulateBrainFloat.forDevice(decoder, device), device);
+      lowered = Lowering.decoderForDevice(new EmulateBrainFloat().run(decoder), device);
     } catch (ManticoreException e) {
       if (!e.code().equals("MNT-LIFT")) {
         throw e;

@@ -13,14 +13,14 @@ import dev.manticore.ir.build.Ops;
 import dev.manticore.ir.pass.GraphProperty;
 import dev.manticore.ir.pass.Pass;
 import dev.manticore.onnx.ConvertedData;
-import dev.manticore.runtime.Device;
 import java.util.HashMap;
 import java.util.Map;
 
 /**
  * Computes in float32 what a graph computes in bfloat16, and rounds each result to what bfloat16
- * holds: for devices that have no kernels for it, ONNX Runtime's CPU for one. Inputs and outputs of
- * bfloat16 become float32.
+ * holds: for our own process, since no provider of ONNX Runtime has kernels for all of it. The
+ * CPU's has next to none, that for CUDA lacks {@code Exp}, {@code Erf} and {@code Sigmoid}. Inputs
+ * and outputs of bfloat16 become float32.
  */
 public final class EmulateBrainFloat implements Pass {
 
@@ -31,11 +31,6 @@ public final class EmulateBrainFloat implements Pass {
         || graph.nodes().stream()
             .flatMap(node -> node.presentOutputs().stream())
             .anyMatch(EmulateBrainFloat::isBrainFloat);
-  }
-
-  /** A graph as a device runs it: as it is, or emulated where the device has no bfloat16. */
-  public static Graph forDevice(Graph graph, Device device) {
-    return device.executionProviders().isEmpty() ? new EmulateBrainFloat().run(graph) : graph;
   }
 
   @Override

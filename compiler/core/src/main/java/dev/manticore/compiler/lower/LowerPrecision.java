@@ -58,13 +58,49 @@ public final class LowerPrecision implements Pass {
       ImmutableSet.of(
           "Add", "Concat", "Erf", "Gelu", "Mul", "Neg", "Relu", "Sigmoid", "Sub", "Tanh", "Where");
 
+  /** In a training step: what ONNX Runtime's provider for CUDA computes in bfloat16. */
+  private static final ImmutableSet<String> TRAINED_PRODUCTS = ImmutableSet.of("MatMul", "Gemm");
+
+  private static final ImmutableSet<String> TRAINED_MOVEMENTS =
+      ImmutableSet.of("Flatten", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze");
+
   private final Precision precision;
+  private final ImmutableSet<String> products;
+  private final ImmutableSet<String> movements;
+  private final ImmutableSet<String> followers;
+
+  /** Whether transposed values are made in the type that they are read in, whatever they are. */
+  private final boolean transposesLate;
 
   /**
+   * For a deployed graph.
+   *
    * @param precision at {@link Precision#FLOAT32} nothing is changed
    */
   public LowerPrecision(Precision precision) {
+    this(precision, PRODUCTS, MOVEMENTS, FOLLOWERS, false);
+  }
+
+  private LowerPrecision(
+      Precision precision,
+      ImmutableSet<String> products,
+      ImmutableSet<String> movements,
+      ImmutableSet<String> followers,
+      boolean transposesLate) {
     this.precision = precision;
+    this.products = products;
+    this.movements = movements;
+    this.followers = followers;
+    this.transposesLate = transposesLate;
+  }
+
+  /**
+   * For a training step, whose parameters are inputs: matrix products alone, of values cast where
+   * they are read, so that parameters, gradients that are summed, and moments stay in float32.
+   */
+  public static LowerPrecision ofTraining(Precision precision) {
+    return new LowerPrecision(
+        precision, TRAINED_PRODUCTS, TRAINED_MOVEMENTS, ImmutableSet.of(), true);
   }
 
   @Override
@@ -94,8 +130,8 @@ public final class LowerPrecision implements Pass {
     private final Map<Value, Value> narrow = new HashMap<>();
 
     /**
-     * Weights that are only moved about, by the nodes that do so: in the type that they are read
-     * in.
+     * Weights that are only moved about, and other values that are, by the nodes that do so: in the
+     * type that they are read in.
      */
     private final Map<Value, Node> moved = new HashMap<>();
 
@@ -128,7 +164,7 @@ public final class LowerPrecision implements Pass {
           named.put(node.output(), plain(node.input(0)));
           continue;
         }
-        if (movesWeights(node)) {
+        if (movesWeights(node) || transposesLate && node.op().isOnnx("Transpose")) {
           moved.put(node.output(), node);
         } else if (isLow(node)) {
           compute(node);
@@ -165,7 +201,7 @@ public final class LowerPrecision implements Pass {
 
     private boolean movesWeights(Node node) {
       return node.op().domain().isEmpty()
-          && MOVEMENTS.contains(node.op().name())
+          && movements.contains(node.op().name())
           && !node.op().name().equals("Gather")
           && node.presentOutputs().size() == 1
           && hasFloats(node)
@@ -181,14 +217,14 @@ public final class LowerPrecision implements Pass {
         return false;
       }
       String name = node.op().name();
-      if (PRODUCTS.contains(name)) {
+      if (products.contains(name)) {
         return true;
       }
-      if (MOVEMENTS.contains(name)) {
+      if (movements.contains(name)) {
         Value data = node.input(0);
         return isLowered(data) || name.equals("Gather") && isWeight(data);
       }
-      return FOLLOWERS.contains(name) && follows(node);
+      return followers.contains(name) && follows(node);
     }
 
     private static boolean hasFloats(Node node) {

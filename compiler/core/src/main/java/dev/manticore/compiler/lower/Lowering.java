@@ -35,13 +35,82 @@ public final class Lowering {
           OpId.manticore("StateSpaceDual"),
           OpId.manticore("StateSpaceDualWithState"));
 
+  /** Our operators that matrix products are most of. */
+  private static final ImmutableSet<OpId> PRODUCTS =
+      ImmutableSet.of(
+          OpId.manticore("Attention"),
+          OpId.manticore("AttentionGrad"),
+          OpId.manticore("Projector"));
+
   private Lowering() {}
 
   /** For our own process, with the kernels that a device has. */
   public static Graph forDevice(Graph graph, Device device) {
-    return forDevice(
-        graph,
-        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet()));
+    return isCuda(device) ? forCuda(graph, kernels(device)) : forDevice(graph, kernels(device));
+  }
+
+  /**
+   * A training step for our own process, with matrix products in a precision of fewer bits.
+   *
+   * @throws ManticoreException {@code MNT-PRECISION} if the device does not compute in it
+   */
+  public static Graph forDevice(Graph step, Device device, Precision precision) {
+    if (precision == Precision.FLOAT32) {
+      return forDevice(step, device);
+    }
+    if (!isCuda(device) || precision != Precision.BFLOAT16) {
+      throw new ManticoreException(
+          "MNT-PRECISION",
+          "the device "
+              + device.name()
+              + " does not train in "
+              + precision
+              + ": use float32, or, on a GPU, bfloat16");
+    }
+    return forDevice(inPrecision(step, kernels(device), precision), device);
+  }
+
+  /**
+   * Matrix products of a training step in a precision, those among them that our operators consist
+   * of; else as it was.
+   *
+   * @param kernels names of kernels that compute operators of ours as they are
+   */
+  public static Graph inPrecision(Graph step, Set<String> kernels, Precision precision) {
+    return PassPipeline.of(
+            new Lift(),
+            new UseKernels(kernels),
+            InlineBodies.of(PRODUCTS::contains),
+            new FoldConstants(),
+            LowerPrecision.ofTraining(precision))
+        .run(step);
+  }
+
+  private static ImmutableSet<String> kernels(Device device) {
+    return device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
+  }
+
+  private static boolean isCuda(Device device) {
+    return device.memoryName().equals(Device.CUDA_MEMORY);
+  }
+
+  /**
+   * For our own process on a GPU: our operators as kernels where the device has them; what else
+   * runs through time does so at once, not step after step.
+   */
+  private static Graph forCuda(Graph graph, Set<String> kernels) {
+    return PassPipeline.of(
+            new Lift(),
+            new UseKernels(kernels),
+            new UseTrainingKernels(),
+            new ParallelScan(),
+            InlineBodies.of(Lowering::isUnknownToRuntimes),
+            new FoldConstants(),
+            new Simplify(),
+            new FuseTransposes(),
+            new CommonSubexpressions(),
+            new LowerOpset())
+        .run(graph);
   }
 
   /**
@@ -75,8 +144,7 @@ public final class Lowering {
    * values stay where they are instead of growing, and state spaces are recognised.
    */
   public static Graph decoderForDevice(Graph decoder, Device device) {
-    Set<String> kernels =
-        device.kernels().stream().map(JavaKernel::name).collect(ImmutableSet.toImmutableSet());
+    Set<String> kernels = kernels(device);
     List<Pass> passes = new ArrayList<>();
     passes.add(new Lift());
     if (kernels.contains("AttentionWithState")) {
@@ -85,7 +153,7 @@ public final class Lowering {
     if (kernels.contains("SelectiveScanWithState")) {
       passes.add(new RecogniseScans());
     }
-    Graph lowered = forDevice(PassPipeline.of(passes.toArray(Pass[]::new)).run(decoder), kernels);
+    Graph lowered = forDevice(PassPipeline.of(passes.toArray(Pass[]::new)).run(decoder), device);
     AliasingVerifier.verify(
         lowered,
         DecoderState.of(lowered).stream()

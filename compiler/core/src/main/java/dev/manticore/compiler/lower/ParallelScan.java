@@ -20,11 +20,12 @@ import java.util.Optional;
 
 /**
  * Writes the state space of Mamba-1 for devices on which a step at a time is slow: all steps of a
- * chunk at once, by doubling (Hillis and Steele, "Data Parallel Algorithms", 1986), and a {@code
- * Scan} that carries the state over the chunks. Decays are multiplied as sums of their logarithms,
- * none of which is positive, so nothing overflows. Where the length is known to be 1 it is a single
- * step, without a loop. The state space of Mamba-2 is in chunks by itself; it is told not to look
- * for single tokens when it runs.
+ * chunk at once, by doubling (Hillis and Steele, "Data Parallel Algorithms", 1986), and then the
+ * states of the chunks in the same way. Where the length is not known, a {@code Scan} carries the
+ * state over the chunks. Decays are multiplied as sums of their logarithms, none of which is
+ * positive, so nothing overflows. Where the length is known to be 1 it is a single step, without a
+ * loop. The gradient, of a known length, is the same with time running backwards. The state space
+ * of Mamba-2 is in chunks by itself; it is told not to look for single tokens when it runs.
  */
 public final class ParallelScan implements Pass {
 
@@ -34,7 +35,11 @@ public final class ParallelScan implements Pass {
   private static final int TOKENS = 1;
 
   /** The axes of values cut into chunks: batch, chunk, token of the chunk, channel, state. */
+  private static final int CHUNKS = 1;
+
   private static final int IN_CHUNK = 2;
+
+  private static final int CHANNELS = 3;
 
   private static final int STATES = 4;
 
@@ -67,15 +72,20 @@ public final class ParallelScan implements Pass {
         continue;
       }
       boolean carries = node.op().equals(OpId.manticore("SelectiveScanWithState"));
-      if (!carries && !node.op().equals(OpId.manticore("SelectiveScan"))
+      boolean isGradient = node.op().equals(OpId.manticore("SelectiveScanGrad"));
+      if (!carries && !isGradient && !node.op().equals(OpId.manticore("SelectiveScan"))
           || !node.input(2).shape().isRanked()
-          || !node.input(2).shape().isStatic()) {
+          || !node.input(2).shape().isStatic()
+          || isGradient && !hasKnownLength(node)) {
         continue;
       }
       editor.withOrigin(node.origin().by(name()));
       Scanning scanning = new Scanning(new Ops(editor), node);
       Optional<Value> state = carries ? Optional.of(node.input(5)) : Optional.empty();
-      List<Value> results = scanning.isStep() ? scanning.step(state) : scanning.chunks(state);
+      List<Value> results =
+          isGradient
+              ? scanning.gradient(node.input(5))
+              : scanning.isStep() ? scanning.step(state) : scanning.chunks(state);
       editor.removeNode(node);
       for (int i = 0; i < node.outputs().size(); i++) {
         if (node.hasOutput(i)) {
@@ -94,6 +104,17 @@ public final class ParallelScan implements Pass {
     return changed ? editor.freezeLive() : graph;
   }
 
+  private static boolean hasKnownLength(Node node) {
+    Shape shape = node.input(0).shape();
+    return shape.isRanked() && shape.dim(TOKENS).isKnown() && shape.dim(TOKENS).extent() > 0;
+  }
+
+  /** Which way time runs. */
+  private enum Direction {
+    FORWARDS,
+    BACKWARDS
+  }
+
   /** x and delta [B,L,D], A [D,N], B and C [B,L,N]. */
   private static final class Scanning {
     private final Ops ops;
@@ -106,6 +127,9 @@ public final class ParallelScan implements Pass {
     private final long channels;
     private final long states;
 
+    /** Chunks, where the length is known. */
+    private final Optional<Long> known;
+
     Scanning(Ops ops, Node node) {
       this.ops = ops;
       this.x = node.input(0);
@@ -116,6 +140,10 @@ public final class ParallelScan implements Pass {
       this.type = x.elementType();
       this.channels = a.shape().dim(0).extent();
       this.states = a.shape().dim(1).extent();
+      this.known =
+          hasKnownLength(node)
+              ? Optional.of((x.shape().dim(TOKENS).extent() + CHUNK - 1) / CHUNK)
+              : Optional.empty();
     }
 
     boolean isStep() {
@@ -153,16 +181,121 @@ public final class ParallelScan implements Pass {
           ops.mul(
               ops.unsqueeze(ops.mul(step, cut(x, missing, channels)), STATES),
               ops.unsqueeze(cut(b, missing, states), STATES - 1));
-      for (int by = 1; by < CHUNK; by *= 2) {
-        drive = ops.add(drive, ops.mul(ops.exp(logs), later(drive, by)));
-        logs = ops.add(logs, later(logs, by));
-      }
-      List<Value> carried = carry(last(logs), last(drive), state.orElseGet(this::zeroState));
+      Recurrence within = doubled(new Recurrence(logs, drive), IN_CHUNK, CHUNK, Direction.FORWARDS);
+      List<Value> carried =
+          known.isPresent()
+              ? carryKnown(within, state)
+              : carry(last(within.logs()), last(within.drive()), state.orElseGet(this::zeroState));
       Value before = ops.unsqueeze(carried.get(1), IN_CHUNK);
-      Value h = ops.add(drive, ops.mul(ops.exp(logs), before));
+      Value h = ops.add(within.drive(), ops.mul(ops.exp(within.logs()), before));
       Value out = ops.unsqueeze(cut(c, missing, states), STATES - 1);
       Value y = ops.reshape(ops.reduceSum(ops.mul(h, out), STATES), 0, -1, channels);
       return List.of(ops.onnx("Slice", y, ops.ints(0), length, ops.ints(TOKENS)), carried.get(0));
+    }
+
+    /**
+     * h[i] = exp(logs[i]) h[i-1] + drive[i]; doubled, what each position makes of the state before
+     * the first, and what it is if that is zero.
+     */
+    private record Recurrence(Value logs, Value drive) {}
+
+    /** All positions of an axis at once. */
+    private Recurrence doubled(Recurrence steps, int axis, long extent, Direction direction) {
+      Value logs = steps.logs();
+      Value drive = steps.drive();
+      for (long by = 1; by < extent; by *= 2) {
+        drive = ops.add(drive, ops.mul(ops.exp(logs), moved(drive, axis, extent, by, direction)));
+        logs = ops.add(logs, moved(logs, axis, extent, by, direction));
+      }
+      return new Recurrence(logs, drive);
+    }
+
+    /** What is so many places before, as time runs; zero where there is nothing. */
+    private Value moved(Value value, int axis, long extent, long by, Direction direction) {
+      return direction == Direction.FORWARDS
+          ? ops.pad(ops.slice(value, axis, 0, extent - by), axis, by, 0)
+          : ops.pad(ops.slice(value, axis, by, extent), axis, 0, by);
+    }
+
+    /** The state after the last chunk, and those before each. */
+    private List<Value> carryKnown(Recurrence within, Optional<Value> state) {
+      Recurrence ends =
+          doubled(
+              new Recurrence(last(within.logs()), last(within.drive())),
+              CHUNKS,
+              known.get(),
+              Direction.FORWARDS);
+      Value first = ops.unsqueeze(state.orElseGet(this::zeroState), CHUNKS);
+      Value after = ends.drive();
+      if (state.isPresent()) {
+        after = ops.add(after, ops.mul(ops.exp(ends.logs()), first));
+      }
+      long most = known.get();
+      Value before =
+          most == 1 ? first : ops.concat(CHUNKS, first, ops.slice(after, CHUNKS, 0, most - 1));
+      return List.of(ops.squeeze(ops.slice(after, CHUNKS, most - 1, most), CHUNKS), before);
+    }
+
+    /** The gradients of x, delta, A, B and C from that of y. */
+    List<Value> gradient(Value dy) {
+      long length = x.shape().dim(TOKENS).extent();
+      long padded = CHUNK * known.get();
+      Value missing = ops.ints(padded - length);
+      Value step = cut(delta, missing, channels);
+      Value value = cut(x, missing, channels);
+      Value in = ops.unsqueeze(cut(b, missing, states), CHANNELS);
+      Value out = ops.unsqueeze(cut(c, missing, states), CHANNELS);
+      Value from = ops.unsqueeze(cut(dy, missing, channels), STATES);
+      Value logs = ops.mul(ops.unsqueeze(step, STATES), a);
+      Value drive = ops.unsqueeze(ops.mul(step, value), STATES);
+      Value h = whole(new Recurrence(logs, ops.mul(drive, in)), Direction.FORWARDS);
+      // What comes back to a state comes through the decay of the step after it.
+      Value later = overAll(logs, padded, Direction.BACKWARDS);
+      Value g = whole(new Recurrence(later, ops.mul(from, out)), Direction.BACKWARDS);
+      Value kept = ops.mul(g, ops.mul(ops.exp(logs), overAll(h, padded, Direction.FORWARDS)));
+      Value byDrive = ops.reduceSum(ops.mul(g, in), STATES);
+      Value dx = ops.mul(step, byDrive);
+      Value ddelta = ops.add(ops.mul(value, byDrive), ops.reduceSum(ops.mul(kept, a), STATES));
+      Value da = ops.reduceSum(ops.mul(kept, ops.unsqueeze(step, STATES)), 0, CHUNKS, IN_CHUNK);
+      Value db = ops.reduceSum(ops.mul(g, drive), CHANNELS);
+      Value dc = ops.reduceSum(ops.mul(from, h), CHANNELS);
+      return List.of(
+          joined(dx, channels, length),
+          joined(ddelta, channels, length),
+          da,
+          joined(db, states, length),
+          joined(dc, states, length));
+    }
+
+    /** [B,chunks,CHUNK,W] as [B,L,W]. */
+    private Value joined(Value value, long width, long length) {
+      return ops.slice(ops.reshape(value, 0, -1, width), TOKENS, 0, length);
+    }
+
+    /** The states of a recurrence over all chunks, which begins with zeros. */
+    private Value whole(Recurrence steps, Direction direction) {
+      Recurrence within = doubled(steps, IN_CHUNK, CHUNK, direction);
+      if (known.get() == 1) {
+        return within.drive();
+      }
+      int end = direction == Direction.FORWARDS ? CHUNK - 1 : 0;
+      Recurrence ends =
+          doubled(
+              new Recurrence(
+                  ops.slice(within.logs(), IN_CHUNK, end, end + 1),
+                  ops.slice(within.drive(), IN_CHUNK, end, end + 1)),
+              CHUNKS,
+              known.get(),
+              direction);
+      Value before = moved(ends.drive(), CHUNKS, known.get(), 1, direction);
+      return ops.add(within.drive(), ops.mul(ops.exp(within.logs()), before));
+    }
+
+    /** What is one token before, as time runs, over the borders of chunks. */
+    private Value overAll(Value value, long length, Direction direction) {
+      Value flat = ops.reshape(value, 0, length, channels, states);
+      return ops.reshape(
+          moved(flat, TOKENS, length, 1, direction), 0, known.get(), CHUNK, channels, states);
     }
 
     /** [B,L,W] as [B,chunks,CHUNK,W]. */
@@ -170,11 +303,6 @@ public final class ParallelScan implements Pass {
       Value pads = ops.concat(0, ops.ints(0), missing);
       Value whole = ops.onnx("Pad", value, pads, ops.scalar(type, 0), ops.ints(TOKENS));
       return ops.reshape(whole, 0, -1, CHUNK, width);
-    }
-
-    /** Values of tokens so many places before, zero where there are none in the chunk. */
-    private Value later(Value value, int by) {
-      return ops.pad(ops.slice(value, IN_CHUNK, 0, CHUNK - by), IN_CHUNK, by, 0);
     }
 
     private Value last(Value value) {

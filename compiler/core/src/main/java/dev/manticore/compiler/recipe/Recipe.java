@@ -23,6 +23,7 @@ import java.nio.file.Path;
  * @param seed base seed; repetition r uses {@code seed + r}
  * @param seeds repetitions of search and tuning
  * @param threads threads of a training step, 0 for all cores
+ * @param device what the training runs on, {@code cpu} or {@code cuda:N}
  * @param components at least two, names distinct
  */
 public record Recipe(
@@ -30,6 +31,7 @@ public record Recipe(
     int seed,
     int seeds,
     int threads,
+    String device,
     ImmutableList<Component> components,
     Splice splice,
     Data data,
@@ -41,6 +43,7 @@ public record Recipe(
 
   public Recipe {
     requireNonNull(name, "name");
+    requireNonNull(device, "device");
     checkArgument(components.size() >= 2, "components: at least two are needed");
     requireNonNull(splice, "splice");
     requireNonNull(data, "data");
@@ -57,6 +60,7 @@ public record Recipe(
         seed,
         seeds,
         changed,
+        device,
         components,
         splice,
         data,
@@ -210,9 +214,11 @@ public record Recipe(
       double beta2,
       double epsilon,
       Schedule schedule,
-      int warmup) {
+      int warmup,
+      Precision precision) {
     public Training {
       requireNonNull(schedule, "schedule");
+      requireNonNull(precision, "precision");
     }
   }
 

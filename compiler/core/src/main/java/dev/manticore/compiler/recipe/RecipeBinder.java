@@ -97,6 +97,7 @@ final class RecipeBinder {
             tree.get("seed").asInt(),
             tree.get("seeds").asInt(),
             tree.get("threads").asInt(),
+            tree.get("device").asText(),
             components,
             splice,
             data,
@@ -322,7 +323,8 @@ final class RecipeBinder {
         node.get("betas").get(1).asDouble(),
         node.get("epsilon").asDouble(),
         choice(Schedule.class, node.get("schedule")),
-        warmup);
+        warmup,
+        Precision.of(node.get("precision").asText()));
   }
 
   private Path file(KeyPath place, String text) {

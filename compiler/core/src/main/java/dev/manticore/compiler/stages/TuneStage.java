@@ -105,7 +105,8 @@ final class TuneStage implements Stage<Tuned> {
             tune.beta2(),
             tune.epsilon(),
             tune.schedule(),
-            tune.warmup());
+            tune.warmup(),
+            tune.precision());
     return new TuneStage(shop, repetition, tokenizer, new Alone(component), schedule);
   }
 

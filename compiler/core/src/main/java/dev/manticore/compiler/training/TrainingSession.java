@@ -6,6 +6,7 @@ import com.google.common.collect.ImmutableSet;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.TokenDataset;
 import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -113,11 +114,16 @@ public final class TrainingSession implements AutoCloseable {
     types.put("loss", TensorType.of(ElementType.FLOAT32));
     DeviceState state = DeviceState.allocate(device, types);
     SessionConfig config = SessionConfig.defaults().withIntraOpThreads(threads);
-    Program step = program(device, config, state, stepGraph);
-    Optional<Program> apply = applyGraph.map(graph -> program(device, config, state, graph));
+    Program step = program(device, config, state, stepGraph, schedule.precision());
+    Optional<Program> apply =
+        applyGraph.map(graph -> program(device, config, state, graph, Precision.FLOAT32));
     Program evaluation =
         program(
-            device, config, state, new StepGraphs.Step(graphs.evaluation(), ImmutableList.of()));
+            device,
+            config,
+            state,
+            new StepGraphs.Step(graphs.evaluation(), ImmutableList.of()),
+            Precision.FLOAT32);
     TrainingSession session =
         new TrainingSession(plan, state, step, apply, evaluation, names, trained.build());
     model.parameters().forEach((value, tensor) -> state.get(value.name()).write(tensor.data()));
@@ -126,8 +132,12 @@ public final class TrainingSession implements AutoCloseable {
   }
 
   private static Program program(
-      Device device, SessionConfig config, DeviceState state, StepGraphs.Step step) {
-    Graph lowered = Lowering.forDevice(step.graph(), device);
+      Device device,
+      SessionConfig config,
+      DeviceState state,
+      StepGraphs.Step step,
+      Precision precision) {
+    Graph lowered = Lowering.forDevice(step.graph(), device, precision);
     AliasingVerifier.verify(lowered, step.bindings());
     ModelSession session = ModelSession.open(device, OnnxExporter.toBytes(lowered), config);
     Binding binding = session.bind();

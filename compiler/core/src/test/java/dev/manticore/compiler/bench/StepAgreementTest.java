@@ -3,12 +3,17 @@ package dev.manticore.compiler.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.CudaForm;
 import dev.manticore.compiler.TinyModels;
+import dev.manticore.compiler.lower.EmulateBrainFloat;
 import dev.manticore.compiler.lower.Lowering;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.training.ParameterGroup;
 import dev.manticore.compiler.training.StepGraphs;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
+import dev.manticore.ir.Node;
+import dev.manticore.ir.OpId;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
@@ -26,10 +31,14 @@ import dev.manticore.runtime.JavaKernel;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,6 +79,110 @@ final class StepAgreementTest {
     assertAgree(
         runInPlace(step, Lowering.forDevice(step.graph(), ImmutableSet.of()), before), exact);
     assertAgree(runInPlace(step, Lowering.portable(step.graph()), before), exact);
+    Graph parallel = Lowering.forDevice(step.graph(), new CudaForm());
+    assertThat(parallel.nodes()).noneMatch(node -> node.op().isOnnx("Scan"));
+    assertThat(
+            parallel.nodes().stream()
+                .filter(node -> !node.op().isOnnx("Constant"))
+                .map(node -> node.op().toString()))
+        .isSubsetOf(CudaForm.operators());
+    assertThat(parallel.opsets()).containsEntry(OpId.ONNX, 18);
+    assertAgree(runInPlace(step, parallel, before), exact);
+  }
+
+  /**
+   * bfloat16 has 8 bits of mantissa: each operand of a product is rounded by up to a share of 2^-9.
+   * Over these models gradients come out apart by a few times that, the loss by less.
+   */
+  @ParameterizedTest
+  @MethodSource("models")
+  void productsInBrainFloatAreNearTheExactOnes(Graph model) {
+    List<ParameterGroup> groups = StepBenchmark.groups(model);
+    StepGraphs.Step step = StepGraphs.of(model, BATCH, LENGTH).accumulate(groups);
+    Map<String, Tensor> before = before(step.graph(), model);
+    before.replaceAll((name, tensor) -> name.startsWith("g.") ? zeros(tensor.shape()) : tensor);
+    Map<String, double[]> exact = interpret(step, before);
+
+    Graph emulated =
+        new EmulateBrainFloat()
+            .run(Lowering.inPrecision(step.graph(), ImmutableSet.of(), Precision.BFLOAT16));
+    Map<String, double[]> computed =
+        runInPlace(step, Lowering.forDevice(emulated, kernels), before);
+
+    assertThat(distance(computed.get("loss"), exact.get("loss"))).isBetween(1e-7, 1e-3);
+    assertThat(distance(all(computed), all(exact))).isBetween(1e-4, 1e-2);
+  }
+
+  /** All gradients, one after another. */
+  private static double[] all(Map<String, double[]> results) {
+    return results.entrySet().stream()
+        .filter(entry -> entry.getKey().startsWith("g."))
+        .sorted(Map.Entry.comparingByKey())
+        .flatMapToDouble(entry -> Arrays.stream(entry.getValue()))
+        .toArray();
+  }
+
+  @ParameterizedTest
+  @MethodSource("models")
+  void onAGpuBrainFloatIsInProductsAlone(Graph model) {
+    StepGraphs.Step step =
+        StepGraphs.of(model, BATCH, LENGTH).step(StepBenchmark.groups(model), CLIP);
+
+    Graph lowered = Lowering.forDevice(step.graph(), new CudaForm(), Precision.BFLOAT16);
+
+    assertBrainFloatIsInProductsAlone(lowered);
+    AliasingVerifier.verify(lowered, step.bindings());
+  }
+
+  private static void assertBrainFloatIsInProductsAlone(Graph lowered) {
+    Set<String> operators = new TreeSet<>();
+    for (Node node : lowered.nodes()) {
+      if (node.presentOutputs().stream()
+          .anyMatch(value -> value.elementType() == ElementType.BFLOAT16)) {
+        operators.add(node.op().name());
+      }
+    }
+    assertThat(operators)
+        .contains("Cast")
+        .containsAnyOf("MatMul", "FusedMatMul")
+        .isSubsetOf(
+            "Cast",
+            "FusedMatMul",
+            "Gemm",
+            "MatMul",
+            "Reshape",
+            "Slice",
+            "Split",
+            "Squeeze",
+            "Transpose",
+            "Unsqueeze");
+    lowered
+        .outputs()
+        .forEach(output -> assertThat(output.elementType()).isEqualTo(ElementType.FLOAT32));
+  }
+
+  @Test
+  void onAGpuOurOperatorsRunAsItsKernelsWhereItHasThem() {
+    Graph model = model(StepRequest.Model.HYBRID);
+    StepGraphs.Step step =
+        StepGraphs.of(model, BATCH, LENGTH).step(StepBenchmark.groups(model), CLIP);
+    List<String> kernels = List.of("AdamW", "CausalConvGrad", "SelectiveScan", "SelectiveScanGrad");
+
+    for (Precision precision : List.of(Precision.FLOAT32, Precision.BFLOAT16)) {
+      Graph lowered = Lowering.forDevice(step.graph(), new CudaForm(kernels), precision);
+
+      AliasingVerifier.verify(lowered, step.bindings());
+      Map<Boolean, List<Node>> nodes =
+          lowered.nodes().stream()
+              .filter(node -> !node.op().isOnnx("Constant"))
+              .collect(Collectors.partitioningBy(node -> node.op().domain().equals(OpId.KERNEL)));
+      assertThat(nodes.get(true).stream().map(node -> node.op().name()).distinct())
+          .containsExactlyInAnyOrderElementsOf(kernels);
+      assertThat(nodes.get(true).stream().flatMap(node -> node.presentInputs().stream()))
+          .allMatch(value -> value.elementType() == ElementType.FLOAT32);
+      assertThat(nodes.get(false).stream().map(node -> node.op().toString()))
+          .isSubsetOf(CudaForm.operators());
+    }
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.manticore.compiler.bench.StepRequest.Model;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.CpuDevice;
 import java.time.Duration;
@@ -17,12 +18,21 @@ final class StepBenchmarkTest {
     StepRequest request =
         new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, Duration.ofMinutes(1), 1);
 
-    StepResult result = StepBenchmark.run(CpuDevice.instance(), request);
+    StepResult result = StepBenchmark.run(CpuDevice.instance(), request, Precision.FLOAT32);
 
     assertThat(result.trainTokensPerSecond()).isPositive();
     assertThat(result.forwardTokensPerSecond()).isGreaterThan(result.trainTokensPerSecond());
     assertThat(result.peakRssMebibytes()).isPositive();
     assertThat(result.loss()).isCloseTo(Math.log(11), within(0.2));
+  }
+
+  @Test
+  void theCpuDoesNotTrainInBrainFloat() {
+    StepRequest request = new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, 1);
+
+    assertThatThrownBy(() -> StepBenchmark.run(CpuDevice.instance(), request, Precision.BFLOAT16))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("the device cpu does not train in bfloat16: use float32");
   }
 
   @Test

@@ -12,6 +12,7 @@ import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingSession;
@@ -120,7 +121,19 @@ class ExportedComponentTest {
   void trains(String name) {
     Hybrid hybrid = splice(models(name), Embeddings.PRETRAINED, VOCABULARY);
     Recipe.Training schedule =
-        new Recipe.Training(12, 4, 1, 3e-3, 0.01, 1, 0.9, 0.999, 1e-8, Recipe.Schedule.CONSTANT, 0);
+        new Recipe.Training(
+            12,
+            4,
+            1,
+            3e-3,
+            0.01,
+            1,
+            0.9,
+            0.999,
+            1e-8,
+            Recipe.Schedule.CONSTANT,
+            0,
+            Precision.FLOAT32);
     int length = 9;
     long[] ids = TinyModels.ids(4, length, 5).toLongs();
     long[] labels = new long[ids.length];

@@ -20,6 +20,7 @@ import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.runtime.Devices;
 import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,6 +32,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The parallel form against the recurrence that defines it. */
 class ParallelScanTest {
@@ -64,9 +66,8 @@ class ParallelScanTest {
     Graph parallel = new ParallelScan().run(graph);
 
     assertThat(parallel.nodes()).noneMatch(node -> node.op().domain().equals(OpId.MANTICORE));
-    boolean isStep = known && length == 1;
     assertThat(parallel.nodes().stream().anyMatch(node -> node.op().isOnnx("Scan")))
-        .isEqualTo(!isStep);
+        .isEqualTo(!known);
     new Interpreter()
         .run(parallel, exact)
         .forEach((name, value) -> assertClose(value.data(), expected.get(name).data(), 1e-12));
@@ -79,6 +80,38 @@ class ParallelScanTest {
           .run(inputs)
           .forEach(
               (name, value) -> assertClose(value.toDoubles(), expected.get(name).data(), 2e-6));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 31, 32, 33, 70, 128})
+  void theGradientIsThatOfTheRecurrence(int length) {
+    Graph forward = graph(Dim.of(length), false);
+    GraphEditor editor = forward.edit();
+    List<Value> operands = new ArrayList<>();
+    for (String name : List.of("x", "delta", "a", "b", "c")) {
+      operands.add(forward.parameter(name).orElseGet(() -> forward.input(name)));
+    }
+    operands.add(input(editor, "dy", Dim.of("batch"), Dim.of(length), Dim.of(CHANNELS)));
+    editor.clearOutputs();
+    new Ops(editor)
+        .own("SelectiveScanGrad", Attributes.NONE, 5, operands.toArray(Value[]::new))
+        .forEach(editor::output);
+    Graph graph = editor.freezeLive();
+    Map<String, Tensor> inputs = inputs(length, false);
+    inputs.put("dy", draw(new Random(3), v -> v, BATCH, length, CHANNELS));
+    Map<String, NdArray> exact = new LinkedHashMap<>();
+    inputs.forEach((name, tensor) -> exact.put(name, NdArray.of(tensor)));
+    List<NdArray> expected = List.copyOf(new Interpreter().run(graph, exact).values());
+
+    Graph parallel = new ParallelScan().run(graph);
+
+    assertThat(parallel.nodes())
+        .noneMatch(node -> node.op().domain().equals(OpId.MANTICORE) || node.op().isOnnx("Scan"));
+    List<NdArray> computed = List.copyOf(new Interpreter().run(parallel, exact).values());
+    assertThat(computed).hasSize(5);
+    for (int i = 0; i < computed.size(); i++) {
+      assertClose(computed.get(i).data(), expected.get(i).data(), 1e-12);
     }
   }
 

@@ -15,6 +15,7 @@ import dev.manticore.compiler.data.DatasetSplit;
 import dev.manticore.compiler.data.GeneratedText;
 import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.Splicer;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.Recipe;
@@ -60,7 +61,8 @@ class TrainingRunTest {
         0.999,
         epsilon,
         Recipe.Schedule.CONSTANT,
-        0);
+        0,
+        Precision.FLOAT32);
   }
 
   private static Graph model(String family) {

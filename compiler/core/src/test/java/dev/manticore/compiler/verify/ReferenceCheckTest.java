@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.manticore.compiler.CudaForm;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.OpId;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.pass.GraphProperty;
+import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
 import dev.manticore.testdata.Fixtures;
 import java.nio.file.Path;
@@ -36,7 +38,28 @@ class ReferenceCheckTest {
         "hybrid/mamba+gpt-neo-2",
         "hybrid/mamba+gpt-neo+gpt-neox-2"
       })
+  void agreesInTheFormForAGpu(String name) {
+    assertAgrees(name, new CudaForm());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "huggingface/gpt2",
+        "huggingface/gpt-neo",
+        "huggingface/gpt-neox",
+        "huggingface/mamba",
+        "huggingface/mamba-state-spaces",
+        "huggingface/mamba2",
+        "hybrid/mamba+gpt-neo-1",
+        "hybrid/mamba+gpt-neo-2",
+        "hybrid/mamba+gpt-neo+gpt-neox-2"
+      })
   void agreesWithTheReference(String name) {
+    assertAgrees(name, Devices.byName("cpu"));
+  }
+
+  private static void assertAgrees(String name, Device device) {
     Optional<Path> fixture = Fixtures.shared("fixtures/" + name);
     assumeTrue(fixture.isPresent(), "the shared fixtures are not there");
     Path model = name.startsWith("hybrid") ? fixture.get().resolve("hybrid.json") : fixture.get();
@@ -44,8 +67,7 @@ class ReferenceCheckTest {
 
     List<String> details = new ArrayList<>();
     Discrepancy discrepancy =
-        new ReferenceCheck(
-                subject, fixture.get().resolve("reference.safetensors"), Devices.byName("cpu"))
+        new ReferenceCheck(subject, fixture.get().resolve("reference.safetensors"), device)
             .run(ReferenceCheck.Gradients.COMPARE, details::add);
 
     assertThat(discrepancy.passed()).as(String.join("\n", details)).isTrue();

@@ -1,0 +1,77 @@
+package dev.manticore.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The kernels' source as loops on the host, started as on a GPU, against the definitions. */
+class CudaKernelsTest {
+
+  @TempDir private static Path directory;
+
+  private static HostCompiler compiler;
+
+  @BeforeAll
+  static void findCompiler() {
+    compiler = new HostCompiler(directory);
+  }
+
+  static Stream<KernelCases.Case> cases() {
+    return KernelCases.all();
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void computesWhatItsOperatorIs(KernelCases.Case of) {
+    List<float[]> computed = HostEvaluation.run(compiler, directory, of.kernel(), of.inputs());
+
+    List<double[]> expected = of.expected();
+    assertThat(computed).hasSameSizeAs(expected);
+    for (int i = 0; i < expected.size(); i++) {
+      assertClose(computed.get(i), expected.get(i));
+    }
+  }
+
+  static void assertClose(float[] computed, double[] expected) {
+    double largest = Arrays.stream(expected).map(Math::abs).max().orElse(0);
+    assertThat(computed).hasSameSizeAs(expected);
+    for (int i = 0; i < expected.length; i++) {
+      assertThat((double) computed[i]).isCloseTo(expected[i], within(1e-5 * largest + 1e-7));
+    }
+  }
+
+  @Test
+  void whatDoesNotFitIsRefusedBeforeAnythingIsStarted() {
+    List<Tensor> inputs =
+        List.of(Tensor.ofFloats(Shape.of(2), 1, 2), Tensor.ofFloats(Shape.of(3), 1, 2, 3));
+
+    assertThatThrownBy(() -> HostEvaluation.run(compiler, directory, "SiluGrad", inputs))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("SiluGrad: input 1 of shape [3] does not fit the others");
+  }
+
+  @Test
+  void moreStatesThanThereIsRoomForAreRefused() {
+    Tensor row = Tensor.ofFloats(Shape.of(1, 1, 1), 1);
+    Tensor states = Tensor.ofFloats(Shape.of(1, 1, 93), new float[93]);
+    List<Tensor> inputs =
+        List.of(row, row, Tensor.ofFloats(Shape.of(1, 93), new float[93]), states, states);
+
+    assertThatThrownBy(() -> HostEvaluation.run(compiler, directory, "SelectiveScan", inputs))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("room for 92 states");
+  }
+}
