@@ -15,6 +15,7 @@ import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
 import dev.manticore.testdata.Fixtures;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -61,7 +62,7 @@ class CudaTest {
   @EnumSource(StepRequest.Model.class)
   void trainingStepsRun(StepRequest.Model model) {
     for (Precision precision : List.of(Precision.FLOAT32, Precision.BFLOAT16)) {
-      StepRequest request = new StepRequest(model, 64, 2, 2, 70, 32, 4, 1);
+      StepRequest request = new StepRequest(model, 64, 2, 2, 70, 32, 4, Duration.ofMinutes(5), 1);
 
       StepResult result = StepBenchmark.run(cuda, request, precision);
 

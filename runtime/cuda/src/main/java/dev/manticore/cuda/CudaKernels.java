@@ -60,8 +60,10 @@ final class CudaKernels {
         new Entry("SelectiveScan", 5, 1, kernels::selectiveScan),
         new Entry("SelectiveScanWithState", 6, 2, kernels::selectiveScanWithState),
         new Entry("SelectiveScanGrad", 6, 5, kernels::selectiveScanGrad),
+        new Entry("CausalConv", 3, 1, kernels::causalConv),
         new Entry("CausalConvGrad", 3, 3, kernels::causalConvGrad),
         new Entry("AdamW", 5, 3, kernels::adamW),
+        new Entry("Silu", 1, 1, kernels::silu),
         new Entry("SiluGrad", 2, 1, (o, c) -> kernels.elementwiseGrad("silu_gradient", o, c)),
         new Entry("GeluTanhGrad", 2, 1, (o, c) -> kernels.elementwiseGrad("gelu_gradient", o, c)));
   }
@@ -336,11 +338,42 @@ final class CudaKernels {
         scan.batch() * chunks);
   }
 
-  private void causalConvGrad(Operands operands, KernelContext context) {
+  private void causalConv(Operands operands, KernelContext context) {
+    long[] x = context.inputShape(0);
+    long[] weight = checkConvolution(operands, context);
+    operands.checkShape(2, x[2]);
+    long y = context.outputAddress(0, x);
+    if (count(x) > 0) {
+      launcher.launch(
+          new Program("TAPS", Math.toIntExact(weight[2])),
+          "convolution",
+          Grid.of(x[2], convolutionChunks(x), x[0]),
+          context.stream(),
+          context.inputAddress(0),
+          context.inputAddress(1),
+          context.inputAddress(2),
+          y,
+          x[1],
+          x[2]);
+    }
+  }
+
+  private static long convolutionChunks(long[] x) {
+    return (x[1] + CONVOLUTION_CHUNK - 1) / CONVOLUTION_CHUNK;
+  }
+
+  /** The shape of the weights. */
+  private static long[] checkConvolution(Operands operands, KernelContext context) {
     long[] x = context.inputShape(0);
     operands.check(0, x.length == 3);
     long[] weight = context.inputShape(1);
     operands.check(1, weight.length == 3 && weight[0] == x[2] && weight[1] == 1);
+    return weight;
+  }
+
+  private void causalConvGrad(Operands operands, KernelContext context) {
+    long[] x = context.inputShape(0);
+    long[] weight = checkConvolution(operands, context);
     operands.checkSame(0, 2);
     long dx = context.outputAddress(0, x);
     long dweight = context.outputAddress(1, weight);
@@ -350,7 +383,7 @@ final class CudaKernels {
     }
     int taps = Math.toIntExact(weight[2]);
     Program program = new Program("TAPS", taps);
-    long chunks = (x[1] + CONVOLUTION_CHUNK - 1) / CONVOLUTION_CHUNK;
+    long chunks = convolutionChunks(x);
     long parts = scratch(context, x[0] * chunks * (taps + 1) * x[2])[0];
     if (x[0] * chunks > 0) {
       launcher.launch(
@@ -401,6 +434,21 @@ final class CudaKernels {
           first,
           second,
           count);
+    }
+  }
+
+  private void silu(Operands operands, KernelContext context) {
+    long[] shape = context.inputShape(0);
+    long y = context.outputAddress(0, shape);
+    if (count(shape) > 0) {
+      launcher.launch(
+          Program.ANY,
+          "silu",
+          Grid.of(count(shape), 1, 1),
+          context.stream(),
+          context.inputAddress(0),
+          y,
+          count(shape));
     }
   }
 

@@ -336,8 +336,30 @@ KERNEL scan_rate_gradient(const float* parts, float* da, Long channels, Long cou
   THREADS_DONE
 }
 
-// ---- The gradient of a depthwise convolution over time that looks back only:
-// y[t] = sum over j of weight[j] x[t - TAPS + 1 + j] + bias; x, dy [batch, length, channels]; weight [channels, TAPS].
+// ---- A depthwise convolution over time that looks back only, and its gradient:
+// y[t] = sum over j of weight[j] x[t - TAPS + 1 + j] + bias; x, y [batch, length, channels]; weight [channels, TAPS].
+
+/** y. Blocks: channels, chunks, batch. */
+KERNEL convolution(const float* x, const float* weight, const float* bias, float* y, Long length, Long channels) {
+  EACH_THREAD
+    Long channel = (Long)blockIdx.x * THREADS + thread;
+    if (channel < channels) {
+      Long first = (Long)blockIdx.y * CONVOLUTION_CHUNK;
+      Long end = first + CONVOLUTION_CHUNK < length ? first + CONVOLUTION_CHUNK : length;
+      for (Long t = first; t < end; t++) {
+        Long row = blockIdx.z * length + t;
+        float sum = bias[channel];
+        for (int tap = 0; tap < TAPS; tap++) {
+          int distance = TAPS - 1 - tap;
+          if (t >= distance) {
+            sum += weight[channel * TAPS + tap] * x[(row - distance) * channels + channel];
+          }
+        }
+        y[row * channels + channel] = sum;
+      }
+    }
+  THREADS_DONE
+}
 
 /** The gradient of x, and parts [batch, chunks, TAPS + 1, channels] of those of the weights, then the bias. */
 KERNEL convolution_gradient(const float* x, const float* weight, const float* dy, float* dx, float* parts, Long length,
@@ -413,6 +435,16 @@ KERNEL adamw(const float* parameter, const float* first, const float* second, co
       parameter_next[i] = parameter[i] * (1 - settings[0] * settings[4]) - step;
       first_next[i] = m;
       second_next[i] = v;
+    }
+  THREADS_DONE
+}
+
+/** y = x sigmoid(x) */
+KERNEL silu(const float* x, float* y, Long count) {
+  EACH_THREAD
+    Long i = (Long)blockIdx.x * THREADS + thread;
+    if (i < count) {
+      y[i] = x[i] / (1 + expf(-x[i]));
     }
   THREADS_DONE
 }

@@ -89,6 +89,8 @@ final class KernelCases {
       Tensor x = draw(1, v -> v, convolution[0], convolution[1], convolution[2]);
       Tensor weight = draw(2, v -> v, convolution[2], 1, convolution[3]);
       Tensor dy = draw(3, v -> v, convolution[0], convolution[1], convolution[2]);
+      Tensor bias = draw(4, v -> v, convolution[2]);
+      cases.add(new Case("CausalConv", 1, List.of(x, weight, bias)));
       cases.add(new Case("CausalConvGrad", 3, List.of(x, weight, dy)));
     }
     Tensor settings =
@@ -105,6 +107,7 @@ final class KernelCases {
                   draw(4, v -> v, count),
                   settings)));
       List<Tensor> both = List.of(draw(1, v -> 4 * v, count), draw(2, v -> v, count));
+      cases.add(new Case("Silu", 1, both.subList(0, 1)));
       cases.add(new Case("SiluGrad", 1, both));
       cases.add(new Case("GeluTanhGrad", 1, both));
     }

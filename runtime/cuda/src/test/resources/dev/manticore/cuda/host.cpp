@@ -71,6 +71,7 @@ int main(int count, char** arguments) {
       NAMED(adjoint_carry),        NAMED(scan_gradient),
       NAMED(scan_mixing_gradient), NAMED(scan_rate_gradient),
       NAMED(convolution_gradient), NAMED(convolution_weight_gradient),
+      NAMED(convolution),          NAMED(silu),
       NAMED(adamw),                NAMED(silu_gradient),
       NAMED(gelu_gradient)};
   if (count != 3) {

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.bench.RunProfile.Entry;
 import dev.manticore.compiler.bench.RunProfile.Part;
+import dev.manticore.compiler.lower.Precision;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;

@@ -28,7 +28,8 @@ final class StepBenchmarkTest {
 
   @Test
   void theCpuDoesNotTrainInBrainFloat() {
-    StepRequest request = new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, Duration.ofMinutes(1), 1);
+    StepRequest request =
+        new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, Duration.ofMinutes(1), 1);
 
     assertThatThrownBy(() -> StepBenchmark.run(CpuDevice.instance(), request, Precision.BFLOAT16))
         .isInstanceOf(ManticoreException.class)
