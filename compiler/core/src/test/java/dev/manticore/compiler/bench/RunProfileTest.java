@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.bench.RunProfile.Entry;
 import dev.manticore.compiler.bench.RunProfile.Part;
 import dev.manticore.compiler.lower.Precision;
