@@ -312,6 +312,15 @@ final class RecipeBinder {
           String.format(
               "%d steps of warm-up are more than the %d steps of training", warmup, steps));
     }
+    Precision precision = Precision.of(node.get("precision").asText());
+    if (precision != Precision.FLOAT32 && tree.get("device").asText().equals("cpu")) {
+      problems.add(
+          place.child("precision"),
+          "is "
+              + precision
+              + ", which the processor does not train in; choose float32, or a GPU as"
+              + " 'device'");
+    }
     return new Training(
         steps,
         node.get("batch").asInt(),
@@ -324,7 +333,7 @@ final class RecipeBinder {
         node.get("epsilon").asDouble(),
         choice(Schedule.class, node.get("schedule")),
         warmup,
-        Precision.of(node.get("precision").asText()));
+        precision);
   }
 
   private Path file(KeyPath place, String text) {

@@ -102,6 +102,20 @@ class RecipeReaderTest {
   }
 
   @Test
+  void aGpuTrainsInBrainFloatAndTheProcessorDoesNot() throws IOException {
+    String precision = "training: {precision: bfloat16}\n";
+    Recipe recipe = read(MINIMAL + "device: cuda:1\n" + precision).recipe();
+    assertThat(recipe.device()).isEqualTo("cuda:1");
+    assertThat(recipe.tune().precision()).isEqualTo(Precision.BFLOAT16);
+    assertThat(read(MINIMAL).recipe().device()).isEqualTo("cpu");
+
+    assertThatThrownBy(() -> read(MINIMAL + precision))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("tune.precision")
+        .hasMessageContaining("which the processor does not train in");
+  }
+
+  @Test
   void aPrecisionThatTheTargetDoesNotComputeInIsRefusedBeforeAnythingRuns() throws IOException {
     Recipe recipe = read(MINIMAL + "output: {target: tensorrt-10, precision: bfloat16}\n").recipe();
     assertThat(recipe.output().target()).isEqualTo(Target.TENSORRT_10);
