@@ -188,6 +188,8 @@ final class BackwardRules {
         .own("StateSpaceDual", BackwardRules::stateSpaceDual)
         .own("Attention", BackwardRules::attention)
         .own("CrossEntropy", BackwardRules::crossEntropy)
+        .own("LinearCrossEntropy", BackwardRules::linearCrossEntropy)
+        .own("LinearCrossEntropySum", BackwardRules::linearCrossEntropy)
         .rules
         .buildOrThrow();
   }
@@ -607,6 +609,18 @@ final class BackwardRules {
         b.ops()
             .own("CrossEntropyGrad", Attributes.NONE, 1, only(dy), node.output(1), node.input(1))
             .get(0));
+  }
+
+  /** The operator gives the gradients for a loss that is the last of all. */
+  private static List<Optional<Value>> linearCrossEntropy(
+      Backward b, Node node, List<Optional<Value>> dy) {
+    Value dLoss = only(dy);
+    List<Optional<Value>> gradients = new ArrayList<>();
+    for (int i = 1; i < node.outputs().size(); i++) {
+      gradients.add(Optional.of(b.ops().mul(node.output(i), dLoss)));
+    }
+    gradients.add(Optional.empty());
+    return gradients;
   }
 
   // ---- Operands

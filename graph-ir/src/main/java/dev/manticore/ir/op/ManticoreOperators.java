@@ -90,6 +90,13 @@ final class ManticoreOperators {
         "CrossEntropyGrad",
         call -> List.of(call.type(1)),
         ManticoreOperators::crossEntropyGrad);
+    for (String heads : List.of("", "Sum")) {
+      define(
+          operators,
+          "LinearCrossEntropy" + heads,
+          ManticoreOperators::linearCrossEntropyType,
+          ManticoreOperators::linearCrossEntropy);
+    }
     define(
         operators,
         "EmbeddingGrad",
@@ -589,6 +596,52 @@ final class ManticoreOperators {
             target,
             ops.expand(ops.scalar(dLoss.elementType(), -1), ops.onnx("Shape", target)));
     return List.of(ops.mul(less, scale));
+  }
+
+  // ---- LinearCrossEntropy, LinearCrossEntropySum: x [..,W] and weight [W,V] or with transB [V,W],
+  // of one head or two, labels [..] -> mean loss [] of the logits that are the sum of the products;
+  // the gradients of each x and each weight. A kernel holds so many rows of logits at a time
+
+  private static List<TensorType> linearCrossEntropyType(Call call) {
+    List<TensorType> types = new ArrayList<>();
+    types.add(call.type(0).withShape(Shape.scalar()));
+    for (int i = 0; i < call.inputCount() - 1; i++) {
+      types.add(call.type(i));
+    }
+    return types;
+  }
+
+  private static List<Value> linearCrossEntropy(Ops ops, Call call, List<Value> in) {
+    boolean turned = call.attributes().intValue("transB", 0) != 0;
+    Value labels = in.get(in.size() - 1);
+    Value logits = null;
+    for (int i = 0; i + 1 < in.size(); i += 2) {
+      Value weight = in.get(i + 1);
+      Value product = ops.matMul(in.get(i), turned ? ops.transposeLast(weight) : weight);
+      logits = logits == null ? product : ops.add(logits, product);
+    }
+    List<Value> loss = ops.own("CrossEntropy", Attributes.NONE, 2, logits, labels);
+    Value one = ops.scalar(logits.elementType(), 1);
+    Value dLogits =
+        ops.own("CrossEntropyGrad", Attributes.NONE, 1, one, loss.get(1), labels).get(0);
+    List<Value> results = new ArrayList<>();
+    results.add(loss.get(0));
+    for (int i = 0; i + 1 < in.size(); i += 2) {
+      Value weight = in.get(i + 1);
+      Value rows = rows(ops, in.get(i), ops.shapeOf(weight, turned ? 1 : 0, turned ? 2 : 1));
+      Value dRows = rows(ops, dLogits, ops.shapeOf(weight, turned ? 0 : 1, turned ? 1 : 2));
+      results.add(ops.matMul(dLogits, turned ? weight : ops.transposeLast(weight)));
+      results.add(
+          turned
+              ? ops.matMul(ops.transposeLast(dRows), rows)
+              : ops.matMul(ops.transposeLast(rows), dRows));
+    }
+    return results;
+  }
+
+  /** All rows of this width, one after the other. */
+  private static Value rows(Ops ops, Value x, Value width) {
+    return ops.onnx("Reshape", x, ops.concat(0, ops.ints(-1), width));
   }
 
   private static Value counted(Ops ops, Value labels) {

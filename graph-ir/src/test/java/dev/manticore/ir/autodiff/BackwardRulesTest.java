@@ -327,6 +327,24 @@ class BackwardRulesTest {
             (o, v) -> o.own("CrossEntropy", Attributes.NONE, 2, v.get(0), labels(o)).get(0),
             Shape.of(2, 3, 5)),
         of(
+            "dev.manticore.LinearCrossEntropy",
+            (o, v) -> linearCrossEntropy(o, v, false),
+            Shape.of(2, 3, 4),
+            Shape.of(4, 5)),
+        of(
+            "dev.manticore.LinearCrossEntropy",
+            "transposed",
+            (o, v) -> linearCrossEntropy(o, v, true),
+            Shape.of(2, 3, 4),
+            Shape.of(5, 4)),
+        of(
+            "dev.manticore.LinearCrossEntropySum",
+            (o, v) -> linearCrossEntropy(o, v, false),
+            Shape.of(2, 3, 4),
+            Shape.of(4, 5),
+            Shape.of(2, 3, 6),
+            Shape.of(6, 5)),
+        of(
             "dev.manticore.Projector",
             "wider",
             (o, v) -> projector(o, v),
@@ -367,6 +385,20 @@ class BackwardRulesTest {
     Attributes attributes =
         Attributes.of("heads", heads).with("groups", groups).with("chunk_size", chunk);
     return o.own("StateSpaceDual", attributes, 1, v.get(0), delta, a, v.get(3), v.get(4)).get(0);
+  }
+
+  /** Twice, since a gradient of the loss that is not 1 has to be heeded. */
+  private static Value linearCrossEntropy(Ops o, List<Value> v, boolean turned) {
+    List<Value> operands = new ArrayList<>(v);
+    operands.add(labels(o));
+    return o.mul(
+        o.own(
+                "LinearCrossEntropy" + (v.size() > 2 ? "Sum" : ""),
+                Attributes.of("transB", turned ? 1 : 0),
+                1 + v.size(),
+                operands.toArray(Value[]::new))
+            .get(0),
+        2);
   }
 
   private static Value labels(Ops o) {

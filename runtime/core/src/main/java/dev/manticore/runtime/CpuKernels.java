@@ -15,7 +15,10 @@ import dev.manticore.kernels.EmbeddingGradient;
 import dev.manticore.kernels.Forms;
 import dev.manticore.kernels.Rows;
 import dev.manticore.kernels.SelectiveScan;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.List;
 import java.util.function.BiConsumer;
 
 /**
@@ -48,6 +51,8 @@ final class CpuKernels {
               ImmutableList.of(FLOAT32, FLOAT32, INT64),
               1,
               CpuKernels::crossEntropyGrad),
+          linearCrossEntropy("", 1),
+          linearCrossEntropy("Sum", 2),
           Entry.of("LayerNormGrad", floats(5), 3, CpuKernels::layerNormGrad),
           Entry.of("RmsNormGrad", floats(3), 2, CpuKernels::rmsNormGrad)
               .withFloatAttributes("epsilon"),
@@ -59,6 +64,15 @@ final class CpuKernels {
           product("FusedMatMulAdd", 1),
           product("FusedMatMulAddAdd", 2));
 
+  /** Those that consist of products by oneDNN. */
+  private static final ImmutableSet<String> WITH_PRODUCTS =
+      ImmutableSet.of(
+          "FusedMatMul",
+          "FusedMatMulAdd",
+          "FusedMatMulAddAdd",
+          "LinearCrossEntropy",
+          "LinearCrossEntropySum");
+
   /** Those that win in their vector form only. */
   private static final ImmutableSet<String> WITH_VECTORS =
       ImmutableSet.of("Attention", "AttentionGrad");
@@ -69,7 +83,7 @@ final class CpuKernels {
   static ImmutableList<JavaKernel> all() {
     return ALL.stream()
         .filter(kernel -> Forms.hasVector() || !WITH_VECTORS.contains(kernel.name()))
-        .filter(kernel -> OneDnn.available() || !kernel.name().startsWith("FusedMatMul"))
+        .filter(kernel -> OneDnn.available() || !WITH_PRODUCTS.contains(kernel.name()))
         .collect(ImmutableList.toImmutableList());
   }
 
@@ -86,6 +100,15 @@ final class CpuKernels {
   private static Entry product(String name, int addends) {
     return Entry.of(name, floats(2 + addends), 1, CpuKernels::fusedMatMul)
         .withIntegerAttributes("transA", "transB");
+  }
+
+  private static Entry linearCrossEntropy(String suffix, int heads) {
+    return Entry.of(
+            "LinearCrossEntropy" + suffix,
+            ImmutableList.<ElementType>builder().addAll(floats(2 * heads)).add(INT64).build(),
+            1 + 2 * heads,
+            CpuKernels::linearCrossEntropy)
+        .withIntegerAttributes("transB", "rows");
   }
 
   private static ImmutableList<ElementType> floats(int count) {
@@ -502,14 +525,111 @@ final class CpuKernels {
     }
     MatrixProduct.Extents extents =
         new MatrixProduct.Extents(
-            transposedA, transposedB, rows, columns, depth, addendRows.build());
-    context
-        .kept(extents, MatrixProduct.class, () -> new MatrixProduct(extents, context.threads()))
+            transposedA, transposedB, rows, columns, depth, addendRows.build(), false);
+    product(context, extents)
         .compute(
             context::parallel,
             context.floatInput(0).address(),
             context.floatInput(1).address(),
             addends,
             context.floatOutput(0, shape).address());
+  }
+
+  private static MatrixProduct product(KernelContext context, MatrixProduct.Extents extents) {
+    return context.kept(
+        extents, MatrixProduct.class, () -> new MatrixProduct(extents, context.threads()));
+  }
+
+  /** One of the products that logits are the sum of. */
+  private record Head(long width, long x, long weight, long dx, long dweight) {}
+
+  /**
+   * The logits of some rows at a time: their products, loss and gradient, and what the gradient
+   * gives, before those of the next rows; so that all logits are never there.
+   */
+  private static void linearCrossEntropy(Entry kernel, KernelContext context) {
+    boolean turned = context.integer("transB") != 0;
+    int last = kernel.inputs().size() - 1;
+    long classes = kernel.shape(context, 1, 2)[turned ? 0 : 1];
+    long count = values(context.longInput(last)).length;
+    List<Head> heads = new ArrayList<>();
+    for (int i = 0; i < last; i += 2) {
+      long[] x = kernel.shape(context, i, 1);
+      long width = x[x.length - 1];
+      kernel.check(context, i, context.floatInput(i).size() == count * width);
+      long[] weight = turned ? new long[] {classes, width} : new long[] {width, classes};
+      kernel.checkShape(context, i + 1, weight);
+      heads.add(
+          new Head(
+              width,
+              context.floatInput(i).address(),
+              context.floatInput(i + 1).address(),
+              context.floatOutput(i + 1, x).address(),
+              context.floatOutput(i + 2, weight).address()));
+    }
+    long[] labels = labels(kernel, context, last, new Rows(count, Math.toIntExact(classes)));
+    float each = 1f / Arrays.stream(labels).filter(label -> label != Rows.IGNORED).count();
+    long wanted = Math.max(1, context.integer("rows"));
+    long chunks = Math.max(1, (count + wanted - 1) / wanted);
+    int most = Math.toIntExact((count + chunks - 1) / chunks);
+    long logits = context.scratch(most * classes * Float.BYTES);
+    double sum = 0;
+    for (long first = 0; first < count; first += most) {
+      int rows = (int) Math.min(most, count - first);
+      for (Head head : heads) {
+        product(
+            context,
+            extents(false, turned, rows, classes, head.width(), head != heads.get(0)),
+            head.x() + Float.BYTES * first * head.width(),
+            head.weight(),
+            logits);
+      }
+      float[] losses = new float[rows];
+      new Rows(rows, Math.toIntExact(classes))
+          .crossEntropy(
+              context::parallel,
+              each,
+              Arrays.copyOfRange(labels, (int) first, (int) first + rows),
+              new FloatView(logits, rows * classes),
+              losses);
+      for (float loss : losses) {
+        sum += loss;
+      }
+      for (Head head : heads) {
+        long place = Float.BYTES * first * head.width();
+        product(
+            context,
+            extents(false, !turned, rows, head.width(), classes, false),
+            logits,
+            head.weight(),
+            head.dx() + place);
+        long x = head.x() + place;
+        product(
+            context,
+            turned
+                ? extents(true, false, classes, head.width(), rows, first > 0)
+                : extents(true, false, head.width(), classes, rows, first > 0),
+            turned ? logits : x,
+            turned ? x : logits,
+            head.dweight());
+      }
+    }
+    context.floatOutput(0).write(0, new float[] {(float) (sum * each)}, 0, 1);
+  }
+
+  private static void product(
+      KernelContext context, MatrixProduct.Extents extents, long a, long b, long c) {
+    product(context, extents).compute(context::parallel, a, b, new long[0], c);
+  }
+
+  private static MatrixProduct.Extents extents(
+      boolean transposedA,
+      boolean transposedB,
+      long rows,
+      long columns,
+      long depth,
+      boolean summed) {
+    return new MatrixProduct.Extents(
+        transposedA, transposedB, rows, columns, depth, ImmutableList.of(), summed);
   }
 }

@@ -16,6 +16,7 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_get_size;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_destroy;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_set_data_handle;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_post_ops_append_binary;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_post_ops_append_sum;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_post_ops_create;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_post_ops_destroy;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_create;
@@ -52,9 +53,9 @@ import org.bytedeco.dnnl.dnnl_stream;
 import org.bytedeco.javacpp.BytePointer;
 
 /**
- * A product of matrices of certain extents, {@code c = a b + addends}, by oneDNN, whose inner loops
- * come nearer to what a core can do than those of ONNX Runtime. It is cut into one piece a thread.
- * May be computed by several threads at once.
+ * A product of matrices of certain extents, {@code c = a b + addends} or {@code c += a b}, by
+ * oneDNN, whose inner loops come nearer to what a core can do than those of ONNX Runtime. It is cut
+ * into one piece a thread. May be computed by several threads at once.
  */
 final class MatrixProduct implements AutoCloseable {
 
@@ -64,6 +65,7 @@ final class MatrixProduct implements AutoCloseable {
    * @param transposedA whether a is stored [depth, rows], else [rows, depth]
    * @param transposedB whether b is stored [columns, depth], else [depth, columns]
    * @param addends rows of each addend: 1, which is added to all rows, or as many as the product
+   * @param summed whether the product is added to what c holds
    */
   record Extents(
       boolean transposedA,
@@ -71,7 +73,8 @@ final class MatrixProduct implements AutoCloseable {
       long rows,
       long columns,
       long depth,
-      ImmutableList<Long> addends) {}
+      ImmutableList<Long> addends,
+      boolean summed) {}
 
   /** Rows or columns of a piece, at least; of fewer, packing the other operand shows. */
   private static final int LEAST = 64;
@@ -155,6 +158,7 @@ final class MatrixProduct implements AutoCloseable {
     private final dnnl_memory_desc b;
     private final dnnl_memory_desc c;
     private final List<dnnl_memory_desc> addends = new ArrayList<>();
+    private final int firstAddend = extents.summed() ? 1 : 0;
     private final dnnl_primitive_attr attributes = new dnnl_primitive_attr();
     private final dnnl_primitive_desc description = new dnnl_primitive_desc();
     private final dnnl_primitive primitive = new dnnl_primitive();
@@ -174,6 +178,9 @@ final class MatrixProduct implements AutoCloseable {
       this.c = matrix(high, wide, extents.columns(), 1);
       dnnl_post_ops after = new dnnl_post_ops();
       OneDnn.check(dnnl_post_ops_create(after));
+      if (extents.summed()) {
+        OneDnn.check(dnnl_post_ops_append_sum(after, 1, 0, dnnl_f32));
+      }
       for (long rows : extents.addends()) {
         dnnl_memory_desc addend = matrix(rows == 1 ? 1 : high, wide, extents.columns(), 1);
         addends.add(addend);
@@ -239,7 +246,7 @@ final class MatrixProduct implements AutoCloseable {
       add(DNNL_ARG_DST, piece.c);
       add(DNNL_ARG_SCRATCHPAD, piece.scratch);
       for (int i = 0; i < piece.addends.size(); i++) {
-        add(operandOfPostOperation(i), piece.addends.get(i));
+        add(operandOfPostOperation(piece.firstAddend + i), piece.addends.get(i));
       }
     }
 

@@ -200,6 +200,18 @@ class CpuKernelsTest {
             Tensor.scalar(0.5f),
             draw(v -> -Math.abs(5 * v), 2, 70, 33),
             indices(33, 5, 2, 70)),
+        linearCrossEntropy(false, 100, draw(2, 35, 33), draw(33, 71), indices(71, 5, 2, 35)),
+        linearCrossEntropy(true, 2, draw(3, 17), draw(v -> 20 * v, 300, 17), indices(300, 2, 3)),
+        linearCrossEntropy(true, 1, draw(7, 5), draw(3, 5), indices(3, 3, 7)),
+        linearCrossEntropy(false, 300, draw(1700, 5), draw(5, 10_001), indices(10_001, 7, 1700)),
+        linearCrossEntropy(
+            true,
+            32,
+            draw(2, 35, 33),
+            draw(71, 33),
+            draw(2, 35, 20),
+            draw(71, 20),
+            indices(71, 5, 2, 35)),
         of(
             "LayerNormGrad",
             3,
@@ -256,6 +268,17 @@ class CpuKernelsTest {
     }
     return new Case(
         "FusedMatMul" + "Add".repeat(addends.length), turned(transA, transB), 1, operands);
+  }
+
+  /**
+   * @param rows held at a time
+   */
+  private static Case linearCrossEntropy(boolean transB, int rows, Tensor... operands) {
+    return with(
+        "LinearCrossEntropy" + (operands.length > 3 ? "Sum" : ""),
+        Attributes.of("transB", transB ? 1 : 0).with("rows", rows),
+        operands.length,
+        operands);
   }
 
   private static Attributes turned(boolean a, boolean b) {

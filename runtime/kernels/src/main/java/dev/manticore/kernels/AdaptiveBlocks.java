@@ -42,6 +42,8 @@ final class AdaptiveBlocks implements Blocks {
     SILU,
     SILU_GRADIENT,
     SCALED_EXP,
+    LARGEST,
+    EXP_SUMS,
     SUM_SQUARES,
     NORM_SUMS,
     NORM_GRADIENT,
@@ -155,6 +157,8 @@ final class AdaptiveBlocks implements Blocks {
       case SILU -> b -> b.silu(size, v[0], v[1]);
       case SILU_GRADIENT -> b -> b.siluGradient(size, v[0], v[1], v[2]);
       case SCALED_EXP -> b -> b.scaledExp(size, a, 1, v[0]);
+      case LARGEST -> b -> b.largest(size, a, sums);
+      case EXP_SUMS -> b -> b.expSums(size, a, 1, v[0], sums);
       case SUM_SQUARES -> b -> b.sumSquares(size, 0, v[0], sums);
       case NORM_SUMS -> b -> b.normSums(size, 0, v[0], v[1], v[2], 0, 1, sums, v[3], v[4]);
       case NORM_GRADIENT -> b -> b.normGradient(size, 0, v[0], v[1], v[2], 0, 1, 0.1f, 0.1f, v[3]);
@@ -256,6 +260,16 @@ final class AdaptiveBlocks implements Blocks {
   @Override
   public void scaledExp(int count, float[] x, float scale, float[] y) {
     form(Operation.SCALED_EXP).scaledExp(count, x, scale, y);
+  }
+
+  @Override
+  public void largest(int count, float[] x, float[] most) {
+    form(Operation.LARGEST).largest(count, x, most);
+  }
+
+  @Override
+  public void expSums(int count, float[] x, float shift, float[] y, float[] sums) {
+    form(Operation.EXP_SUMS).expSums(count, x, shift, y, sums);
   }
 
   @Override

@@ -137,6 +137,16 @@ interface Blocks {
   /** {@code y = scale exp(x)}, for {@code x} from -1e12 to 88. */
   void scaledExp(int count, float[] x, float scale, float[] y);
 
+  /** Raises {@link #LANES} partial maxima to the values. */
+  void largest(int count, float[] x, float[] most);
+
+  /**
+   * {@code y = exp(x - shift)}, added to {@link #LANES} partial sums.
+   *
+   * @param x from {@code shift} - 1e12 to {@code shift} + 88
+   */
+  void expSums(int count, float[] x, float shift, float[] y, float[] sums);
+
   /** Adds the squares to the {@link #LANES} partial sums. */
   void sumSquares(int count, int at, float[] x, float[] sums);
 

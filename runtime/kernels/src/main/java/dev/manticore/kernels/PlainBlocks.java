@@ -230,6 +230,21 @@ final class PlainBlocks implements Blocks {
   }
 
   @Override
+  public void largest(int count, float[] x, float[] most) {
+    for (int i = 0; i < count; i++) {
+      most[i % LANES] = Math.max(most[i % LANES], x[i]);
+    }
+  }
+
+  @Override
+  public void expSums(int count, float[] x, float shift, float[] y, float[] sums) {
+    for (int i = 0; i < count; i++) {
+      y[i] = Exponential.of(x[i] - shift);
+      sums[i % LANES] += y[i];
+    }
+  }
+
+  @Override
   public void sumSquares(int count, int at, float[] x, float[] sums) {
     for (int i = 0; i < count; i++) {
       sums[i % LANES] = Math.fma(x[at + i], x[at + i], sums[i % LANES]);

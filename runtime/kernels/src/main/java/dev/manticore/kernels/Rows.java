@@ -188,6 +188,61 @@ public record Rows(long rows, int width) {
         });
   }
 
+  /**
+   * The cross-entropy of each row of logits, 0 where its label is -100, and the gradient of the
+   * logits.
+   *
+   * @param weight what the gradient of each row is multiplied by
+   * @param logits {@code [rows, width]}, replaced by their gradient
+   * @param losses {@code [rows]}, written
+   */
+  public void crossEntropy(
+      Parallel parallel, float weight, long[] labels, Floats logits, float[] losses) {
+    Blocks blocks = Forms.chosen();
+    int size = padded();
+    parallel.run(
+        groups(),
+        group -> {
+          float[] values = Scratch.ofThread().get(0, size);
+          float[] lanes = new float[Blocks.LANES];
+          long end = Math.min(rows, (group + 1L) * GROUP);
+          for (int row = group * GROUP; row < end; row++) {
+            long place = (long) row * width;
+            int label = (int) labels[row];
+            losses[row] = 0;
+            if (label == IGNORED) {
+              Arrays.fill(values, 0, width, 0);
+            } else {
+              logits.read(place, values, 0, width);
+              float logit = values[label];
+              Arrays.fill(values, width, size, Float.NEGATIVE_INFINITY);
+              Arrays.fill(lanes, Float.NEGATIVE_INFINITY);
+              blocks.largest(size, values, lanes);
+              float most = largest(lanes);
+              Arrays.fill(values, width, size, most + Softmax.LEAST);
+              Arrays.fill(lanes, 0);
+              blocks.expSums(size, values, most, values, lanes);
+              float sum = sum(lanes, 0);
+              losses[row] = (float) Math.log(sum) - (logit - most);
+              float factor = weight / sum;
+              for (int i = 0; i < width; i++) {
+                values[i] *= factor;
+              }
+              values[label] -= weight;
+            }
+            logits.write(place, values, 0, width);
+          }
+        });
+  }
+
+  private static float largest(float[] lanes) {
+    float largest = lanes[0];
+    for (float lane : lanes) {
+      largest = Math.max(largest, lane);
+    }
+    return largest;
+  }
+
   private static long counted(long[] labels) {
     return Arrays.stream(labels).filter(label -> label != IGNORED).count();
   }

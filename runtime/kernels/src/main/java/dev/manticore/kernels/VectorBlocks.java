@@ -419,6 +419,30 @@ final class VectorBlocks implements Blocks {
   }
 
   @Override
+  public void largest(int count, float[] x, float[] most) {
+    for (int lane = 0; lane < LANES; lane += STEP) {
+      FloatVector greatest = load(most, lane);
+      for (int i = lane; i < count; i += LANES) {
+        greatest = greatest.max(load(x, i));
+      }
+      greatest.intoArray(most, lane);
+    }
+  }
+
+  @Override
+  public void expSums(int count, float[] x, float shift, float[] y, float[] sums) {
+    for (int lane = 0; lane < LANES; lane += STEP) {
+      FloatVector sum = load(sums, lane);
+      for (int i = lane; i < count; i += LANES) {
+        FloatVector each = exp(load(x, i).sub(shift));
+        each.intoArray(y, i);
+        sum = sum.add(each);
+      }
+      sum.intoArray(sums, lane);
+    }
+  }
+
+  @Override
   public void sumSquares(int count, int at, float[] x, float[] sums) {
     for (int i = 0; i < count; i += STEP) {
       int lane = i % LANES;

@@ -36,6 +36,8 @@ class BlocksTest {
         new Case("geluGradient", (b, a) -> b.geluGradient(COUNT, a.get(0), a.get(1), a.get(2))),
         new Case("siluGradient", (b, a) -> b.siluGradient(COUNT, a.get(0), a.get(1), a.get(2))),
         new Case("scaledExp", (b, a) -> b.scaledExp(COUNT, a.get(0), 0.3f, a.get(1))),
+        new Case("largest", (b, a) -> b.largest(COUNT, a.get(0), a.get(1))),
+        new Case("expSums", (b, a) -> b.expSums(COUNT, a.get(0), 0.3f, a.get(1), a.get(2))),
         new Case("sumSquares", (b, a) -> b.sumSquares(COUNT / 2, COUNT / 2, a.get(0), a.get(1))),
         new Case(
             "normSums",

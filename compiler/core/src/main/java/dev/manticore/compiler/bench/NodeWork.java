@@ -58,6 +58,9 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
 
   private static final int ATTENTION_GRADIENT_PRODUCTS = 5;
 
+  /** The logits of a head, and the gradients of its operand and its weight. */
+  private static final int HEAD_PRODUCTS = 3;
+
   /** Whether a node only gives memory another shape. */
   static boolean isView(Node node) {
     return node.op().domain().equals(OpId.ONNX) && VIEWS.contains(node.op().name());
@@ -105,8 +108,25 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
               * ATTENTION_GRADIENT_PRODUCTS
               * pairs(graph, node)
               * node.input(0).shape().dim(2).extent();
+      case "LinearCrossEntropy", "LinearCrossEntropySum" ->
+          2 * HEAD_PRODUCTS * width(node) * logits(node);
       default -> FlopCounter.ofProduct(node).orElse(0);
     };
+  }
+
+  /** Logits of all rows. */
+  private static long logits(Node node) {
+    long classes = elements(node.input(1)) / node.input(0).shape().dim(-1).extent();
+    return elements(node.input(node.inputs().size() - 1)) * classes;
+  }
+
+  /** Of all heads together. */
+  private static long width(Node node) {
+    long width = 0;
+    for (int i = 0; i < node.inputs().size() - 1; i += 2) {
+      width += node.input(i).shape().dim(-1).extent();
+    }
+    return width;
   }
 
   private static long exponentials(Graph graph, Node node) {
@@ -116,6 +136,7 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
     }
     return switch (name) {
       case "CrossEntropyGrad" -> elements(node.input(1));
+      case "LinearCrossEntropy", "LinearCrossEntropySum" -> logits(node);
       case "SelectiveScan", "SelectiveScanGrad", "SelectiveScanWithState" ->
           elements(node.input(0)) * node.input(2).shape().dim(1).extent();
       case "Attention", "AttentionGrad" ->

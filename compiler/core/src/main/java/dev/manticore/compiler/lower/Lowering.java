@@ -79,6 +79,7 @@ public final class Lowering {
   public static Graph inPrecision(Graph step, Set<String> kernels, Precision precision) {
     return PassPipeline.of(
             new Lift(),
+            inlineWithout(kernels),
             new UseKernels(kernels),
             InlineBodies.of(PRODUCTS::contains),
             new FoldConstants(),
@@ -101,6 +102,7 @@ public final class Lowering {
   private static Graph forCuda(Graph graph, Set<String> kernels) {
     return PassPipeline.of(
             new Lift(),
+            inlineWithout(kernels),
             new UseKernels(kernels),
             new UseTrainingKernels(),
             new ParallelScan(),
@@ -124,6 +126,7 @@ public final class Lowering {
         new ArrayList<>(
             List.of(
                 new Lift(),
+                inlineWithout(kernels),
                 new UseKernels(kernels),
                 new UseTrainingKernels(),
                 new ShortenChunks(),
@@ -161,6 +164,15 @@ public final class Lowering {
             .map(state -> new StateBinding(state.past(), state.present()))
             .toList());
     return lowered;
+  }
+
+  /** An operator without a kernel is inlined where its body holds others that have one. */
+  private static Pass inlineWithout(Set<String> kernels) {
+    return InlineBodies.of(
+        op ->
+            op.domain().equals(OpId.MANTICORE)
+                && op.name().startsWith("LinearCrossEntropy")
+                && !kernels.contains(op.name()));
   }
 
   /** Whether an operator is our own, or of a later operator set than graphs are lifted to. */

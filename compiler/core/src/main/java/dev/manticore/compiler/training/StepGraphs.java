@@ -3,6 +3,7 @@ package dev.manticore.compiler.training;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.lower.FuseAttention;
+import dev.manticore.compiler.lower.Simplify;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
 import dev.manticore.ir.ElementType;
@@ -50,10 +51,21 @@ public final class StepGraphs {
 
   private static final int DECAY = 4;
 
-  private final Graph forward;
+  /**
+   * Logits that are held at a time, 256 MiB: of half as many a step is a tenth slower at a width of
+   * 256, since the gradient of the head's weight is then added up in more pieces.
+   */
+  private static final long HELD_LOGITS = 64L << 20;
 
-  private StepGraphs(Graph forward) {
+  /** Logits, log-probabilities and their gradient, which a step holds that makes them in turn. */
+  private static final int COPIES = 3;
+
+  private final Graph forward;
+  private final long heldLogits;
+
+  private StepGraphs(Graph forward, long heldLogits) {
     this.forward = forward;
+    this.heldLogits = heldLogits;
   }
 
   /**
@@ -82,9 +94,15 @@ public final class StepGraphs {
                 Specialise.of(extents),
                 Differentiate.preparation(),
                 new FoldConstants(),
+                new Simplify(),
                 new FuseAttention())
             .run(model);
-    return new StepGraphs(specialised);
+    return new StepGraphs(specialised, HELD_LOGITS);
+  }
+
+  /** The same, of which steps hold no more logits than this at a time. */
+  public StepGraphs holding(long logits) {
+    return new StepGraphs(forward, logits);
   }
 
   private static void bind(Map<String, Long> extents, Dim dim, long extent) {
@@ -98,7 +116,7 @@ public final class StepGraphs {
   /** The loss alone, for evaluation; no state is written. */
   public Graph evaluation() {
     GraphEditor editor = editor();
-    Value loss = loss(editor);
+    Value loss = loss(editor, ImmutableList.of());
     editor.clearOutputs();
     editor.output(loss);
     return asInputs(editor.freezeLive());
@@ -116,7 +134,7 @@ public final class StepGraphs {
    */
   public Step step(List<ParameterGroup> groups, float clip) {
     GraphEditor editor = editor();
-    Value loss = loss(editor);
+    Value loss = loss(editor, groups);
     ImmutableMap<Value, Value> gradients =
         Differentiate.gradients(editor, loss, parameters(editor, groups).values());
     editor.clearOutputs();
@@ -129,7 +147,7 @@ public final class StepGraphs {
   public Step accumulate(List<ParameterGroup> groups) {
     GraphEditor editor = editor();
     Ops ops = new Ops(editor);
-    Value loss = loss(editor);
+    Value loss = loss(editor, groups);
     Map<String, Value> parameters = parameters(editor, groups);
     ImmutableMap<Value, Value> gradients =
         Differentiate.gradients(editor, loss, parameters.values());
@@ -171,7 +189,11 @@ public final class StepGraphs {
     return forward.edit();
   }
 
-  private Value loss(GraphEditor editor) {
+  /**
+   * The mean cross-entropy of the logits. Where they are many, and the product of trained weights,
+   * one operator makes the loss and the gradients of them, which holds some of them at a time.
+   */
+  private Value loss(GraphEditor editor, List<ParameterGroup> groups) {
     Ops ops = new Ops(editor);
     Value logits = forward.outputs().get(0);
     Value labels =
@@ -179,8 +201,24 @@ public final class StepGraphs {
             "labels",
             new TensorType(
                 ElementType.INT64, Shape.of(logits.shape().dim(0), logits.shape().dim(1))));
-    Value loss = ops.own("CrossEntropy", Attributes.NONE, 2, logits, labels).get(0);
+    Optional<ImmutableList<LinearHead>> heads =
+        COPIES * logits.shape().elementCount() > heldLogits
+            ? LinearHead.of(forward, logits)
+            : Optional.empty();
+    Value loss =
+        heads
+            .filter(all -> all.stream().allMatch(head -> isTrained(head.weight(), groups)))
+            .map(
+                all ->
+                    LinearHead.crossEntropy(
+                        ops, all, labels, heldLogits / logits.shape().dim(-1).extent()))
+            .orElseGet(() -> ops.own("CrossEntropy", Attributes.NONE, 2, logits, labels).get(0));
     return ops.named("loss", loss);
+  }
+
+  private boolean isTrained(Value weight, List<ParameterGroup> groups) {
+    return forward.parameters().containsKey(weight)
+        && groups.stream().anyMatch(group -> group.parameters().contains(weight.name()));
   }
 
   private Map<String, Value> parameters(GraphEditor editor, List<ParameterGroup> groups) {

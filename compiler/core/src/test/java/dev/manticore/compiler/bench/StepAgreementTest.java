@@ -90,6 +90,31 @@ final class StepAgreementTest {
     assertAgree(runInPlace(step, parallel, before), exact);
   }
 
+  @ParameterizedTest
+  @MethodSource("models")
+  void aStepThatDoesNotHoldItsLogitsIsTheSame(Graph model) {
+    List<ParameterGroup> groups = StepBenchmark.groups(model);
+    StepGraphs graphs = StepGraphs.of(model, BATCH, LENGTH);
+    StepGraphs.Step whole = graphs.step(groups, CLIP);
+    StepGraphs.Step step = graphs.holding(0).step(groups, CLIP);
+    assertThat(step.graph().nodes().stream().map(node -> node.op().name()))
+        .containsAnyOf("LinearCrossEntropy", "LinearCrossEntropySum")
+        .doesNotContain("CrossEntropy");
+    Map<String, Tensor> before = before(step.graph(), model);
+
+    Map<String, double[]> exact = interpret(whole, before);
+
+    Graph lowered = Lowering.forDevice(step.graph(), kernels);
+    // The gradients that it gives are those of the loss, which nothing is left to multiply with.
+    assertThat(lowered.nodes())
+        .hasSizeLessThan(Lowering.forDevice(whole.graph(), kernels).nodes().size());
+    assertAgree(runInPlace(step, lowered, before), exact);
+    assertAgree(
+        runInPlace(step, Lowering.forDevice(step.graph(), ImmutableSet.of()), before), exact);
+    assertAgree(runInPlace(step, Lowering.portable(step.graph()), before), exact);
+    assertAgree(runInPlace(step, Lowering.forDevice(step.graph(), new CudaForm()), before), exact);
+  }
+
   /**
    * bfloat16 has 8 bits of mantissa: each operand of a product is rounded by up to a share of 2^-9.
    * Over these models gradients come out apart by a few times that, the loss by less.

@@ -8,6 +8,7 @@ import dev.manticore.compiler.bench.StepLimits.Kind;
 import dev.manticore.compiler.inspect.FlopCounter;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.training.StepGraphs;
+import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -21,6 +22,8 @@ import dev.manticore.runtime.CpuDevice;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 final class StepLimitsTest {
@@ -78,6 +81,34 @@ final class StepLimitsTest {
     assertThat(limits.fastestProduct()).isEqualTo(1e3 * wide / 3);
     assertThat(kind(limits, "MatMul").bound()).isEqualTo(Bound.PRODUCTS);
     assertThat(limits.floorMilliseconds()).isEqualTo(7);
+  }
+
+  @Test
+  void aLossThatHoldsNoLogitsIsThreeProductsOfEachHead() {
+    Value labels = editor.input("labels", TensorType.of(ElementType.INT64, 4, 5));
+    Attributes attributes = Attributes.of("transB", 1).with("rows", 3);
+    editor
+        .add(
+            OpId.kernel("LinearCrossEntropySum"),
+            "loss",
+            attributes,
+            Stream.of(
+                    input("x", 4, 5, 8),
+                    input("v", 100, 8),
+                    input("y", 4, 5, 2),
+                    input("w", 100, 2),
+                    labels)
+                .map(Optional::of)
+                .toList(),
+            5)
+        .forEach(editor::output);
+    // One whose rate is that of all products.
+    editor.output(onnx("MatMul", input("a", 4, 8), input("b", 8, 8)));
+
+    Kind loss = kind(limits(node -> 1), "LinearCrossEntropySum");
+
+    assertThat(loss.operations()).isEqualTo(2L * 3 * 20 * 100 * (8 + 2));
+    assertThat(loss.exponentials()).isEqualTo(20 * 100);
   }
 
   @Test
