@@ -15,6 +15,7 @@ import dev.manticore.compiler.bench.KernelForms;
 import dev.manticore.compiler.bench.KernelRequest;
 import dev.manticore.compiler.bench.MachineLimits;
 import dev.manticore.compiler.bench.RunProfile;
+import dev.manticore.compiler.bench.SearchBenchmark;
 import dev.manticore.compiler.bench.StepBenchmark;
 import dev.manticore.compiler.bench.StepLimits;
 import dev.manticore.compiler.bench.StepRequest;
@@ -412,6 +413,53 @@ final class BenchCommand implements Callable<Integer> {
                 .put("nodes", part.nodes())
                 .put("ms", part.milliseconds()));
     return array;
+  }
+
+  @Command(
+      name = "search",
+      sortOptions = false,
+      description = "Times steps of searches for mixture weights beside plain training steps.",
+      footer = {
+        "",
+        "Steps of all kinds take turns, and the medians of the later half count. The last line of",
+        "output is a JSON object; with --json it is the only one.",
+        "",
+        "Example:",
+        "  manticore bench search --width 256 --steps 60"
+      })
+  Integer search(
+      @Mixin StepOptions options,
+      @Option(names = "--json", description = "Write the JSON object only.") boolean json,
+      @Mixin DeviceOption searchDevice,
+      @Mixin CommonOptions searchCommon) {
+    StepRequest request = options.request();
+    SearchBenchmark.Result result = SearchBenchmark.run(searchDevice.device(), request);
+    ObjectNode description = JsonNodeFactory.instance.objectNode();
+    description.put("steps", result.steps()).put("plain_ms", result.plain());
+    ObjectNode searches = description.putObject("searches_ms");
+    result.searches().forEach(searches::put);
+    if (!json) {
+      terminal
+          .out()
+          .println(
+              String.format(Locale.ROOT, "%-22s %8.1f ms a step", "fixed mixture", result.plain()));
+      result
+          .searches()
+          .forEach(
+              (updates, milliseconds) ->
+                  terminal
+                      .out()
+                      .println(
+                          String.format(
+                              Locale.ROOT,
+                              "%-22s %8.1f ms a step  %.2f times",
+                              updates,
+                              milliseconds,
+                              milliseconds / result.plain())));
+      terminal.out().println();
+    }
+    terminal.out().println(description);
+    return ExitCode.OK;
   }
 
   @Command(

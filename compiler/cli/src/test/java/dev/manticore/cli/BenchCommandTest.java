@@ -168,6 +168,20 @@ class BenchCommandTest {
   }
 
   @Test
+  void stepsOfSearchesAreTimedBesidePlainOnes() throws IOException {
+    String[] tiny = {"--width=32", "--layers=2", "--batch=1", "--length=4", "--vocab=16"};
+    assertThat(run(words("search", tiny, "--steps=2"))).as(err()).isEqualTo(ExitCode.OK);
+
+    assertThat(out())
+        .containsPattern("fixed mixture +\\d.*ms a step")
+        .containsPattern("simultaneous +\\d.*times")
+        .containsPattern("bilevel-second-order +\\d.*times")
+        .contains("\"searches_ms\":{\"simultaneous\":");
+    assertThat(run("bench", "search", "--model", "mamba")).isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("only a hybrid has mixture weights");
+  }
+
+  @Test
   void aKernelIsTimedInEachFormBesideItsFloor() throws IOException {
     assertThat(run("bench", "kernel", "SiluGrad", "--width=32", "--batch=1", "--length=2"))
         .as(err())

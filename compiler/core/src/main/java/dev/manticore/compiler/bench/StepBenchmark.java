@@ -176,7 +176,7 @@ public final class StepBenchmark {
   }
 
   /** The next token of each; none for the last of a sequence. */
-  private static long[] labels(long[] ids, int length) {
+  static long[] labels(long[] ids, int length) {
     long[] labels = new long[ids.length];
     for (int i = 0; i < labels.length; i++) {
       labels[i] = i % length == length - 1 ? -100 : ids[i + 1];

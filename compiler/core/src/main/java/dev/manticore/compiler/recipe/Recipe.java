@@ -229,19 +229,64 @@ public record Recipe(
     CONSTANT
   }
 
-  /** The search for the mixture weights. */
-  public record Search(SearchMethod method, double alphaLearningRate, Training training) {
+  /**
+   * The search for the mixture weights.
+   *
+   * @param updates which steps move mixture weights, and on what
+   * @param heldOut share of the training data that mixture weights alone see, where they do
+   * @param alphaLearningRate step size of the mixture weights
+   * @param entropy what the entropy of each block's mixture weights adds to the loss, in nats of
+   *     loss a nat of entropy
+   * @param temperature of {@link SearchMethod#DASH}
+   * @param settled the search ends once no mixture weight has changed by more than this over a
+   *     tenth of its steps; 0 for never
+   * @param weights of {@link SearchMethod#FIXED}, one a component; empty for equal shares
+   */
+  public record Search(
+      SearchMethod method,
+      SearchUpdates updates,
+      double heldOut,
+      double alphaLearningRate,
+      double entropy,
+      Temperature temperature,
+      double settled,
+      ImmutableList<Double> weights,
+      Training training) {
     public Search {
       requireNonNull(method, "method");
+      requireNonNull(updates, "updates");
+      requireNonNull(temperature, "temperature");
+      requireNonNull(weights, "weights");
       requireNonNull(training, "training");
     }
   }
 
   /** How mixture weights are found. */
   public enum SearchMethod {
-    /** By gradient together with all weights, on the same batches. */
-    DARTS
+    /** The softmax of logits, by Adam. */
+    DARTS,
+    /** By exponentiated gradient on the weights themselves. */
+    GAEA,
+    /** The softmax of logits with noise, one sample a step, at a falling temperature. */
+    DASH,
+    /** Not at all: they are given. */
+    FIXED
   }
+
+  /** Which steps of a search move mixture weights. */
+  public enum SearchUpdates {
+    /** All, by the gradient that moves the weights too. */
+    SIMULTANEOUS,
+    /** Every second, which leaves the weights as they are. */
+    ALTERNATING,
+    /** All, before the weights, by the loss of batches that weights do not see. */
+    BILEVEL,
+    /** The same, by the loss after a step of the weights, differentiated through that step. */
+    BILEVEL_SECOND_ORDER
+  }
+
+  /** The temperature at the first and at the last step. */
+  public record Temperature(double first, double last) {}
 
   /**
    * Measuring the held-out loss.

@@ -30,7 +30,9 @@ import dev.manticore.compiler.recipe.Recipe.ProjectorKind;
 import dev.manticore.compiler.recipe.Recipe.Schedule;
 import dev.manticore.compiler.recipe.Recipe.Search;
 import dev.manticore.compiler.recipe.Recipe.SearchMethod;
+import dev.manticore.compiler.recipe.Recipe.SearchUpdates;
 import dev.manticore.compiler.recipe.Recipe.Splice;
+import dev.manticore.compiler.recipe.Recipe.Temperature;
 import dev.manticore.compiler.recipe.Recipe.TextFile;
 import dev.manticore.compiler.recipe.Recipe.TokenizerFile;
 import dev.manticore.compiler.recipe.Recipe.TokenizerOfComponent;
@@ -103,13 +105,34 @@ final class RecipeBinder {
             data,
             new Search(
                 choice(SearchMethod.class, search.get("method")),
+                choice(SearchUpdates.class, search.get("updates")),
+                search.get("held_out").asDouble(),
                 search.get("alpha_learning_rate").asDouble(),
+                search.get("entropy").asDouble(),
+                new Temperature(
+                    search.get("temperature").get(0).asDouble(),
+                    search.get("temperature").get(1).asDouble()),
+                search.get("settled").asDouble(),
+                weights(search, components.size()),
                 searchTraining),
             tune,
             new Evaluation(evaluate.get("batches").asInt(), evaluate.get("every").asInt()),
             new Comparison(compare.get("components").asBoolean()),
             output);
     return new ResolvedRecipe(recipe, tree, sources, paths);
+  }
+
+  private ImmutableList<Double> weights(JsonNode search, int components) {
+    ImmutableList.Builder<Double> weights = ImmutableList.builder();
+    search.get("weights").forEach(weight -> weights.add(weight.asDouble()));
+    ImmutableList<Double> given = weights.build();
+    KeyPath path = KeyPath.ROOT.child("search").child("weights");
+    if (!given.isEmpty() && given.size() != components) {
+      problems.add(path, "has " + given.size() + " numbers for " + components + " components");
+    } else if (!given.isEmpty() && given.stream().allMatch(weight -> weight == 0)) {
+      problems.add(path, "has no number above 0");
+    }
+    return given;
   }
 
   private Output output(JsonNode output) {
@@ -362,7 +385,7 @@ final class RecipeBinder {
   }
 
   private static <E extends Enum<E>> E choice(Class<E> type, JsonNode value) {
-    return Enum.valueOf(type, value.asText().toUpperCase(Locale.ROOT));
+    return Enum.valueOf(type, value.asText().toUpperCase(Locale.ROOT).replace('-', '_'));
   }
 
   private static String json(JsonNode node) {

@@ -22,9 +22,9 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * Searches the mixture weights: DARTS, first order, single level, simultaneous, as the paper ran it
- * (§4.1): weights and mixture weights step on the same gradient, each group at its own rate. Only
- * the mixture weights are kept.
+ * Searches the mixture weights, by the recipe's method, while the weights are trained too. By
+ * default as the paper ran it (§4.1): DARTS, first order, single level, simultaneous. Only the
+ * mixture weights are kept.
  */
 final class SearchStage implements Stage<SearchStage.Found> {
 
@@ -67,7 +67,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
 
   @Override
   public int version() {
-    return 1;
+    return 2;
   }
 
   @Override
@@ -90,11 +90,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
             shop.seed(repetition),
             hybrid.graph(),
             TrainingPlan.search(
-                hybrid.graph(),
-                search.training(),
-                shop.recipe().data().length(),
-                Hybrid::isAlpha,
-                search.alphaLearningRate()),
+                hybrid.graph(), search, shop.recipe().data().length(), alphas(hybrid)),
             shop.corpus().split(tokenizerFile),
             ImmutableMap.of(),
             alphas(hybrid),

@@ -26,6 +26,7 @@ import dev.manticore.ir.pass.Specialise;
 import dev.manticore.ir.state.StateBinding;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -43,6 +44,9 @@ import java.util.Set;
  * group {@code settings.<group>}, f32[7]: learning rate, beta1, beta2, epsilon, weight decay, 1 -
  * beta1^t, 1 - beta2^t. Outputs besides state: {@code loss}, f32[], the mean over the labels that
  * are not -100, and {@code norm.<group>}, f32[], before clipping.
+ *
+ * <p>Mixture weights that are searched are inputs, {@code mixture.<parameter>}, and the gradient of
+ * the loss by them is an output, {@code gradient.<parameter>}, both f32[components].
  */
 public final class StepGraphs {
 
@@ -61,10 +65,12 @@ public final class StepGraphs {
   private static final int COPIES = 3;
 
   private final Graph forward;
+  private final ImmutableList<String> mixtures;
   private final long heldLogits;
 
-  private StepGraphs(Graph forward, long heldLogits) {
+  private StepGraphs(Graph forward, ImmutableList<String> mixtures, long heldLogits) {
     this.forward = forward;
+    this.mixtures = mixtures;
     this.heldLogits = heldLogits;
   }
 
@@ -84,6 +90,15 @@ public final class StepGraphs {
    *     of another opset and cannot be lifted
    */
   public static StepGraphs of(Graph model, int batch, int length) {
+    return of(model, batch, length, ImmutableList.of());
+  }
+
+  /**
+   * The same, for mixture weights that are searched.
+   *
+   * @param mixtures parameters whose softmax they are
+   */
+  public static StepGraphs of(Graph model, int batch, int length, ImmutableList<String> mixtures) {
     Value ids = model.inputs().get(0);
     Map<String, Long> extents = new LinkedHashMap<>();
     bind(extents, ids.shape().dim(0), batch);
@@ -96,13 +111,42 @@ public final class StepGraphs {
                 new FoldConstants(),
                 new Simplify(),
                 new FuseAttention())
-            .run(model);
-    return new StepGraphs(specialised, HELD_LOGITS);
+            .run(withInputs(model, mixtures));
+    return new StepGraphs(specialised, mixtures, HELD_LOGITS);
   }
 
   /** The same, of which steps hold no more logits than this at a time. */
   public StepGraphs holding(long logits) {
-    return new StepGraphs(forward, logits);
+    return new StepGraphs(forward, mixtures, logits);
+  }
+
+  /** The softmax of each of these parameters becomes an input. */
+  private static Graph withInputs(Graph model, List<String> mixtures) {
+    if (mixtures.isEmpty()) {
+      return model;
+    }
+    GraphEditor editor = model.edit();
+    Map<Value, Value> replaced = new LinkedHashMap<>();
+    for (String name : mixtures) {
+      Value weights =
+          model.nodes().stream()
+              .filter(node -> node.op().isOnnx("Softmax"))
+              .filter(node -> node.input(0).name().equals(name))
+              .map(Node::output)
+              .findFirst()
+              .orElseThrow(() -> new IrException("nothing is the softmax of '" + name + "'"));
+      replaced.put(weights, editor.input(mixture(name), weights.type()));
+    }
+    editor.replaceUses(replaced);
+    return editor.freezeLive();
+  }
+
+  static String mixture(String parameter) {
+    return "mixture." + parameter;
+  }
+
+  static String gradient(String parameter) {
+    return "gradient." + parameter;
   }
 
   private static void bind(Map<String, Long> extents, Dim dim, long extent) {
@@ -135,12 +179,40 @@ public final class StepGraphs {
   public Step step(List<ParameterGroup> groups, float clip) {
     GraphEditor editor = editor();
     Value loss = loss(editor, groups);
-    ImmutableMap<Value, Value> gradients =
-        Differentiate.gradients(editor, loss, parameters(editor, groups).values());
-    editor.clearOutputs();
-    editor.output(loss);
+    Map<String, Value> parameters = parameters(editor, groups);
+    ImmutableMap<Value, Value> gradients = gradients(editor, loss, parameters.values());
     ImmutableList<StateBinding> bindings = update(editor, groups, gradients, clip);
     return new Step(asInputs(editor.freezeLive()), bindings);
+  }
+
+  /** The loss and its gradient by the mixture weights; no state is written. */
+  public Graph mixtureGradient() {
+    GraphEditor editor = editor();
+    gradients(editor, loss(editor, ImmutableList.of()), List.of());
+    return asInputs(editor.freezeLive());
+  }
+
+  /** Gradients by parameters and by mixture weights; outputs are the loss and the latter. */
+  private ImmutableMap<Value, Value> gradients(
+      GraphEditor editor, Value loss, Collection<Value> parameters) {
+    Set<Value> wanted = new LinkedHashSet<>(parameters);
+    Map<String, Value> weights = new LinkedHashMap<>();
+    for (String name : mixtures) {
+      Value input =
+          forward.inputs().stream()
+              .filter(value -> value.name().equals(mixture(name)))
+              .findFirst()
+              .orElseThrow();
+      weights.put(name, input);
+      wanted.add(input);
+    }
+    ImmutableMap<Value, Value> gradients = Differentiate.gradients(editor, loss, wanted);
+    editor.clearOutputs();
+    editor.output(loss);
+    Ops ops = new Ops(editor);
+    weights.forEach(
+        (name, input) -> editor.output(ops.named(gradient(name), gradients.get(input))));
+    return gradients;
   }
 
   /** Forward and backward of one micro-batch; gradients are added to {@code g.<parameter>}. */
@@ -149,10 +221,7 @@ public final class StepGraphs {
     Ops ops = new Ops(editor);
     Value loss = loss(editor, groups);
     Map<String, Value> parameters = parameters(editor, groups);
-    ImmutableMap<Value, Value> gradients =
-        Differentiate.gradients(editor, loss, parameters.values());
-    editor.clearOutputs();
-    editor.output(loss);
+    ImmutableMap<Value, Value> gradients = gradients(editor, loss, parameters.values());
     ImmutableList.Builder<StateBinding> bindings = ImmutableList.builder();
     parameters.forEach(
         (name, parameter) -> {
@@ -183,6 +252,28 @@ public final class StepGraphs {
     }
     ImmutableList<StateBinding> bindings = update(editor, groups, gradients.buildOrThrow(), clip);
     return new Step(editor.freezeLive(), bindings);
+  }
+
+  /**
+   * Adds {@code shift} f32[] times the accumulated gradients to the parameters.
+   *
+   * @param types the parameters' types by name
+   */
+  public static Step shift(Map<String, TensorType> types, List<ParameterGroup> groups) {
+    GraphEditor editor = new GraphEditor("shift");
+    Ops ops = new Ops(editor);
+    Value factor = editor.input("shift", TensorType.of(ElementType.FLOAT32));
+    ImmutableList.Builder<StateBinding> bindings = ImmutableList.builder();
+    for (ParameterGroup group : groups) {
+      for (String name : group.parameters()) {
+        Value parameter = editor.input(name, types.get(name));
+        Value sum = editor.input("g." + name, types.get(name));
+        Value next = ops.named(name + ".next", ops.add(parameter, ops.mul(sum, factor)));
+        editor.output(next);
+        bindings.add(new StateBinding(name, next.name()));
+      }
+    }
+    return new Step(editor.freezeLive(), bindings.build());
   }
 
   private GraphEditor editor() {
@@ -258,6 +349,8 @@ public final class StepGraphs {
     Map<String, Value> byName = new LinkedHashMap<>();
     gradients.keySet().forEach(parameter -> byName.put(parameter.name(), parameter));
     List<Value> squares = new ArrayList<>();
+    Set<String> byGroup = new LinkedHashSet<>();
+    groups.forEach(group -> byGroup.addAll(group.parameters()));
     for (ParameterGroup group : groups) {
       List<Value> parts = new ArrayList<>();
       for (String name : group.parameters()) {
@@ -266,10 +359,17 @@ public final class StepGraphs {
       }
       squares.add(parts.size() == 1 ? parts.get(0) : ops.onnx("Sum", parts.toArray(Value[]::new)));
     }
-    // No group may be written before another has read it, so that all updates wait for all norms:
-    // min(0, sum) is 0.
+    // No group may be written before another has read it, so that all updates wait for all norms,
+    // and for what else reads parameters: min(0, sum) is 0.
+    List<Value> awaited = new ArrayList<>(squares);
+    gradients.forEach(
+        (value, gradient) -> {
+          if (!byGroup.contains(value.name())) {
+            awaited.add(ops.onnx("ReduceSumSquare", Attributes.of("keepdims", 0), gradient));
+          }
+        });
     Value all =
-        squares.size() == 1 ? squares.get(0) : ops.onnx("Sum", squares.toArray(Value[]::new));
+        awaited.size() == 1 ? awaited.get(0) : ops.onnx("Sum", awaited.toArray(Value[]::new));
     Value after = ops.onnx("Min", all, ops.scalar(ElementType.FLOAT32, 0));
     ImmutableList.Builder<StateBinding> bindings = ImmutableList.builder();
     for (int i = 0; i < groups.size(); i++) {

@@ -2,11 +2,15 @@ package dev.manticore.compiler.training;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Iterables;
+import com.google.common.collect.Maps;
 import com.google.common.hash.Hashing;
+import com.google.common.primitives.Doubles;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.BatchSampler;
 import dev.manticore.compiler.data.DatasetSplit;
@@ -18,6 +22,7 @@ import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.progress.StepMeter;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.onnx.safetensors.SafetensorsWriter;
@@ -28,6 +33,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -141,9 +147,10 @@ public final class TrainingRun {
     int steps = plan.schedule().steps();
     try (TrainingSession session =
         TrainingSession.open(request.device(), request.model(), plan, request.threads())) {
-      Resumed resumed = restore(session);
-      BatchSampler sampler =
-          new BatchSampler(request.data().training(), plan.schedule().batch(), resumed.sampler());
+      Optional<SearchSteps> search =
+          plan.search().map(mixtures -> new SearchSteps(plan, request.seed()));
+      Resumed resumed = restore(session, search);
+      List<BatchSampler> samplers = samplers(resumed);
       StepMeter meter =
           new StepMeter(
               Ticker.systemTicker(),
@@ -153,45 +160,90 @@ public final class TrainingRun {
       long tokensPerStep =
           (long) plan.schedule().batch() * plan.length() * plan.schedule().accumulation();
       if (resumed.step() == 0) {
-        evaluate(session, 0, request.evaluationBatches(), around);
+        evaluate(session, search, 0, request.evaluationBatches(), around);
       }
       long saved = System.nanoTime();
-      for (int step = resumed.step(); step < steps; step++) {
+      int end = resumed.step();
+      for (int step = end; step < steps && !isSettled(search, step); step++) {
         if (around.cancellation().isRequested()) {
-          save(session, sampler, step);
+          save(session, search, samplers, step);
           around.cancellation().throwIfRequested();
         }
         if (System.nanoTime() - saved > around.checkpointInterval().toNanos()
             && step > resumed.step()) {
-          save(session, sampler, step);
+          save(session, search, samplers, step);
           saved = System.nanoTime();
         }
-        List<Batch> batches = new ArrayList<>();
-        for (int i = 0; i < plan.schedule().accumulation(); i++) {
-          batches.add(sampler.next());
-        }
-        double loss = session.step(step, batches);
+        double loss = step(session, search, samplers, step);
         if (!Double.isFinite(loss)) {
           throw diverged(step, loss);
         }
         int done = step + 1;
+        end = done;
         around.progress().step(meter.step(done, loss, tokensPerStep));
-        record(session, done, MetricRecord.Split.TRAIN, loss, around);
+        record(session, search, done, MetricRecord.Split.TRAIN, loss, around);
         if (done < steps && request.evaluateEvery() > 0 && done % request.evaluateEvery() == 0) {
           meter.pause();
-          evaluate(session, done, request.evaluationBatches(), around);
+          evaluate(session, search, done, request.evaluationBatches(), around);
           meter.resume();
         }
       }
-      double heldOut = evaluate(session, steps, 0, around);
+      double heldOut = evaluate(session, search, end, 0, around);
       if (!Double.isFinite(heldOut)) {
-        throw diverged(steps, heldOut);
+        throw diverged(end, heldOut);
       }
       ImmutableMap.Builder<String, Double> slices = ImmutableMap.builder();
       request.slices().forEach((name, slice) -> slices.put(name, session.evaluate(slice, 0)));
-      SafetensorsWriter.write(parameters, session.parameters(), Map.of("format", "pt"));
+      Map<String, Tensor> tensors = new LinkedHashMap<>(session.parameters());
+      search.ifPresent(found -> tensors.putAll(found.alphas()));
+      SafetensorsWriter.write(parameters, tensors, Map.of("format", "pt"));
       return new Result(heldOut, slices.buildOrThrow());
     }
+  }
+
+  /** Of the data to train on; where mixture weights have data of their own, of that too. */
+  private List<BatchSampler> samplers(Resumed resumed) {
+    TrainingPlan plan = request.plan();
+    TokenDataset training = request.data().training();
+    List<TokenDataset> parts =
+        plan.search()
+            .filter(TrainingPlan.Mixtures::bilevel)
+            .map(mixtures -> training.parts(mixtures.settings().heldOut()))
+            .orElse(ImmutableList.of(training));
+    List<BatchSampler> samplers = new ArrayList<>();
+    for (int i = 0; i < parts.size(); i++) {
+      BatchSampler.State state =
+          i < resumed.samplers().size()
+              ? resumed.samplers().get(i)
+              : BatchSampler.State.start(request.seed());
+      samplers.add(new BatchSampler(parts.get(i), plan.schedule().batch(), state));
+    }
+    return samplers;
+  }
+
+  private static boolean isSettled(Optional<SearchSteps> search, int done) {
+    return search.filter(steps -> steps.isSettled(done)).isPresent();
+  }
+
+  private double step(
+      TrainingSession session,
+      Optional<SearchSteps> search,
+      List<BatchSampler> samplers,
+      int step) {
+    if (search.isEmpty()) {
+      return session.step(step, next(samplers.get(0)));
+    }
+    return search
+        .get()
+        .take(session, step, () -> next(samplers.get(0)), () -> next(Iterables.getLast(samplers)));
+  }
+
+  private List<Batch> next(BatchSampler sampler) {
+    List<Batch> batches = new ArrayList<>();
+    for (int i = 0; i < request.plan().schedule().accumulation(); i++) {
+      batches.add(sampler.next());
+    }
+    return batches;
   }
 
   private ManticoreException diverged(int step, double loss) {
@@ -211,14 +263,21 @@ public final class TrainingRun {
             + ". Lower the learning rate, or set clip");
   }
 
-  private double evaluate(TrainingSession session, int step, int batches, Surroundings around) {
+  private double evaluate(
+      TrainingSession session,
+      Optional<SearchSteps> search,
+      int step,
+      int batches,
+      Surroundings around) {
+    search.ifPresent(steps -> steps.evaluateWith(session));
     double loss = session.evaluate(request.data().heldOut(), batches);
-    record(session, step, MetricRecord.Split.HELD_OUT, loss, around);
+    record(session, search, step, MetricRecord.Split.HELD_OUT, loss, around);
     return loss;
   }
 
   private void record(
       TrainingSession session,
+      Optional<SearchSteps> search,
       int step,
       MetricRecord.Split split,
       double loss,
@@ -228,8 +287,12 @@ public final class TrainingRun {
     }
     TrainingPlan plan = request.plan();
     ImmutableList.Builder<ImmutableList<Double>> alpha = ImmutableList.builder();
-    for (String name : request.alphas()) {
-      alpha.add(softmax(session.parameter(name)));
+    if (search.isPresent()) {
+      for (double[] weights : search.get().weights()) {
+        alpha.add(ImmutableList.copyOf(Doubles.asList(weights)));
+      }
+    } else {
+      request.alphas().forEach(name -> alpha.add(softmax(session.parameter(name))));
     }
     double rate =
         split == MetricRecord.Split.TRAIN
@@ -270,12 +333,12 @@ public final class TrainingRun {
     return weights.build();
   }
 
-  private record Resumed(int step, BatchSampler.State sampler) {}
+  private record Resumed(int step, List<BatchSampler.State> samplers) {}
 
-  private Resumed restore(TrainingSession session) {
+  private Resumed restore(TrainingSession session, Optional<SearchSteps> search) {
     Optional<JsonNode> state = readState(directory);
     if (state.isEmpty()) {
-      return new Resumed(0, BatchSampler.State.start(request.seed()));
+      return new Resumed(0, List.of());
     }
     JsonNode json = state.get();
     if (!json.path("configuration").asText().equals(configuration)) {
@@ -284,15 +347,19 @@ public final class TrainingRun {
           directory
               + " holds the checkpoint of another run (other settings, data, seed or threads); remove it to start anew");
     }
-    session.restore(
-        SafetensorsFile.open(directory.resolve(json.path("tensors").asText())).tensors());
-    JsonNode sampler = json.path("sampler");
-    return new Resumed(
-        json.path("step").asInt(),
-        new BatchSampler.State(
-            sampler.path("seed").asLong(),
-            sampler.path("epoch").asLong(),
-            sampler.path("cursor").asInt()));
+    Map<String, Tensor> tensors =
+        SafetensorsFile.open(directory.resolve(json.path("tensors").asText())).tensors();
+    session.restore(Maps.filterKeys(tensors, name -> !SearchSteps.isOfSearch(name)));
+    search.ifPresent(steps -> steps.restore(tensors));
+    List<BatchSampler.State> samplers = new ArrayList<>();
+    for (JsonNode sampler : json.path("samplers")) {
+      samplers.add(
+          new BatchSampler.State(
+              sampler.path("seed").asLong(),
+              sampler.path("epoch").asLong(),
+              sampler.path("cursor").asInt()));
+    }
+    return new Resumed(json.path("step").asInt(), samplers);
   }
 
   private static Optional<JsonNode> readState(Path directory) {
@@ -310,17 +377,27 @@ public final class TrainingRun {
   /**
    * Tensors first, then the state that names them: a kill in between leaves the checkpoint before.
    */
-  private void save(TrainingSession session, BatchSampler sampler, int step) {
+  private void save(
+      TrainingSession session,
+      Optional<SearchSteps> search,
+      List<BatchSampler> samplers,
+      int step) {
     String tensors = "checkpoint-" + step + ".safetensors";
-    SafetensorsWriter.write(directory.resolve(tensors), session.checkpoint(), Map.of());
+    Map<String, Tensor> kept = new LinkedHashMap<>(session.checkpoint());
+    search.ifPresent(steps -> kept.putAll(steps.checkpoint()));
+    SafetensorsWriter.write(directory.resolve(tensors), kept, Map.of());
     ObjectNode state = JSON.createObjectNode();
     state.put("step", step);
     state.put("configuration", configuration);
     state.put("tensors", tensors);
-    ObjectNode place = state.putObject("sampler");
-    place.put("seed", sampler.state().seed());
-    place.put("epoch", sampler.state().epoch());
-    place.put("cursor", sampler.state().cursor());
+    ArrayNode places = state.putArray("samplers");
+    for (BatchSampler sampler : samplers) {
+      places
+          .addObject()
+          .put("seed", sampler.state().seed())
+          .put("epoch", sampler.state().epoch())
+          .put("cursor", sampler.state().cursor());
+    }
     AtomicFiles.writeString(directory.resolve(STATE), state.toPrettyString() + "\n");
     try (Stream<Path> files = Files.list(directory)) {
       for (Path file : files.toList()) {

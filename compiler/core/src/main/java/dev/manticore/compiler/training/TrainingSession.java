@@ -38,14 +38,31 @@ public final class TrainingSession implements AutoCloseable {
   private static final String FIRST = "m.";
   private static final String SECOND = "v.";
   private static final String SUM = "g.";
+  private static final String SAVED = "saved.";
+
+  /** How far weights are moved along a gradient, for a finite difference: as DARTS has it. */
+  private static final double DIFFERENCE = 0.01;
 
   private final TrainingPlan plan;
   private final DeviceState state;
   private final Program step;
   private final Optional<Program> apply;
   private final Program evaluation;
+  private final Optional<MixturePrograms> mixture;
   private final ImmutableSet<String> parameters;
   private final ImmutableSet<String> trained;
+
+  /** The gradient by mixture weights alone; what a second order needs besides, if one is wanted. */
+  private record MixturePrograms(
+      Program gradient, Optional<Program> accumulate, Optional<Program> shift)
+      implements AutoCloseable {
+    @Override
+    public void close() {
+      gradient.close();
+      accumulate.ifPresent(Program::close);
+      shift.ifPresent(Program::close);
+    }
+  }
 
   /** A graph in a session, with everything bound. */
   private record Program(ModelSession session, Binding binding) implements AutoCloseable {
@@ -62,6 +79,7 @@ public final class TrainingSession implements AutoCloseable {
       Program step,
       Optional<Program> apply,
       Program evaluation,
+      Optional<MixturePrograms> mixture,
       ImmutableSet<String> parameters,
       ImmutableSet<String> trained) {
     this.plan = plan;
@@ -69,6 +87,7 @@ public final class TrainingSession implements AutoCloseable {
     this.step = step;
     this.apply = apply;
     this.evaluation = evaluation;
+    this.mixture = mixture;
     this.parameters = parameters;
     this.trained = trained;
   }
@@ -81,10 +100,14 @@ public final class TrainingSession implements AutoCloseable {
   public static TrainingSession open(Device device, Graph model, TrainingPlan plan, int threads) {
     Recipe.Training schedule = plan.schedule();
     List<ParameterGroup> groups = plan.parameterGroups();
-    StepGraphs graphs = StepGraphs.of(model, schedule.batch(), plan.length());
+    ImmutableList<String> mixtures = plan.mixtures();
+    StepGraphs graphs = StepGraphs.of(model, schedule.batch(), plan.length(), mixtures);
     Map<String, TensorType> types = new LinkedHashMap<>();
-    model.parameters().keySet().forEach(value -> types.put(value.name(), value.type()));
+    model.parameters().keySet().stream()
+        .filter(value -> !mixtures.contains(value.name()))
+        .forEach(value -> types.put(value.name(), value.type()));
     ImmutableSet<String> names = ImmutableSet.copyOf(types.keySet());
+    boolean secondOrder = plan.search().filter(TrainingPlan.Mixtures::secondOrder).isPresent();
     boolean accumulates = schedule.accumulation() > 1;
     StepGraphs.Step stepGraph =
         accumulates ? graphs.accumulate(groups) : graphs.step(groups, (float) schedule.clip());
@@ -98,10 +121,19 @@ public final class TrainingSession implements AutoCloseable {
     for (String name : trained.build()) {
       types.put(FIRST + name, types.get(name));
       types.put(SECOND + name, types.get(name));
-      if (accumulates) {
+      if (accumulates || secondOrder) {
         types.put(SUM + name, types.get(name));
       }
+      if (secondOrder) {
+        types.put(SAVED + name, types.get(name));
+      }
     }
+    for (String name : mixtures) {
+      TensorType weights = model.parameter(name).orElseThrow().type();
+      types.put(StepGraphs.mixture(name), weights);
+      types.put(StepGraphs.gradient(name), weights);
+    }
+    types.put("shift", TensorType.of(ElementType.FLOAT32));
     groups.forEach(
         group -> {
           types.put(
@@ -124,9 +156,36 @@ public final class TrainingSession implements AutoCloseable {
             state,
             new StepGraphs.Step(graphs.evaluation(), ImmutableList.of()),
             Precision.FLOAT32);
+    Optional<MixturePrograms> mixture =
+        plan.search()
+            .filter(TrainingPlan.Mixtures::apart)
+            .map(
+                search ->
+                    new MixturePrograms(
+                        program(
+                            device,
+                            config,
+                            state,
+                            new StepGraphs.Step(graphs.mixtureGradient(), ImmutableList.of()),
+                            schedule.precision()),
+                        Optional.of(graphs)
+                            .filter(own -> secondOrder)
+                            .map(own -> own.accumulate(groups))
+                            .map(own -> program(device, config, state, own, schedule.precision())),
+                        Optional.of(groups)
+                            .filter(own -> secondOrder)
+                            .map(own -> StepGraphs.shift(types, own))
+                            .map(own -> program(device, config, state, own, Precision.FLOAT32))));
     TrainingSession session =
-        new TrainingSession(plan, state, step, apply, evaluation, names, trained.build());
-    model.parameters().forEach((value, tensor) -> state.get(value.name()).write(tensor.data()));
+        new TrainingSession(plan, state, step, apply, evaluation, mixture, names, trained.build());
+    model
+        .parameters()
+        .forEach(
+            (value, tensor) -> {
+              if (names.contains(value.name())) {
+                state.get(value.name()).write(tensor.data());
+              }
+            });
     session.resetMoments();
     return session;
   }
@@ -157,7 +216,7 @@ public final class TrainingSession implements AutoCloseable {
     for (String name : trained) {
       state.get(FIRST + name).zero();
       state.get(SECOND + name).zero();
-      if (apply.isPresent()) {
+      if (state.names().contains(SUM + name)) {
         state.get(SUM + name).zero();
       }
     }
@@ -171,25 +230,129 @@ public final class TrainingSession implements AutoCloseable {
    * @return the mean loss of the batches before the step, in nats a token
    */
   public double step(int step, List<Batch> batches) {
-    writeSettings(step);
-    double loss = 0;
-    for (Batch batch : batches) {
-      write(batch);
-      this.step.binding().run();
-      loss += state.get("loss").toFloats()[0];
-    }
+    return step(step, step, batches).loss();
+  }
+
+  /** A mean loss, and its gradient by the mixture weights that are searched, [block][component]. */
+  record Gradient(double loss, double[][] mixtures) {}
+
+  /**
+   * One step of the optimizer, where not every step is one of the weights.
+   *
+   * @param step of the schedule of the learning rate, counted from 0
+   * @param earlier steps of the weights before this one
+   */
+  Gradient step(int step, int earlier, List<Batch> batches) {
+    writeSettings(step, earlier + 1);
+    Gradient gradient = mean(this.step, batches);
     apply.ifPresent(
         program -> {
           program.binding().run();
-          trained.forEach(name -> state.get(SUM + name).zero());
+          zeroSums();
         });
-    return loss / batches.size();
+    return gradient;
   }
 
-  private void writeSettings(int step) {
+  private void zeroSums() {
+    trained.forEach(name -> state.get(SUM + name).zero());
+  }
+
+  /** Runs a program on each batch. */
+  private Gradient mean(Program program, List<Batch> batches) {
+    double loss = 0;
+    ImmutableList<String> names = plan.mixtures();
+    double[][] gradient = new double[names.size()][];
+    for (Batch batch : batches) {
+      write(batch);
+      program.binding().run();
+      loss += state.get("loss").toFloats()[0];
+      for (int block = 0; block < gradient.length; block++) {
+        float[] more = state.get(StepGraphs.gradient(names.get(block))).toFloats();
+        if (gradient[block] == null) {
+          gradient[block] = new double[more.length];
+        }
+        for (int k = 0; k < more.length; k++) {
+          gradient[block][k] += more[k] / (double) batches.size();
+        }
+      }
+    }
+    return new Gradient(loss / batches.size(), gradient);
+  }
+
+  /** Sets the mixture weights that are searched, [block][component]. */
+  void mix(double[][] weights) {
+    for (int block = 0; block < weights.length; block++) {
+      float[] narrow = new float[weights[block].length];
+      for (int k = 0; k < narrow.length; k++) {
+        narrow[k] = (float) weights[block][k];
+      }
+      state.get(StepGraphs.mixture(plan.mixtures().get(block))).setFloats(narrow);
+    }
+  }
+
+  /** The gradient by the mixture weights; nothing is changed. */
+  Gradient mixtureGradient(List<Batch> batches) {
+    return mean(mixture.orElseThrow().gradient(), batches);
+  }
+
+  /**
+   * The gradient by the mixture weights of the loss on held-out batches after a step of gradient
+   * descent of the weights on training batches, through that step: DARTS, equations 6 to 8, with
+   * its finite difference. Parameters are afterwards what they were.
+   *
+   * @param step of the schedule of the learning rate, which is the length of the step
+   */
+  Gradient secondOrderGradient(int step, List<Batch> training, List<Batch> heldOut) {
+    MixturePrograms programs = mixture.orElseThrow();
+    Program accumulate = programs.accumulate().orElseThrow();
+    trained.forEach(name -> state.get(SAVED + name).copyFrom(state.get(name)));
+    double rate = plan.groups().get(0).learningRate() * plan.rateFactor(step);
+    zeroSums();
+    mean(accumulate, training);
+    shift(-rate / training.size());
+    zeroSums();
+    Gradient after = mean(accumulate, heldOut);
+    double norm = 0;
+    for (String name : trained) {
+      for (float value : state.get(SUM + name).toFloats()) {
+        norm += (double) value * value;
+      }
+    }
+    // The sum over batches, so that its step is independent of how many there are.
+    double distance = DIFFERENCE / Math.sqrt(norm);
+    restoreWeights();
+    if (!Double.isFinite(distance)) {
+      zeroSums();
+      return after;
+    }
+    shift(distance);
+    double[][] above = mixtureGradient(training).mixtures();
+    restoreWeights();
+    shift(-distance);
+    double[][] below = mixtureGradient(training).mixtures();
+    restoreWeights();
+    zeroSums();
+    double factor = rate / (2 * distance * heldOut.size());
+    for (int block = 0; block < above.length; block++) {
+      for (int k = 0; k < above[block].length; k++) {
+        after.mixtures()[block][k] -= factor * (above[block][k] - below[block][k]);
+      }
+    }
+    return after;
+  }
+
+  private void shift(double factor) {
+    state.get("shift").setFloats((float) factor);
+    mixture.orElseThrow().shift().orElseThrow().binding().run();
+  }
+
+  private void restoreWeights() {
+    trained.forEach(name -> state.get(name).copyFrom(state.get(SAVED + name)));
+  }
+
+  private void writeSettings(int step, int count) {
     Recipe.Training schedule = plan.schedule();
     double factor = plan.rateFactor(step);
-    int count = step + 1;
     for (TrainingPlan.GroupPlan group : plan.groups()) {
       state
           .get("settings." + group.group().name())
@@ -273,6 +436,7 @@ public final class TrainingSession implements AutoCloseable {
   public void close() {
     step.close();
     apply.ifPresent(Program::close);
+    mixture.ifPresent(MixturePrograms::close);
     evaluation.close();
     state.close();
   }

@@ -1,0 +1,202 @@
+package dev.manticore.compiler.training;
+
+import dev.manticore.compiler.data.Batch;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.search.MixtureOptimizer;
+import dev.manticore.ir.Shape;
+import dev.manticore.ir.Tensor;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/** The steps of a search: of the weights, of the mixture weights, and when they come. */
+public final class SearchSteps {
+
+  /** What its tensors in a checkpoint begin with. */
+  private static final String STATE = "search.";
+
+  /** Logits that stand for a weight of 0. */
+  private static final float NEVER = -1e9f;
+
+  private final TrainingPlan plan;
+  private final TrainingPlan.Mixtures mixtures;
+  private final MixtureOptimizer optimizer;
+  private final int window;
+  private double[][] settledAt;
+  private int settledSince;
+
+  /**
+   * @param plan one that searches
+   * @param seed of what the method draws
+   */
+  public SearchSteps(TrainingPlan plan, long seed) {
+    this.plan = plan;
+    this.mixtures = plan.search().orElseThrow();
+    int steps = plan.schedule().steps();
+    this.optimizer =
+        MixtureOptimizer.of(
+            mixtures.settings(), mixtures.alphas().size(), mixtures.components(), steps, seed);
+    this.window = Math.max(1, steps / 10);
+    this.settledAt = copy(optimizer.weights());
+  }
+
+  /**
+   * One step.
+   *
+   * @param training the next batches to train on
+   * @param heldOut the next ones for the mixture weights, where they have data of their own
+   * @return the mean loss of the training batches before the step, in nats a token
+   */
+  public double take(
+      TrainingSession session,
+      int step,
+      Supplier<List<Batch>> training,
+      Supplier<List<Batch>> heldOut) {
+    session.mix(optimizer.draw(step));
+    double loss =
+        switch (mixtures.settings().updates()) {
+          case SIMULTANEOUS -> {
+            TrainingSession.Gradient gradient = session.step(step, step, training.get());
+            update(step, gradient);
+            yield gradient.loss();
+          }
+          case ALTERNATING -> {
+            if (step % 2 == 0) {
+              yield session.step(step, step / 2, training.get()).loss();
+            }
+            TrainingSession.Gradient gradient = session.mixtureGradient(training.get());
+            update(step, gradient);
+            yield gradient.loss();
+          }
+          case BILEVEL -> {
+            update(step, session.mixtureGradient(heldOut.get()));
+            session.mix(optimizer.draw(step));
+            yield session.step(step, step, training.get()).loss();
+          }
+          case BILEVEL_SECOND_ORDER -> {
+            List<Batch> batches = training.get();
+            update(step, session.secondOrderGradient(step, batches, heldOut.get()));
+            session.mix(optimizer.draw(step));
+            yield session.step(step, step, batches).loss();
+          }
+        };
+    watch(step);
+    return loss;
+  }
+
+  private void update(int step, TrainingSession.Gradient gradient) {
+    Recipe.Search settings = mixtures.settings();
+    double[][] by = gradient.mixtures();
+    if (settings.entropy() != 0) {
+      double[][] drawn = optimizer.draw(step);
+      for (int block = 0; block < by.length; block++) {
+        for (int k = 0; k < by[block].length; k++) {
+          // Of -sum w log w.
+          double weight = Math.max(drawn[block][k], Double.MIN_NORMAL);
+          by[block][k] -= settings.entropy() * (StrictMath.log(weight) + 1);
+        }
+      }
+    }
+    optimizer.update(step, by, settings.alphaLearningRate() * plan.rateFactor(step));
+  }
+
+  private void watch(int step) {
+    double[][] weights = optimizer.weights();
+    if (distance(weights, settledAt) > mixtures.settings().settled()) {
+      settledAt = copy(weights);
+      settledSince = step + 1;
+    }
+  }
+
+  /** Whether the mixture weights have stayed where they are for so long that a search may end. */
+  boolean isSettled(int done) {
+    return mixtures.settings().settled() > 0 && done - settledSince >= window;
+  }
+
+  /** Lets the session evaluate with the weights found so far. */
+  void evaluateWith(TrainingSession session) {
+    session.mix(optimizer.weights());
+  }
+
+  double[][] weights() {
+    return optimizer.weights();
+  }
+
+  /** The parameters whose softmax the weights found are. */
+  Map<String, Tensor> alphas() {
+    Map<String, Tensor> alphas = new LinkedHashMap<>();
+    double[][] weights = optimizer.weights();
+    for (int block = 0; block < weights.length; block++) {
+      float[] logits = new float[weights[block].length];
+      for (int k = 0; k < logits.length; k++) {
+        logits[k] = weights[block][k] == 0 ? NEVER : (float) StrictMath.log(weights[block][k]);
+      }
+      alphas.put(mixtures.alphas().get(block), Tensor.ofFloats(Shape.of(logits.length), logits));
+    }
+    return alphas;
+  }
+
+  /**
+   * All that {@link #restore} needs; 64-bit numbers as two of 32, which a checkpoint keeps whole.
+   */
+  Map<String, Tensor> checkpoint() {
+    Map<String, double[]> state = new LinkedHashMap<>(optimizer.state());
+    for (int block = 0; block < settledAt.length; block++) {
+      state.put("settled." + block, settledAt[block]);
+    }
+    state.put("since", new double[] {settledSince});
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    state.forEach(
+        (name, values) -> {
+          long[] bits = new long[values.length];
+          for (int i = 0; i < bits.length; i++) {
+            bits[i] = Double.doubleToRawLongBits(values[i]);
+          }
+          tensors.put(STATE + name, Tensor.ofLongs(Shape.of(bits.length), bits));
+        });
+    return tensors;
+  }
+
+  static boolean isOfSearch(String tensor) {
+    return tensor.startsWith(STATE);
+  }
+
+  void restore(Map<String, Tensor> checkpoint) {
+    Map<String, double[]> state = new LinkedHashMap<>();
+    checkpoint.forEach(
+        (name, tensor) -> {
+          if (isOfSearch(name)) {
+            long[] bits = tensor.toLongs();
+            double[] values = new double[bits.length];
+            for (int i = 0; i < bits.length; i++) {
+              values[i] = Double.longBitsToDouble(bits[i]);
+            }
+            state.put(name.substring(STATE.length()), values);
+          }
+        });
+    optimizer.restore(state);
+    for (int block = 0; block < settledAt.length; block++) {
+      settledAt[block] = state.get("settled." + block);
+    }
+    settledSince = (int) state.get("since")[0];
+  }
+
+  private static double distance(double[][] weights, double[][] others) {
+    double most = 0;
+    for (int block = 0; block < weights.length; block++) {
+      for (int k = 0; k < weights[block].length; k++) {
+        most = Math.max(most, Math.abs(weights[block][k] - others[block][k]));
+      }
+    }
+    return most;
+  }
+
+  private static double[][] copy(double[][] weights) {
+    double[][] copy = new double[weights.length][];
+    for (int block = 0; block < weights.length; block++) {
+      copy[block] = weights[block].clone();
+    }
+    return copy;
+  }
+}
