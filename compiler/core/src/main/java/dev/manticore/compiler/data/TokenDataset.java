@@ -1,59 +1,24 @@
 package dev.manticore.compiler.data;
 
-/**
- * A stream of tokens cut into sequences of a fixed length. Sequence i reads the tokens i * length
- * to (i + 1) * length - 1, and its labels are the same shifted by one, so that every token but the
- * first is a label at most once. Nothing is padded: tokens at the end that do not fill a sequence
- * are left out.
- */
-public final class TokenDataset {
-
-  private final Tokens tokens;
-  private final int length;
-
-  TokenDataset(Tokens tokens, int length) {
-    this.tokens = tokens;
-    this.length = length;
-  }
+/** Sequences of tokens of one length, with labels. */
+public interface TokenDataset {
 
   /** The number of sequences, at least one. */
-  public int size() {
-    return (tokens.size() - 1) / length;
-  }
+  int size();
 
   /** The number of tokens of a sequence's input. */
-  public int length() {
-    return length;
-  }
+  int length();
 
-  /** The number of tokens in the stream. */
-  public int tokenCount() {
-    return tokens.size();
-  }
+  /** The number of tokens that it was made of; what pads sequences does not count. */
+  long tokenCount();
 
   /**
    * The given sequences, one a row.
    *
    * @throws IndexOutOfBoundsException for a number outside 0 to {@code size() - 1}
    */
-  public Batch batch(int... sequences) {
-    long[] inputs = new long[Math.multiplyExact(sequences.length, length)];
-    long[] labels = new long[inputs.length];
-    for (int row = 0; row < sequences.length; row++) {
-      if (sequences[row] < 0 || sequences[row] >= size()) {
-        throw new IndexOutOfBoundsException("no sequence " + sequences[row] + " of " + size());
-      }
-      int start = sequences[row] * length;
-      for (int i = 0; i < length; i++) {
-        inputs[row * length + i] = tokens.get(start + i);
-        labels[row * length + i] = tokens.get(start + i + 1);
-      }
-    }
-    return new Batch(inputs, labels, sequences.length, length);
-  }
+  Batch batch(int... sequences);
 
-  /** SHA-256 of the length and the tokens, in hexadecimal. */
-  public String hash() {
-    return tokens.hash(length);
-  }
+  /** SHA-256 of all that the sequences are, in hexadecimal. */
+  String hash();
 }

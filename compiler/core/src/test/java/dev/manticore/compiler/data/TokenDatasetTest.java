@@ -85,7 +85,7 @@ class TokenDatasetTest {
       }
     }
     assertThat(seen).isEqualTo(all);
-    int total = split.training().tokenCount() + split.heldOut().tokenCount();
+    long total = split.training().tokenCount() + split.heldOut().tokenCount();
     assertThat(split.heldOut().tokenCount()).isBetween(total * 8 / 100, total / 10 + 1);
   }
 
