@@ -48,6 +48,8 @@ public final class Main {
         new DiffCommand(terminal),
         new ConformanceCommand(terminal),
         new GenerateCommand(terminal),
+        new MadCommand(terminal),
+        new LraCommand(terminal),
         new BenchCommand(terminal),
         new DoctorCommand(terminal),
         new VersionCommand(terminal));

@@ -16,6 +16,8 @@ import java.util.Map;
  *
  * <p>With {@value #MANY_DOCUMENTS} different documents or more, whole documents are held out, drawn
  * by the seed; equal documents stay together. With fewer, the end of the text is held out.
+ *
+ * <p>Of {@link Instructions} each example is a sequence of its own, whose prompt is not asked for.
  */
 public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
 
@@ -45,7 +47,7 @@ public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
   }
 
   /** The documents' tokens one after another, and where each distinct document lies. */
-  private static final class Stream {
+  static final class Stream {
     final Tokens tokens;
     final List<Integer> ends = new ArrayList<>();
     final List<Integer> groups = new ArrayList<>();
@@ -58,6 +60,13 @@ public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
     int start(int document) {
       return document == 0 ? 0 : ends.get(document - 1);
     }
+
+    /** Ends a document; documents of equal content are one group. */
+    void end(String document) {
+      ends.add(tokens.size());
+      HashCode content = Hashing.sha256().hashString(document, StandardCharsets.UTF_8);
+      groups.add(groupOf.computeIfAbsent(content, c -> groupOf.size()));
+    }
   }
 
   /**
@@ -68,16 +77,10 @@ public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
    *     short for one sequence in each part, or if a token's id is outside the model's vocabulary
    */
   public static DatasetSplit of(TextSource source, Tokenizer tokenizer, Options options) {
-    int endOfText =
-        tokenizer
-            .endOfText()
-            .orElseThrow(
-                () ->
-                    new ManticoreException(
-                        "MNT-DATA",
-                        "The tokenizer has no end-of-text token to put between documents: add "
-                            + Tokenizer.END_OF_TEXT
-                            + " to its \"added_tokens\"."));
+    if (source instanceof Instructions instructions) {
+      return InstructionDataset.split(instructions, tokenizer, options);
+    }
+    int endOfText = endOfText(tokenizer);
     Stream stream = new Stream(options.vocabularySize());
     source.read(
         document -> {
@@ -85,13 +88,9 @@ public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
             add(stream.tokens, id, tokenizer, options);
           }
           add(stream.tokens, endOfText, tokenizer, options);
-          stream.ends.add(stream.tokens.size());
-          HashCode content = Hashing.sha256().hashString(document, StandardCharsets.UTF_8);
-          stream.groups.add(stream.groupOf.computeIfAbsent(content, c -> stream.groupOf.size()));
+          stream.end(document);
         });
-    if (stream.ends.isEmpty()) {
-      throw new ManticoreException("MNT-DATA", "There is no text in " + source.description() + ".");
-    }
+    requireText(stream, source);
     Tokens training = new Tokens(options.vocabularySize());
     Tokens heldOut = new Tokens(options.vocabularySize());
     if (stream.groupOf.size() >= MANY_DOCUMENTS) {
@@ -111,7 +110,25 @@ public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
         dataset(heldOut, "held-out", source, options));
   }
 
-  private static void add(Tokens tokens, int id, Tokenizer tokenizer, Options options) {
+  static void requireText(Stream stream, TextSource source) {
+    if (stream.ends.isEmpty()) {
+      throw new ManticoreException("MNT-DATA", "There is no text in " + source.description() + ".");
+    }
+  }
+
+  static int endOfText(Tokenizer tokenizer) {
+    return tokenizer
+        .endOfText()
+        .orElseThrow(
+            () ->
+                new ManticoreException(
+                    "MNT-DATA",
+                    "The tokenizer has no end-of-text token to put between documents: add "
+                        + Tokenizer.END_OF_TEXT
+                        + " to its \"added_tokens\"."));
+  }
+
+  static void add(Tokens tokens, int id, Tokenizer tokenizer, Options options) {
     if (id >= options.vocabularySize()) {
       throw new ManticoreException(
           "MNT-DATA",
@@ -127,7 +144,7 @@ public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
   }
 
   /** Draws groups that fit into the wanted number of tokens; if none fits, the smallest. */
-  private static boolean[] heldOutGroups(Stream stream, Options options) {
+  static boolean[] heldOutGroups(Stream stream, Options options) {
     long[] sizes = new long[stream.groupOf.size()];
     for (int document = 0; document < stream.ends.size(); document++) {
       sizes[stream.groups.get(document)] += stream.ends.get(document) - stream.start(document);
@@ -167,6 +184,6 @@ public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
               + options.heldOutFraction()
               + ").");
     }
-    return new TokenDataset(tokens, options.length());
+    return new TokenStream(tokens, options.length());
   }
 }

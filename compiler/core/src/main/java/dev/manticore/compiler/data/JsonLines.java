@@ -50,6 +50,21 @@ public record JsonLines(Path file, ImmutableList<String> fields) implements Text
 
   @Override
   public void read(Consumer<String> documents) {
+    readFields(
+        texts -> {
+          String text = String.join("\n", texts);
+          if (!text.isBlank()) {
+            documents.accept(text);
+          }
+        });
+  }
+
+  /**
+   * Reads the lines in order, of each the text of all fields.
+   *
+   * @throws ManticoreException {@code MNT-DATA} as {@link #read} does
+   */
+  public void readFields(Consumer<ImmutableList<String>> lines) {
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file), 1 << 16)) {
       ByteArrayOutputStream line = new ByteArrayOutputStream();
       long number = 1;
@@ -61,17 +76,17 @@ public record JsonLines(Path file, ImmutableList<String> fields) implements Text
           line.write(value);
           continue;
         }
-        document(line.toByteArray(), number, documents);
+        line(line.toByteArray(), number, lines);
         line.reset();
         number++;
       }
-      document(line.toByteArray(), number, documents);
+      line(line.toByteArray(), number, lines);
     } catch (IOException e) {
       throw TextFiles.unreadable(file, e);
     }
   }
 
-  private void document(byte[] line, long number, Consumer<String> documents) {
+  private void line(byte[] line, long number, Consumer<ImmutableList<String>> lines) {
     String json = TextFiles.decode(line, 0, line.length, "Line " + number + " of " + file);
     if (json.isBlank()) {
       return;
@@ -85,11 +100,10 @@ public record JsonLines(Path file, ImmutableList<String> fields) implements Text
     if (!object.isObject()) {
       throw bad(number, "is not a JSON object");
     }
-    String text =
-        fields.stream().map(field -> text(object, field, number)).collect(Collectors.joining("\n"));
-    if (!text.isBlank()) {
-      documents.accept(text);
-    }
+    lines.accept(
+        fields.stream()
+            .map(field -> text(object, field, number))
+            .collect(ImmutableList.toImmutableList()));
   }
 
   private String text(JsonNode object, String field, long number) {

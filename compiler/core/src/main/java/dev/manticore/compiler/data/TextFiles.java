@@ -15,8 +15,8 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** What the readers of text files share. */
-final class TextFiles {
+/** What the readers of data files share. */
+public final class TextFiles {
 
   private TextFiles() {}
 
@@ -25,7 +25,7 @@ final class TextFiles {
    *
    * @param where what the bytes are, for the message
    */
-  static String decode(byte[] bytes, int start, int length, String where) {
+  public static String decode(byte[] bytes, int start, int length, String where) {
     CharBuffer text = CharBuffer.allocate(length);
     ByteBuffer in = ByteBuffer.wrap(bytes, start, length);
     CoderResult result =
@@ -45,7 +45,7 @@ final class TextFiles {
   }
 
   /** SHA-256 of how a file is read and of its bytes. */
-  static String fingerprint(Path file, String reading) {
+  public static String fingerprint(Path file, String reading) {
     try {
       Hasher hasher = Hashing.sha256().newHasher();
       hasher.putInt(reading.length()).putString(reading, StandardCharsets.UTF_8);
@@ -56,7 +56,8 @@ final class TextFiles {
     }
   }
 
-  static ManticoreException unreadable(Path file, IOException cause) {
+  /** A file that cannot be read, in words that name it. */
+  public static ManticoreException unreadable(Path file, IOException cause) {
     String reason =
         cause instanceof NoSuchFileException
             ? "there is no such file"

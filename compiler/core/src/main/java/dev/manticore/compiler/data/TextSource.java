@@ -4,7 +4,7 @@ import dev.manticore.ir.ManticoreException;
 import java.util.function.Consumer;
 
 /** Where the documents of a data set come from. */
-public sealed interface TextSource permits PlainText, JsonLines, GeneratedText {
+public sealed interface TextSource permits PlainText, JsonLines, Instructions, GeneratedText {
 
   /**
    * Reads the documents in order. None is blank.

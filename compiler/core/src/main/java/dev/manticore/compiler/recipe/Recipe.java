@@ -182,6 +182,19 @@ public record Recipe(
     }
   }
 
+  /**
+   * A file of one JSON object a line, of which a model learns to say the response to the prompt.
+   */
+  public record InstructionFile(Path file, String prompt, String response, String separator)
+      implements DataSource {
+    public InstructionFile {
+      requireNonNull(file, "file");
+      requireNonNull(prompt, "prompt");
+      requireNonNull(response, "response");
+      requireNonNull(separator, "separator");
+    }
+  }
+
   /** Where the tokenizer comes from. */
   public sealed interface TokenizerSource {}
 

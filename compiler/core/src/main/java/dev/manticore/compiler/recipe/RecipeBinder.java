@@ -22,6 +22,7 @@ import dev.manticore.compiler.recipe.Recipe.DataSource;
 import dev.manticore.compiler.recipe.Recipe.Evaluation;
 import dev.manticore.compiler.recipe.Recipe.FromScratch;
 import dev.manticore.compiler.recipe.Recipe.Generated;
+import dev.manticore.compiler.recipe.Recipe.InstructionFile;
 import dev.manticore.compiler.recipe.Recipe.JsonLines;
 import dev.manticore.compiler.recipe.Recipe.Output;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
@@ -294,6 +295,13 @@ final class RecipeBinder {
       source.get("fields").forEach(field -> fields.add(field.asText()));
       return new JsonLines(
           file(place.child("jsonl"), source.get("jsonl").asText()), fields.build());
+    }
+    if (source.has("instructions")) {
+      return new InstructionFile(
+          file(place.child("instructions"), source.get("instructions").asText()),
+          source.get("prompt").asText(),
+          source.get("response").asText(),
+          source.get("separator").asText());
     }
     return new Generated(
         source.get("generator").asText(),

@@ -6,6 +6,7 @@ import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.data.CorpusGenerator;
 import dev.manticore.compiler.data.DatasetSplit;
 import dev.manticore.compiler.data.GeneratedText;
+import dev.manticore.compiler.data.Instructions;
 import dev.manticore.compiler.data.JsonLines;
 import dev.manticore.compiler.data.PlainText;
 import dev.manticore.compiler.data.TextSource;
@@ -52,6 +53,9 @@ final class Corpus {
     if (source instanceof PlainText text) {
       return String.valueOf(text.file().getFileName());
     }
+    if (source instanceof Instructions instructions) {
+      return String.valueOf(instructions.file().getFileName());
+    }
     return source instanceof JsonLines lines
         ? String.valueOf(lines.file().getFileName())
         : source.description();
@@ -71,6 +75,13 @@ final class Corpus {
     }
     if (data instanceof Recipe.TextFile text) {
       return new PlainText(text.file(), PlainText.Splitting.END_OF_TEXT);
+    }
+    if (data instanceof Recipe.InstructionFile instructions) {
+      return new Instructions(
+          instructions.file(),
+          instructions.prompt(),
+          instructions.response(),
+          instructions.separator());
     }
     Recipe.JsonLines lines = (Recipe.JsonLines) data;
     return new JsonLines(lines.file(), lines.fields());

@@ -373,7 +373,7 @@ public final class TrainingSession implements AutoCloseable {
   }
 
   /**
-   * The mean loss over a data set, in nats a token.
+   * The mean loss over the labels of a data set that count, in nats each.
    *
    * @param batches how many batches of it, from its start; 0 for all
    */
@@ -381,6 +381,7 @@ public final class TrainingSession implements AutoCloseable {
     int size = plan.schedule().batch();
     int sequences = batches == 0 ? dataset.size() : Math.min(dataset.size(), batches * size);
     double total = 0;
+    long asked = 0;
     for (int start = 0; start < sequences; start += size) {
       int there = Math.min(size, sequences - start);
       int[] chosen = new int[size];
@@ -391,11 +392,17 @@ public final class TrainingSession implements AutoCloseable {
       long[] labels = batch.labels().clone();
       // A last batch that is not full is filled up with sequences that do not count.
       Arrays.fill(labels, there * batch.length(), labels.length, -100);
-      write(new Batch(batch.inputs(), labels, size, batch.length()));
+      Batch counted = new Batch(batch.inputs(), labels, size, batch.length());
+      if (counted.asked() == 0) {
+        continue;
+      }
+      write(counted);
       evaluation.binding().run();
-      total += state.get("loss").toFloats()[0] * (double) there;
+      // The loss is a mean over the labels that count, of which batches have different numbers.
+      total += state.get("loss").toFloats()[0] * (double) counted.asked();
+      asked += counted.asked();
     }
-    return total / sequences;
+    return total / asked;
   }
 
   /** The value of a small parameter. */

@@ -17,7 +17,7 @@ class BatchSamplerTest {
     for (int i = 0; i <= count; i++) {
       tokens.add(i);
     }
-    return new TokenDataset(tokens, 1);
+    return new TokenStream(tokens, 1);
   }
 
   private static List<Long> draw(BatchSampler sampler, int batches) {

@@ -85,7 +85,7 @@ class TokenDatasetTest {
       }
     }
     assertThat(seen).isEqualTo(all);
-    int total = split.training().tokenCount() + split.heldOut().tokenCount();
+    long total = split.training().tokenCount() + split.heldOut().tokenCount();
     assertThat(split.heldOut().tokenCount()).isBetween(total * 8 / 100, total / 10 + 1);
   }
 
@@ -171,5 +171,24 @@ class TokenDatasetTest {
           .isThrownBy(() -> DatasetSplit.of(CORPUS, bare, options(1)))
           .withMessageContaining("no end-of-text token");
     }
+  }
+
+  @Test
+  void partsAreWhatTheWholeIsInOrder() {
+    TokenDataset whole = DatasetSplit.of(CORPUS, tokenizer, options(64)).training();
+
+    List<TokenDataset> parts = whole.parts(0.1);
+
+    int first = parts.get(0).size();
+    assertThat(first + parts.get(1).size()).isEqualTo(whole.size());
+    assertThat((double) parts.get(1).size() / whole.size()).isBetween(0.08, 0.12);
+    assertThat(parts.get(0).batch(2).inputs()).isEqualTo(whole.batch(2).inputs());
+    assertThat(parts.get(1).batch(0, 3).labels()).isEqualTo(whole.batch(first, first + 3).labels());
+    assertThat(parts.get(0).hash()).isNotEqualTo(parts.get(1).hash());
+    assertThatExceptionOfType(IndexOutOfBoundsException.class)
+        .isThrownBy(() -> parts.get(0).batch(first));
+    assertThatExceptionOfType(ManticoreException.class)
+        .isThrownBy(() -> new DatasetPart(whole, 0, 1).parts(0.5))
+        .withMessageContaining("only one training sequence");
   }
 }

@@ -11,6 +11,7 @@ import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.recipe.Recipe.FromScratch;
 import dev.manticore.compiler.recipe.Recipe.Generated;
+import dev.manticore.compiler.recipe.Recipe.InstructionFile;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
 import dev.manticore.compiler.recipe.Recipe.TextFile;
 import dev.manticore.compiler.recipe.Recipe.TokenizerOfComponent;
@@ -176,6 +177,16 @@ class RecipeReaderTest {
             "data.source.text=text.txt");
 
     assertThat(resolved.recipe().data().source()).isEqualTo(new TextFile(root.resolve("text.txt")));
+  }
+
+  @Test
+  void instructionsHaveDefaults() throws IOException {
+    Files.writeString(root.resolve("taught.jsonl"), "{}");
+    ResolvedRecipe resolved =
+        read(MINIMAL + "data: {source: {instructions: ../taught.jsonl, response: answer}}\n");
+
+    assertThat(resolved.recipe().data().source())
+        .isEqualTo(new InstructionFile(root.resolve("taught.jsonl"), "prompt", "answer", "\n"));
   }
 
   @Test

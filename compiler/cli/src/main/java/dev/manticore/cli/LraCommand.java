@@ -1,0 +1,110 @@
+package dev.manticore.cli;
+
+import dev.manticore.compiler.task.SampleText;
+import dev.manticore.compiler.task.Task;
+import dev.manticore.compiler.task.TaskDefinition;
+import dev.manticore.compiler.task.lra.LraFiles;
+import dev.manticore.compiler.task.lra.LraTasks;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code manticore lra}, the parent of what is done with the tasks of Long Range Arena. */
+@Command(
+    name = "lra",
+    description = "Shows the tasks of Long Range Arena, which classify long sequences.",
+    synopsisSubcommandLabel = "WHAT",
+    footer = {
+      "",
+      "Examples:",
+      "  manticore lra list",
+      "  manticore lra sample pathfinder",
+      "  manticore lra sample text --files aclImdb"
+    })
+final class LraCommand implements Callable<Integer> {
+
+  private final Terminal terminal;
+
+  @Spec private CommandSpec spec;
+  @Mixin private CommonOptions common;
+
+  LraCommand(Terminal terminal) {
+    this.terminal = terminal;
+  }
+
+  @Override
+  public Integer call() {
+    spec.commandLine().usage(terminal.err());
+    return ExitCode.USAGE;
+  }
+
+  @Command(
+      name = "list",
+      sortOptions = false,
+      description =
+          "Lists the tasks that are drawn, with their settings, and what files hold others.",
+      footer = {"", "Example:", "  manticore lra list"})
+  Integer list(
+      @Option(names = "--json", description = "Write a JSON object a task that is drawn.")
+          boolean json,
+      @Mixin CommonOptions listCommon) {
+    for (TaskDefinition definition : LraTasks.ALL.values()) {
+      if (json) {
+        terminal.out().println(SampleText.json(definition));
+      } else {
+        terminal.out().println(SampleText.text(definition));
+      }
+    }
+    if (!json) {
+      terminal.out().println("From files, with --files DIR:");
+      LraFiles.FORMATS.forEach(
+          (task, files) -> terminal.out().println(String.format("  %-10s %s", task, files)));
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "sample",
+      sortOptions = false,
+      description = "Shows samples of a task: tokens or an image, and the class.",
+      footer = {
+        "",
+        "The same command shows the same samples, on every machine.",
+        "",
+        "Example:",
+        "  manticore lra sample listops --set above=20 --set below=60 --count 2"
+      })
+  Integer sample(
+      @Parameters(paramLabel = "TASK", description = "A task of manticore lra list.") String task,
+      @Option(
+              names = "--files",
+              paramLabel = "DIR",
+              description = "Read the task's published files there, instead of drawing samples.")
+          Optional<Path> files,
+      @Option(
+              names = "--length",
+              paramLabel = "N",
+              description =
+                  "Tokens of a text from files, its end included (default: 2048; retrieval 4000).")
+          Optional<Integer> length,
+      @Mixin SampleOptions options,
+      @Mixin CommonOptions sampleCommon) {
+    if (files.isEmpty()) {
+      return options.show(terminal, options.task(LraTasks.byName(task)));
+    }
+    options.requireNoSettings();
+    LraFiles.Options usual = LraFiles.Options.of(task);
+    Task opened =
+        LraFiles.open(
+            task,
+            terminal.existing(files.get()),
+            new LraFiles.Options(length.orElse(usual.longest()), usual.holdout(), options.seed()));
+    return options.show(terminal, opened);
+  }
+}

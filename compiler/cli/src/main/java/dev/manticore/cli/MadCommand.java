@@ -1,0 +1,77 @@
+package dev.manticore.cli;
+
+import dev.manticore.compiler.task.SampleText;
+import dev.manticore.compiler.task.TaskDefinition;
+import dev.manticore.compiler.task.mad.MadTasks;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code manticore mad}, the parent of what is done with the MAD tasks. */
+@Command(
+    name = "mad",
+    description = "Shows the six tasks of MAD, small sequences that each ask for one ability.",
+    synopsisSubcommandLabel = "WHAT",
+    footer = {
+      "",
+      "Examples:",
+      "  manticore mad list",
+      "  manticore mad sample noisy-recall --set length=32 --set noise=0.4"
+    })
+final class MadCommand implements Callable<Integer> {
+
+  private final Terminal terminal;
+
+  @Spec private CommandSpec spec;
+  @Mixin private CommonOptions common;
+
+  MadCommand(Terminal terminal) {
+    this.terminal = terminal;
+  }
+
+  @Override
+  public Integer call() {
+    spec.commandLine().usage(terminal.err());
+    return ExitCode.USAGE;
+  }
+
+  @Command(
+      name = "list",
+      sortOptions = false,
+      description = "Lists the tasks with their settings and the sweeps of the benchmark.",
+      footer = {"", "Example:", "  manticore mad list"})
+  Integer list(
+      @Option(names = "--json", description = "Write a JSON object a task.") boolean json,
+      @Mixin CommonOptions listCommon) {
+    for (TaskDefinition definition : MadTasks.ALL.values()) {
+      if (json) {
+        terminal.out().println(SampleText.json(definition));
+      } else {
+        terminal.out().println(SampleText.text(definition));
+      }
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "sample",
+      sortOptions = false,
+      description = "Shows samples of a task: tokens, and behind an arrow what is asked there.",
+      footer = {
+        "",
+        "The same command shows the same samples, on every machine.",
+        "",
+        "Example:",
+        "  manticore mad sample selective-copying --set length=40 --count 3 --seed 7"
+      })
+  Integer sample(
+      @Parameters(paramLabel = "TASK", description = "A task of manticore mad list.") String task,
+      @Mixin SampleOptions options,
+      @Mixin CommonOptions sampleCommon) {
+    return options.show(terminal, options.task(MadTasks.byName(task)));
+  }
+}

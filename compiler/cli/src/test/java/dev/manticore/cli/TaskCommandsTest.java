@@ -1,0 +1,148 @@
+package dev.manticore.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.google.common.base.Ticker;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.progress.Cancellation;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code manticore mad} and {@code manticore lra}. */
+class TaskCommandsTest {
+
+  @TempDir Path directory;
+
+  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+  private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+  private int run(String... args) {
+    out.reset();
+    err.reset();
+    Terminal terminal =
+        new Terminal(
+            new PrintStream(out, true, StandardCharsets.UTF_8),
+            new PrintStream(err, true, StandardCharsets.UTF_8),
+            ImmutableMap.of(),
+            directory,
+            Clock.systemUTC(),
+            Ticker.systemTicker(),
+            new Cancellation());
+    return new Application(
+            terminal, ImmutableList.of(new MadCommand(terminal), new LraCommand(terminal)))
+        .run(args);
+  }
+
+  private List<String> lines(String... args) {
+    assertThat(run(args)).as(err.toString(StandardCharsets.UTF_8)).isEqualTo(ExitCode.OK);
+    return out.toString(StandardCharsets.UTF_8).lines().toList();
+  }
+
+  private void refused(String message, String... args) {
+    assertThat(run(args)).isEqualTo(ExitCode.USAGE);
+    assertThat(err.toString(StandardCharsets.UTF_8)).contains(message);
+    assertThat(out.size()).isZero();
+  }
+
+  @Test
+  void tasksAreListedWithTheirSweeps() throws IOException {
+    List<String> lines = lines("mad", "list");
+    assertThat(lines)
+        .contains(
+            "  noise            0.2       share of noise; sweep 0.4 0.6 0.8; hard 0.8",
+            "  copies           16        tokens to be copied; sweep 32 64 96; hard 96");
+    assertThat(lines("mad", "list", "--json")).hasSize(6);
+    JsonNode noisy = new ObjectMapper().readTree(lines("mad", "list", "--json").get(2));
+    assertThat(noisy.path("task").asText()).isEqualTo("noisy-recall");
+    assertThat(noisy.path("sweeps").path("noise")).hasSize(3);
+    assertThat(noisy.path("settings").path("vocabulary").path("hard").asInt()).isEqualTo(144);
+    assertThat(lines("lra", "list")).anyMatch(line -> line.startsWith("  retrieval  new_aan_"));
+    assertThat(lines("lra", "list", "--json")).hasSize(2);
+  }
+
+  @Test
+  void samplesAreShownWithWhatIsAsked() throws IOException {
+    String[] command = {
+      "mad", "sample", "selective-copying", "--set", "length=12", "--set", "copies=3", "--seed", "7"
+    };
+    List<String> lines = lines(command);
+    assertThat(lines.get(0)).isEqualTo("selective-copying, training 0: 12 tokens, 3 asked");
+    assertThat(lines.get(1)).matches("([0-9]+|_)( ([0-9]+|_))* copy( _\u2192[0-9]+){3}");
+    assertThat(lines(command)).isEqualTo(lines);
+
+    List<String> objects =
+        lines(
+            "mad",
+            "sample",
+            "memorization",
+            "--split",
+            "test",
+            "--index",
+            "3",
+            "--count",
+            "2",
+            "--json");
+    assertThat(objects).hasSize(2);
+    JsonNode sample = new ObjectMapper().readTree(objects.get(1));
+    assertThat(sample.path("index").asInt()).isEqualTo(4);
+    assertThat(sample.path("inputs")).hasSize(32);
+    assertThat(sample.path("targets").get(0).asInt()).isEqualTo(-100);
+    assertThat(sample.path("asked").get(0).asBoolean()).isFalse();
+    assertThat(sample.path("asked").get(1).asBoolean()).isTrue();
+
+    assertThat(lines("mad", "sample", "in-context-recall", "--hard", "--upstream").get(0))
+        .isEqualTo("in-context-recall, training 0: 127 tokens, 127 asked");
+  }
+
+  @Test
+  void imagesAreShownAsImages() {
+    List<String> lines = lines("lra", "sample", "pathfinder", "--set", "contour_length=6");
+    assertThat(lines).hasSize(34);
+    assertThat(lines.subList(1, 33)).allMatch(line -> line.length() == 64);
+    assertThat(lines.get(33)).matches("class [01]");
+    assertThat(lines("lra", "sample", "listops", "--set", "above=3", "--set", "below=20"))
+        .anyMatch(line -> line.matches("\\[(MIN|MAX|MED|SM) .* X <eos>"));
+  }
+
+  @Test
+  void samplesComeFromFiles() throws IOException {
+    Files.writeString(directory.resolve("train.tsv"), "a\tx\nb\ty\na\tz\n");
+    Files.writeString(directory.resolve("test.tsv"), "b\thello\n");
+    assertThat(lines("lra", "sample", "text", "--files", ".", "--split", "test"))
+        .containsExactly("text, test 0: 6 tokens, 1 asked", "h e l l o <eos>", "class 1");
+    assertThat(lines("lra", "sample", "text", "--files", ".", "--split", "test", "--length", "3"))
+        .contains("h e <eos>");
+    refused("are for tasks that are drawn", "lra", "sample", "text", "--files", ".", "--upstream");
+    refused("There is no generated LRA task 'text'", "lra", "sample", "text");
+    refused("no such file or directory", "lra", "sample", "text", "--files", "nowhere");
+  }
+
+  @Test
+  void whatIsNoneIsRefused() {
+    refused("did you mean 'memorization'?", "mad", "sample", "memorisation");
+    refused("did you mean 'length'?", "mad", "sample", "memorization", "--set", "lenght=4");
+    refused(
+        "There are 1280 samples in the test part",
+        "mad",
+        "sample",
+        "memorization",
+        "--split",
+        "test",
+        "--index",
+        "1280");
+    assertThat(run("mad")).isEqualTo(ExitCode.USAGE);
+    assertThat(err.toString(StandardCharsets.UTF_8)).contains("Usage: manticore mad");
+    assertThat(run("lra")).isEqualTo(ExitCode.USAGE);
+  }
+}

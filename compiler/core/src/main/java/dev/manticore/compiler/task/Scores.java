@@ -1,0 +1,121 @@
+package dev.manticore.compiler.task;
+
+import dev.manticore.compiler.data.Sample;
+
+/**
+ * Counts of right and wrong answers, added up over samples. Only what is asked counts.
+ *
+ * <p>The two accuracies of the MAD papers: {@link #accuracy} weighs every answer alike (micro),
+ * {@link #macroAccuracy} every class (paper.md §6.8, §6.9).
+ */
+public final class Scores {
+
+  private final long[] asked;
+  private final long[] right;
+  private final long[] said;
+  private long samples;
+  private long exact;
+  private double nats;
+
+  /**
+   * @param classes answers are 0 to this, exclusive
+   */
+  public Scores(int classes) {
+    this.asked = new long[classes];
+    this.right = new long[classes];
+    this.said = new long[classes];
+  }
+
+  /**
+   * Adds a sample.
+   *
+   * @param answers the most probable class at each position of the sample
+   * @throws IllegalArgumentException if there is not one answer a position
+   */
+  public void add(Sample sample, int[] answers) {
+    if (answers.length != sample.length()) {
+      throw new IllegalArgumentException(
+          answers.length + " answers for " + sample.length() + " positions");
+    }
+    boolean all = true;
+    for (int i = 0; i < answers.length; i++) {
+      if (sample.isAsked(i)) {
+        int target = sample.targets().get(i);
+        asked[target]++;
+        said[answers[i]]++;
+        if (answers[i] == target) {
+          right[target]++;
+        }
+        all &= answers[i] == target;
+      }
+    }
+    if (sample.asked() > 0) {
+      samples++;
+      exact += all ? 1 : 0;
+    }
+  }
+
+  /**
+   * Adds the loss of a sample.
+   *
+   * @param sum over the positions asked, in nats
+   */
+  public void addLoss(double sum) {
+    nats += sum;
+  }
+
+  private static long sum(long[] counts) {
+    long sum = 0;
+    for (long count : counts) {
+      sum += count;
+    }
+    return sum;
+  }
+
+  /** The number of answers. */
+  public long answers() {
+    return sum(asked);
+  }
+
+  /** The share of right answers; NaN of none. */
+  public double accuracy() {
+    return sum(right) / (double) answers();
+  }
+
+  /**
+   * The mean over classes of the share of right answers among those that ask for the class. As in
+   * the published code, a class that is said and never asked counts as 0, and one that is neither
+   * does not count.
+   */
+  public double macroAccuracy() {
+    double total = 0;
+    int classes = 0;
+    for (int i = 0; i < asked.length; i++) {
+      if (asked[i] > 0 || said[i] > 0) {
+        classes++;
+        total += asked[i] == 0 ? 0 : right[i] / (double) asked[i];
+      }
+    }
+    return total / classes;
+  }
+
+  /** The share of samples all of whose answers are right; samples that ask for nothing are none. */
+  public double exactMatch() {
+    return exact / (double) samples;
+  }
+
+  /** The mean loss of an answer, in nats. */
+  public double loss() {
+    return nats / answers();
+  }
+
+  /**
+   * The loss in bits per byte of the text that the answers spell, which does not depend on a
+   * tokenizer.
+   *
+   * @param bytes of that text, in UTF-8
+   */
+  public double bitsPerByte(long bytes) {
+    return nats / StrictMath.log(2) / bytes;
+  }
+}
