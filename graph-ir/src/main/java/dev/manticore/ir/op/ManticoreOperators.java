@@ -66,6 +66,16 @@ final class ManticoreOperators {
         "SelectiveScanWithState",
         call -> List.of(call.type(0), call.type(5)),
         ManticoreOperators::selectiveScanWithState);
+    define(
+        operators,
+        "SiluConvWithState",
+        call -> List.of(call.type(0), call.type(4)),
+        ManticoreOperators::siluConvWithState);
+    define(
+        operators,
+        "GatedScanWithState",
+        call -> List.of(call.type(0), call.type(9)),
+        ManticoreOperators::gatedScanWithState);
     put(operators, "StateSpaceDualWithState", StateSpaceDual.WITH_STATE);
     put(operators, "StateSpaceDual", new StateSpaceDual());
     put(operators, "StateSpaceDualGrad", StateSpaceDual.GRADIENT);
@@ -292,6 +302,19 @@ final class ManticoreOperators {
     return List.of(ops.transpose(y, 0, 2, 1), kept);
   }
 
+  /**
+   * x [B,L,D], mask [B,L,1], weight [K,D], bias [D], state [B,K-1,D] -> [B,L,D], state: SiLU of the
+   * convolution of x times the mask; states and weights with their channels side by side.
+   */
+  private static List<Value> siluConvWithState(Ops ops, Call call, List<Value> in) {
+    Value weight = ops.unsqueeze(ops.transpose(in.get(2), 1, 0), 1);
+    Value masked = ops.mul(in.get(0), in.get(1));
+    Value state = ops.transpose(in.get(4), 0, 2, 1);
+    List<Value> results =
+        ops.own("CausalConvWithState", Attributes.NONE, 2, masked, weight, state, in.get(3));
+    return List.of(silu(ops, results.get(0)), ops.transpose(results.get(1), 0, 2, 1));
+  }
+
   /** x, weight, dy -> dx, dweight, dbias. */
   private static List<Value> causalConvGrad(Ops ops, Call call, List<Value> in) {
     Value x = in.get(0);
@@ -344,6 +367,27 @@ final class ManticoreOperators {
   private static List<Value> selectiveScanWithState(Ops ops, Call call, List<Value> in) {
     List<Value> results = scanned(ops, call, in, in.get(5));
     return List.of(results.get(1), results.get(0));
+  }
+
+  /**
+   * x, step [B,L,D], bias [D], mask [B,L,1], A [D/16,N,16], B, C [B,L,N], skip [D], gate [B,L,D],
+   * state [B,D/16,N,16] -> [B,L,D], state: the scan with delta = mask softplus(step + bias), whose
+   * result and skip x are multiplied by SiLU of the gate. A and the state lie in blocks of
+   * channels.
+   */
+  private static List<Value> gatedScanWithState(Ops ops, Call call, List<Value> in) {
+    Value x = in.get(0);
+    Value delta = ops.mul(ops.onnx("Softplus", ops.add(in.get(1), in.get(2))), in.get(3));
+    long states = call.shape(4).dim(1).extent();
+    Value a = ops.reshape(ops.transpose(in.get(4), 0, 2, 1), -1, states);
+    Value state = ops.reshape(ops.transpose(in.get(9), 0, 1, 3, 2), 0, -1, states);
+    List<Value> results =
+        ops.own(
+            "SelectiveScanWithState", Attributes.NONE, 2, x, delta, a, in.get(5), in.get(6), state);
+    Value y = ops.add(results.get(0), ops.mul(x, in.get(7)));
+    long block = call.shape(4).dim(2).extent();
+    Value after = ops.transpose(ops.reshape(results.get(1), 0, -1, block, states), 0, 1, 3, 2);
+    return List.of(ops.mul(y, silu(ops, in.get(8))), after);
   }
 
   /** The last state, and y. */
@@ -734,7 +778,11 @@ final class ManticoreOperators {
   }
 
   private static List<Value> silu(Ops ops, Call call, List<Value> in) {
-    return List.of(ops.mul(in.get(0), ops.sigmoid(in.get(0))));
+    return List.of(silu(ops, in.get(0)));
+  }
+
+  private static Value silu(Ops ops, Value x) {
+    return ops.mul(x, ops.sigmoid(x));
   }
 
   /** x, dy -> dx. */

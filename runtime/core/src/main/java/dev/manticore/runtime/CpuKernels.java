@@ -13,8 +13,10 @@ import dev.manticore.kernels.CausalConv;
 import dev.manticore.kernels.Elementwise;
 import dev.manticore.kernels.EmbeddingGradient;
 import dev.manticore.kernels.Forms;
+import dev.manticore.kernels.GatedScanWithState;
 import dev.manticore.kernels.Rows;
 import dev.manticore.kernels.SelectiveScan;
+import dev.manticore.kernels.SiluConvWithState;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -32,6 +34,8 @@ final class CpuKernels {
       ImmutableList.of(
           Entry.of("SelectiveScan", floats(5), 1, CpuKernels::selectiveScan),
           Entry.of("SelectiveScanWithState", floats(6), 2, CpuKernels::selectiveScanWithState),
+          Entry.of("GatedScanWithState", floats(10), 2, CpuKernels::gatedScanWithState),
+          Entry.of("SiluConvWithState", floats(5), 2, CpuKernels::siluConvWithState),
           Entry.of("SelectiveScanGrad", floats(6), 5, CpuKernels::selectiveScanGrad),
           Entry.of("Attention", floats(4), 1, CpuKernels::attention)
               .withIntegerAttributes("heads")
@@ -204,6 +208,65 @@ final class CpuKernels {
         context.floatInput(5),
         context.floatOutput(0, context.inputShape(0)),
         context.floatOutput(1, context.inputShape(5)));
+  }
+
+  private static void gatedScanWithState(Entry kernel, KernelContext context) {
+    long[] x = context.inputShape(0);
+    int block = GatedScanWithState.BLOCK;
+    kernel.check(context, 0, x.length == 3 && x[2] % block == 0);
+    kernel.checkSame(context, 0, 1, 8);
+    kernel.checkShape(context, 2, x[2]);
+    kernel.checkShape(context, 3, x[0], x[1], 1);
+    long[] a = context.inputShape(4);
+    kernel.check(context, 4, a.length == 3 && a[0] == x[2] / block && a[2] == block);
+    kernel.checkShape(context, 5, x[0], x[1], a[1]);
+    kernel.checkShape(context, 6, x[0], x[1], a[1]);
+    kernel.checkShape(context, 7, x[2]);
+    kernel.checkShape(context, 9, x[0], a[0], a[1], block);
+    new GatedScanWithState(
+            Math.toIntExact(x[0]),
+            Math.toIntExact(x[1]),
+            Math.toIntExact(x[2]),
+            Math.toIntExact(a[1]))
+        .compute(
+            context::parallel,
+            new GatedScanWithState.Operands(
+                context.floatInput(0),
+                context.floatInput(1),
+                context.floatInput(2),
+                context.floatInput(3),
+                context.floatInput(4),
+                context.floatInput(5),
+                context.floatInput(6),
+                context.floatInput(7),
+                context.floatInput(8)),
+            context.floatInput(9),
+            context.floatOutput(0, x),
+            context.floatOutput(1, context.inputShape(9)));
+  }
+
+  private static void siluConvWithState(Entry kernel, KernelContext context) {
+    long[] x = context.inputShape(0);
+    kernel.check(context, 0, x.length == 3);
+    kernel.checkShape(context, 1, x[0], x[1], 1);
+    long[] weight = context.inputShape(2);
+    kernel.check(context, 2, weight.length == 2 && weight[0] > 0 && weight[1] == x[2]);
+    kernel.checkShape(context, 3, x[2]);
+    kernel.checkShape(context, 4, x[0], weight[0] - 1, x[2]);
+    new SiluConvWithState(
+            Math.toIntExact(x[0]),
+            Math.toIntExact(x[1]),
+            Math.toIntExact(x[2]),
+            Math.toIntExact(weight[0]))
+        .compute(
+            context::parallel,
+            context.floatInput(0),
+            context.floatInput(1),
+            context.floatInput(2),
+            context.floatInput(3),
+            context.floatInput(4),
+            context.floatOutput(0, x),
+            context.floatOutput(1, context.inputShape(4)));
   }
 
   private static void selectiveScanGrad(Entry kernel, KernelContext context) {
