@@ -106,28 +106,29 @@ class CpuKernelsTest {
     return new Case("SelectiveScanWithState", Attributes.NONE, 2, operands);
   }
 
-  private static Case gatedScan(int b, int l, int blocks, int n, float fill) {
+  private static Case gatedScan(int b, int l, int blocks, int n, int rank, int first, float fill) {
     int d = 16 * blocks;
-    return of(
+    return with(
         "GatedScanWithState",
+        Attributes.of("first", first),
         2,
         draw(b, l, d),
-        draw(v -> 6 * v, b, l, d),
+        draw(v -> 2 * v, b, l, rank + 2 * n),
+        draw(rank, d),
         draw(d),
         mask(b, l, fill),
         draw(NEGATIVE, blocks, n, 16),
-        draw(b, l, n),
-        draw(v -> v + 1, b, l, n),
         draw(v -> v - 1, d),
-        draw(v -> 9 * v, b, l, d),
+        draw(v -> 9 * v, b, l, d + 2 * first),
         draw(v -> 2 * v, b, blocks, n, 16));
   }
 
-  private static Case siluConv(int b, int l, int d, int taps, float fill) {
-    return of(
+  private static Case siluConv(int b, int l, int d, int taps, int first, float fill) {
+    return with(
         "SiluConvWithState",
+        Attributes.of("first", first),
         2,
-        draw(v -> 3 * v, b, l, d),
+        draw(v -> 3 * v, b, l, d + 2 * first),
         mask(b, l, fill),
         draw(taps, d),
         draw(d),
@@ -211,13 +212,13 @@ class CpuKernelsTest {
         scanWithState(1, 1, 1, 1),
         scanWithState(2, 20, 150, 16),
         scanWithState(2, 1, 5, 3),
-        gatedScan(1, 1, 1, 1, 1),
-        gatedScan(2, 1, 3, 16, 1),
-        gatedScan(2, 21, 19, 5, 0),
-        siluConv(1, 1, 1, 1, 1),
-        siluConv(2, 1, 300, 4, 1),
-        siluConv(3, 35, 17, 4, 0),
-        siluConv(2, 2, 18, 5, 0),
+        gatedScan(1, 1, 1, 1, 1, 0, 1),
+        gatedScan(2, 1, 51, 16, 3, 0, 1),
+        gatedScan(2, 21, 19, 5, 7, 3, 0),
+        siluConv(1, 1, 1, 1, 0, 1),
+        siluConv(2, 1, 800, 4, 1, 1),
+        siluConv(3, 35, 257, 4, 0, 0),
+        siluConv(2, 2, 18, 5, 7, 0),
         scanGrad(1, 1, 1, 1),
         scanGrad(2, 20, 150, 16),
         scanGrad(2, 7, 5, 3),

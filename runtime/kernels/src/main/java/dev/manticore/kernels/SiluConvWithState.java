@@ -14,24 +14,29 @@ package dev.manticore.kernels;
  * @param length steps of a sequence
  * @param channels channels
  * @param taps K
+ * @param columns of the rows that x is part of
+ * @param first the column at which x begins in them
  */
-public record SiluConvWithState(int batch, int length, int channels, int taps) {
+public record SiluConvWithState(
+    int batch, int length, int channels, int taps, int columns, int first) {
 
   /** Steps that are worked on together: their rows fit the nearest cache. */
   private static final int CHUNK = 16;
 
-  /** Channels of one task. */
+  /** Channels of one task, and of one that has a single step: waking a thread costs more then. */
   private static final int GROUP = 256;
+
+  private static final int GROUP_OF_STEP = 768;
 
   /**
    * Computes y, and the last steps.
    *
-   * @param x {@code [batch, length, channels]}
+   * @param x {@code [batch, length, columns]}, of which the channels are used
    * @param mask {@code [batch, length]}
    * @param weight {@code [taps, channels]}
    * @param bias {@code [channels]}
    * @param before the last steps of before, oldest first, {@code [batch, taps - 1, channels]}
-   * @param y as x
+   * @param y {@code [batch, length, channels]}
    * @param after the last steps, as before; may be the same
    */
   public void compute(
@@ -56,14 +61,15 @@ public record SiluConvWithState(int batch, int length, int channels, int taps) {
       Floats before,
       Floats y,
       Floats after) {
-    int groups = (channels + GROUP - 1) / GROUP;
+    int group = length == 1 ? GROUP_OF_STEP : GROUP;
+    int groups = (channels + group - 1) / group;
     int kept = taps - 1;
     parallel.run(
         batch * groups,
         task -> {
           int sequence = task / groups;
-          int channel = task % groups * GROUP;
-          int count = Math.min(GROUP, channels - channel);
+          int channel = task % groups * group;
+          int count = Math.min(group, channels - channel);
           int width = (count + Blocks.LANES - 1) / Blocks.LANES * Blocks.LANES;
           Scratch scratch = Scratch.ofThread();
           float[] factors = scratch.zeros(0, taps * width);
@@ -71,15 +77,22 @@ public record SiluConvWithState(int batch, int length, int channels, int taps) {
           float[] rows = scratch.zeros(2, (kept + CHUNK) * width);
           float[] ys = scratch.get(3, CHUNK * width);
           float[] masks = scratch.get(4, CHUNK);
-          copyRows(weight, channel, taps, count, factors, 0, width);
+          copyRows(weight, channel, channels, taps, count, factors, 0, width);
           bias.read(channel, shift, 0, count);
           long state = (long) sequence * kept * channels + channel;
-          copyRows(before, state, kept, count, rows, 0, width);
-          for (int first = 0; first < length; first += CHUNK) {
-            int steps = Math.min(CHUNK, length - first);
-            long step = (long) sequence * length + first;
-            long at = step * channels + channel;
-            copyRows(x, at, steps, count, rows, kept * width, width);
+          copyRows(before, state, channels, kept, count, rows, 0, width);
+          for (int chunk = 0; chunk < length; chunk += CHUNK) {
+            int steps = Math.min(CHUNK, length - chunk);
+            long step = (long) sequence * length + chunk;
+            copyRows(
+                x,
+                step * columns + first + channel,
+                columns,
+                steps,
+                count,
+                rows,
+                kept * width,
+                width);
             mask.read(step, masks, 0, steps);
             for (int t = 0; t < steps; t++) {
               int row = (kept + t) * width;
@@ -90,7 +103,7 @@ public record SiluConvWithState(int batch, int length, int channels, int taps) {
             blocks.causalConv(steps, width, taps, rows, factors, shift, ys);
             blocks.silu(steps * width, ys, ys);
             for (int t = 0; t < steps; t++) {
-              y.write(at + (long) t * channels, ys, t * width, count);
+              y.write((step + t) * channels + channel, ys, t * width, count);
             }
             System.arraycopy(rows, steps * width, rows, 0, kept * width);
           }
@@ -100,11 +113,11 @@ public record SiluConvWithState(int batch, int length, int channels, int taps) {
         });
   }
 
-  /** Some channels of rows that follow each other. */
-  private void copyRows(
-      Floats from, long at, int rows, int count, float[] target, int to, int width) {
+  /** Some columns of rows that follow each other. */
+  private static void copyRows(
+      Floats from, long at, int stride, int rows, int count, float[] target, int to, int width) {
     for (int row = 0; row < rows; row++) {
-      from.read(at + (long) row * channels, target, to + row * width, count);
+      from.read(at + (long) row * stride, target, to + row * width, count);
     }
   }
 }
