@@ -83,6 +83,12 @@ public final class DecodeBenchmark {
    * @param positions each at least 1, and with the steps after it no more than the length
    */
   public static Report run(Device device, StepRequest request, List<Integer> positions) {
+    return run(device, request, positions, WARM);
+  }
+
+  @VisibleForTesting
+  static Report run(
+      Device device, StepRequest request, List<Integer> positions, Duration warmTime) {
     Graph model = StepBenchmark.model(request);
     SessionConfig config = SessionConfig.defaults().withIntraOpThreads(request.threads());
     Graph decoder = DecoderBuilder.build(model).graph();
@@ -101,7 +107,7 @@ public final class DecodeBenchmark {
               besideMemory
                   ? Math.min(weightBytes, Runtime.getRuntime().maxMemory() / PARTS_OF_HEAP)
                   : 0);
-      warm(reading, arrays, ids);
+      warm(reading, arrays, ids, warmTime);
       for (int position : positions) {
         int[] prompt = Arrays.copyOf(ids, position);
         double prefill = Double.POSITIVE_INFINITY;
@@ -182,16 +188,16 @@ public final class DecodeBenchmark {
         .toArray();
   }
 
-  private static void warm(DecoderSession reading, EqualArrays arrays, int[] ids) {
+  private static void warm(DecoderSession reading, EqualArrays arrays, int[] ids, Duration time) {
     long start = System.nanoTime();
     int prompt = Math.min(WARM_PROMPT, ids.length / 2);
-    while (System.nanoTime() - start < WARM.toNanos()) {
+    while (System.nanoTime() - start < time.toNanos()) {
       reading.reset();
       reading.read(Arrays.copyOf(ids, prompt));
       for (int i = prompt; i < ids.length; i++) {
         reading.read(ids[i]);
         arrays.readingMilliseconds();
-        if (System.nanoTime() - start > WARM.toNanos()) {
+        if (System.nanoTime() - start > time.toNanos()) {
           break;
         }
       }
