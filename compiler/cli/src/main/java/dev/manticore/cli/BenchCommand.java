@@ -128,12 +128,9 @@ final class BenchCommand implements Callable<Integer> {
     if (profile) {
       RunProfile where = StepBenchmark.profile(device, request, precision);
       if (!json) {
-        tell(where);
+        tell("A step", where);
       }
-      ObjectNode described = description.putObject("profile");
-      described.put("run_ms", where.runMilliseconds());
-      described.set("operators", describe(where.byOperator()));
-      described.set("modules", describe(where.byOrigin()));
+      description.set("profile", describe(where));
       measured =
           where.byOperator().stream()
               .collect(
@@ -372,13 +369,14 @@ final class BenchCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
-  private void tell(RunProfile profile) {
+  private void tell(String what, RunProfile profile) {
     terminal
         .out()
         .println(
             String.format(
                 Locale.ROOT,
-                "%nA step of %.1f ms while being profiled, by operator:",
+                "%n%s of %.1f ms while being profiled, by operator:",
+                what,
                 profile.runMilliseconds()));
     tell(profile.byOperator());
     terminal.out().println(System.lineSeparator() + "By module:");
@@ -401,6 +399,14 @@ final class BenchCommand implements Callable<Integer> {
                             part.milliseconds(),
                             part.nodes(),
                             part.what().isEmpty() ? "(no module)" : part.what())));
+  }
+
+  private static ObjectNode describe(RunProfile profile) {
+    ObjectNode described = JsonNodeFactory.instance.objectNode();
+    described.put("run_ms", profile.runMilliseconds());
+    described.set("operators", describe(profile.byOperator()));
+    described.set("modules", describe(profile.byOrigin()));
+    return described;
   }
 
   private static ArrayNode describe(List<RunProfile.Part> parts) {
@@ -537,12 +543,13 @@ final class BenchCommand implements Callable<Integer> {
       description = "Times decoding: a prompt at once, then token by token.",
       footer = {
         "",
-        "Medians of single tokens after each of the positions, beside what a token costs where",
-        "the whole text is read again for it. The last line of output is a JSON array with an",
-        "object for each position.",
+        "Medians of single tokens after each of the positions; beside them what reading the",
+        "model's weights once from memory takes, by turns with the tokens, and what a token",
+        "costs where the whole text is read again for it. The last line of output is a JSON",
+        "array with an object for each position.",
         "",
         "Example:",
-        "  manticore bench decode --model mamba --positions 16,256,1000"
+        "  manticore bench decode --size mamba-130m --positions 16,256,960"
       })
   Integer decode(
       @Mixin DrawnModel drawn,
@@ -565,9 +572,14 @@ final class BenchCommand implements Callable<Integer> {
               paramLabel = "N",
               description = "Threads of a run, 0 for all cores (default: ${DEFAULT-VALUE}).")
           int threads,
+      @Option(
+              names = "--profile",
+              description = "Tell where the time of a token goes after the last of them, too.")
+          boolean profile,
       @Option(names = "--json", description = "Write the JSON only.") boolean json,
       @Mixin DeviceOption decodeDevice,
-      @Mixin CommonOptions decodeCommon) {
+      @Mixin CommonOptions decodeCommon)
+      throws IOException {
     int last = positions.stream().mapToInt(position -> position).max().orElseThrow();
     if (positions.stream().anyMatch(position -> position < 1)) {
       throw new ManticoreException("MNT-BENCH", "positions must be 1 or more, not " + positions);
@@ -579,35 +591,19 @@ final class BenchCommand implements Callable<Integer> {
             steps,
             Duration.ofSeconds(StepRequest.DEFAULT_SECONDS),
             threads);
-    List<DecodeBenchmark.Result> results =
-        DecodeBenchmark.run(decodeDevice.device(), request, positions);
-    ArrayNode array = JsonNodeFactory.instance.arrayNode();
-    for (DecodeBenchmark.Result result : results) {
+    DecodeReport report =
+        new DecodeReport(request, DecodeBenchmark.run(decodeDevice.device(), request, positions));
+    if (!json) {
+      report.lines().forEach(terminal.out()::println);
+    }
+    ArrayNode array = report.json();
+    if (profile) {
+      int position = positions.get(positions.size() - 1);
+      RunProfile where = DecodeBenchmark.profile(decodeDevice.device(), request, position);
       if (!json) {
-        terminal
-            .out()
-            .println(
-                String.format(
-                    Locale.ROOT,
-                    "%s after %,6d tokens: %7.2f ms a token, %9.2f ms by reading all again;"
-                        + " prompt %,9.0f tokens a second",
-                    request.model(),
-                    result.position(),
-                    result.stepMilliseconds(),
-                    result.recomputeMilliseconds(),
-                    result.prefillTokensPerSecond()));
+        tell("A token after " + position + " others", where);
       }
-      array
-          .addObject()
-          .put("model", request.model().toString())
-          .put("width", request.width())
-          .put("layers", request.layers())
-          .put("vocab", request.vocabulary())
-          .put("threads", request.threads())
-          .put("position", result.position())
-          .put("prefill_tokens_per_s", result.prefillTokensPerSecond())
-          .put("step_ms", result.stepMilliseconds())
-          .put("recompute_ms", result.recomputeMilliseconds());
+      ((ObjectNode) array.get(array.size() - 1)).set("profile", describe(where));
     }
     terminal.out().println(array);
     return ExitCode.OK;

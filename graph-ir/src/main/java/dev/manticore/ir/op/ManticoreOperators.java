@@ -66,6 +66,16 @@ final class ManticoreOperators {
         "SelectiveScanWithState",
         call -> List.of(call.type(0), call.type(5)),
         ManticoreOperators::selectiveScanWithState);
+    define(
+        operators,
+        "SiluConvWithState",
+        call -> List.of(siluConvType(call), call.type(4)),
+        ManticoreOperators::siluConvWithState);
+    define(
+        operators,
+        "GatedScanWithState",
+        call -> List.of(call.type(0), call.type(8)),
+        ManticoreOperators::gatedScanWithState);
     put(operators, "StateSpaceDualWithState", StateSpaceDual.WITH_STATE);
     put(operators, "StateSpaceDual", new StateSpaceDual());
     put(operators, "StateSpaceDualGrad", StateSpaceDual.GRADIENT);
@@ -292,6 +302,41 @@ final class ManticoreOperators {
     return List.of(ops.transpose(y, 0, 2, 1), kept);
   }
 
+  private static TensorType siluConvType(Call call) {
+    Shape x = call.shape(0);
+    Shape weight = call.shape(2);
+    return call.type(0)
+        .withShape(
+            x.isRanked() && weight.isRanked() ? x.withDim(-1, weight.dim(1)) : Shape.unranked());
+  }
+
+  /**
+   * x [B,L,..], mask [B,L,1], weight [K,D], bias [D], state [B,K-1,D] -> [B,L,D], state: SiLU of
+   * the convolution of D columns of x, from {@code first} on, times the mask; states and weights
+   * with their channels side by side.
+   */
+  private static List<Value> siluConvWithState(Ops ops, Call call, List<Value> in) {
+    Value weight = ops.unsqueeze(ops.transpose(in.get(2), 1, 0), 1);
+    Value x = columns(ops, call, in.get(0), call.shape(2).dim(1).extent());
+    Value state = ops.transpose(in.get(4), 0, 2, 1);
+    List<Value> results =
+        ops.own(
+            "CausalConvWithState",
+            Attributes.NONE,
+            2,
+            ops.mul(x, in.get(1)),
+            weight,
+            state,
+            in.get(3));
+    return List.of(silu(ops, results.get(0)), ops.transpose(results.get(1), 0, 2, 1));
+  }
+
+  /** So many columns of [B,L,..] from {@code first} on. */
+  private static Value columns(Ops ops, Call call, Value value, long count) {
+    long first = call.attributes().intValue("first", 0);
+    return ops.slice(value, 2, first, first + count);
+  }
+
   /** x, weight, dy -> dx, dweight, dbias. */
   private static List<Value> causalConvGrad(Ops ops, Call call, List<Value> in) {
     Value x = in.get(0);
@@ -344,6 +389,39 @@ final class ManticoreOperators {
   private static List<Value> selectiveScanWithState(Ops ops, Call call, List<Value> in) {
     List<Value> results = scanned(ops, call, in, in.get(5));
     return List.of(results.get(1), results.get(0));
+  }
+
+  /**
+   * x [B,L,D], mixing [B,L,R+2N], weight [R,D], bias [D], mask [B,L,1], A [D/16,N,16], skip [D],
+   * gate [B,L,..], state [B,D/16,N,16] -> [B,L,D], state. The mixing is step, B and C side by side;
+   * delta = mask softplus(step weight + bias). What the scan gives and skip x are multiplied by
+   * SiLU of D columns of the gate, from {@code first} on. A and the state lie in blocks of
+   * channels.
+   */
+  private static List<Value> gatedScanWithState(Ops ops, Call call, List<Value> in) {
+    Value x = in.get(0);
+    long states = call.shape(5).dim(1).extent();
+    long block = call.shape(5).dim(2).extent();
+    long rank = call.shape(2).dim(0).extent();
+    List<Value> mixing = ops.split(in.get(1), 2, rank, states, states);
+    Value step = ops.add(ops.matMul(mixing.get(0), in.get(2)), in.get(3));
+    Value a = ops.reshape(ops.transpose(in.get(5), 0, 2, 1), -1, states);
+    Value state = ops.reshape(ops.transpose(in.get(8), 0, 1, 3, 2), 0, -1, states);
+    List<Value> results =
+        ops.own(
+            "SelectiveScanWithState",
+            Attributes.NONE,
+            2,
+            x,
+            ops.mul(ops.onnx("Softplus", step), in.get(4)),
+            a,
+            mixing.get(1),
+            mixing.get(2),
+            state);
+    Value y = ops.add(results.get(0), ops.mul(x, in.get(6)));
+    Value gate = columns(ops, call, in.get(7), call.shape(2).dim(1).extent());
+    Value after = ops.transpose(ops.reshape(results.get(1), 0, -1, block, states), 0, 1, 3, 2);
+    return List.of(ops.mul(y, silu(ops, gate)), after);
   }
 
   /** The last state, and y. */
@@ -734,7 +812,11 @@ final class ManticoreOperators {
   }
 
   private static List<Value> silu(Ops ops, Call call, List<Value> in) {
-    return List.of(ops.mul(in.get(0), ops.sigmoid(in.get(0))));
+    return List.of(silu(ops, in.get(0)));
+  }
+
+  private static Value silu(Ops ops, Value x) {
+    return ops.mul(x, ops.sigmoid(x));
   }
 
   /** x, dy -> dx. */

@@ -13,8 +13,10 @@ import dev.manticore.kernels.CausalConv;
 import dev.manticore.kernels.Elementwise;
 import dev.manticore.kernels.EmbeddingGradient;
 import dev.manticore.kernels.Forms;
+import dev.manticore.kernels.GatedScanWithState;
 import dev.manticore.kernels.Rows;
 import dev.manticore.kernels.SelectiveScan;
+import dev.manticore.kernels.SiluConvWithState;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -32,6 +34,10 @@ final class CpuKernels {
       ImmutableList.of(
           Entry.of("SelectiveScan", floats(5), 1, CpuKernels::selectiveScan),
           Entry.of("SelectiveScanWithState", floats(6), 2, CpuKernels::selectiveScanWithState),
+          Entry.of("GatedScanWithState", floats(9), 2, CpuKernels::gatedScanWithState)
+              .withIntegerAttributes("first"),
+          Entry.of("SiluConvWithState", floats(5), 2, CpuKernels::siluConvWithState)
+              .withIntegerAttributes("first"),
           Entry.of("SelectiveScanGrad", floats(6), 5, CpuKernels::selectiveScanGrad),
           Entry.of("Attention", floats(4), 1, CpuKernels::attention)
               .withIntegerAttributes("heads")
@@ -204,6 +210,88 @@ final class CpuKernels {
         context.floatInput(5),
         context.floatOutput(0, context.inputShape(0)),
         context.floatOutput(1, context.inputShape(5)));
+  }
+
+  private static void gatedScanWithState(Entry kernel, KernelContext context) {
+    long[] x = context.inputShape(0);
+    int block = GatedScanWithState.BLOCK;
+    kernel.check(context, 0, x.length == 3 && x[2] % block == 0);
+    long[] weight = context.inputShape(2);
+    kernel.check(context, 2, weight.length == 2 && weight[1] == x[2]);
+    kernel.checkShape(context, 3, x[2]);
+    kernel.checkShape(context, 4, x[0], x[1], 1);
+    long[] a = context.inputShape(5);
+    kernel.check(context, 5, a.length == 3 && a[0] == x[2] / block && a[2] == block);
+    kernel.checkShape(context, 1, x[0], x[1], weight[0] + 2 * a[1]);
+    kernel.checkShape(context, 6, x[2]);
+    long columns = columns(kernel, context, 7, x[0], x[1], x[2]);
+    kernel.checkShape(context, 8, x[0], a[0], a[1], block);
+    new GatedScanWithState(
+            Math.toIntExact(x[0]),
+            Math.toIntExact(x[1]),
+            Math.toIntExact(x[2]),
+            Math.toIntExact(a[1]),
+            Math.toIntExact(weight[0]),
+            Math.toIntExact(columns),
+            Math.toIntExact(context.integer("first")))
+        .compute(
+            context::parallel,
+            new GatedScanWithState.Operands(
+                context.floatInput(0),
+                context.floatInput(1),
+                context.floatInput(2),
+                context.floatInput(3),
+                context.floatInput(4),
+                context.floatInput(5),
+                context.floatInput(6),
+                context.floatInput(7)),
+            context.floatInput(8),
+            context.floatOutput(0, x),
+            context.floatOutput(1, context.inputShape(8)));
+  }
+
+  /** The columns of an input [batch,length,columns] that has so many of them from "first" on. */
+  private static long columns(
+      Entry kernel, KernelContext context, int input, long batch, long length, long wanted) {
+    long[] shape = context.inputShape(input);
+    long first = context.integer("first");
+    kernel.check(
+        context,
+        input,
+        shape.length == 3
+            && shape[0] == batch
+            && shape[1] == length
+            && first >= 0
+            && first <= shape[2] - wanted);
+    return shape[2];
+  }
+
+  private static void siluConvWithState(Entry kernel, KernelContext context) {
+    long[] x = context.inputShape(0);
+    long[] weight = context.inputShape(2);
+    kernel.check(context, 2, weight.length == 2 && weight[0] > 0);
+    long channels = weight[1];
+    kernel.check(context, 0, x.length == 3);
+    long columns = columns(kernel, context, 0, x[0], x[1], channels);
+    kernel.checkShape(context, 1, x[0], x[1], 1);
+    kernel.checkShape(context, 3, channels);
+    kernel.checkShape(context, 4, x[0], weight[0] - 1, channels);
+    new SiluConvWithState(
+            Math.toIntExact(x[0]),
+            Math.toIntExact(x[1]),
+            Math.toIntExact(channels),
+            Math.toIntExact(weight[0]),
+            Math.toIntExact(columns),
+            Math.toIntExact(context.integer("first")))
+        .compute(
+            context::parallel,
+            context.floatInput(0),
+            context.floatInput(1),
+            context.floatInput(2),
+            context.floatInput(3),
+            context.floatInput(4),
+            context.floatOutput(0, x[0], x[1], channels),
+            context.floatOutput(1, context.inputShape(4)));
   }
 
   private static void selectiveScanGrad(Entry kernel, KernelContext context) {

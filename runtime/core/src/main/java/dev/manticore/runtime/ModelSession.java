@@ -66,6 +66,9 @@ public final class ModelSession implements AutoCloseable {
   private final OrtRunOptions runOptions;
   private final ImmutableMap<String, TensorType> inputs;
   private final ImmutableMap<String, TensorType> outputs;
+  private final List<BytePointer> texts = new ArrayList<>();
+  private final PointerPointer<Pointer> inputNames;
+  private final PointerPointer<Pointer> outputNames;
   private final Set<Binding> bindings = new LinkedHashSet<>();
   private final boolean profiled;
   private boolean open = true;
@@ -135,6 +138,8 @@ public final class ModelSession implements AutoCloseable {
       this.runOptions = new OrtRunOptions(out.get(0));
       this.inputs = types(Side.INPUT, out);
       this.outputs = types(Side.OUTPUT, out);
+      this.inputNames = names(inputs);
+      this.outputNames = names(outputs);
     } catch (RuntimeException e) {
       runtime.api().ReleaseSession(session);
       NativeHandles.closed();
@@ -432,10 +437,7 @@ public final class ModelSession implements AutoCloseable {
    * @return all outputs, in the model's order; the caller releases those that it gave no memory for
    */
   Map<String, OrtValue> runOn(Map<String, OrtValue> values, Map<String, OrtValue> into) {
-    List<BytePointer> texts = new ArrayList<>();
-    try (PointerPointer<Pointer> inputNames = names(inputs, texts);
-        PointerPointer<Pointer> outputNames = names(outputs, texts);
-        PointerPointer<Pointer> inputValues = new PointerPointer<>(Math.max(1, inputs.size()));
+    try (PointerPointer<Pointer> inputValues = new PointerPointer<>(Math.max(1, inputs.size()));
         PointerPointer<Pointer> outputValues = new PointerPointer<>(Math.max(1, outputs.size()))) {
       int index = 0;
       for (String input : inputs.keySet()) {
@@ -465,13 +467,11 @@ public final class ModelSession implements AutoCloseable {
         results.put(output, new OrtValue(outputValues.get(index++)));
       }
       return results;
-    } finally {
-      texts.forEach(BytePointer::close);
     }
   }
 
-  private static PointerPointer<Pointer> names(
-      ImmutableMap<String, TensorType> types, List<BytePointer> texts) {
+  /** Names as ONNX Runtime is given them for each run. */
+  private PointerPointer<Pointer> names(ImmutableMap<String, TensorType> types) {
     PointerPointer<Pointer> names = new PointerPointer<>(Math.max(1, types.size()));
     int index = 0;
     for (String text : types.keySet()) {
@@ -607,6 +607,9 @@ public final class ModelSession implements AutoCloseable {
       runtime.api().ReleaseSession(session);
       NativeHandles.closed();
       kernels.close();
+      inputNames.close();
+      outputNames.close();
+      texts.forEach(BytePointer::close);
     }
   }
 }

@@ -24,11 +24,27 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
   private final OnnxRuntime runtime;
   private final OrtKernelContext context;
   private final KernelNode node;
-  private final PointerPointer<?> out = new PointerPointer<>(1);
+  private final Cells cells = Cells.OF_THREAD.get();
+  private final PointerPointer<?> out = cells.out;
   private final Map<Integer, OrtValue> inputs = new HashMap<>();
   private final Map<Integer, long[]> shapes = new HashMap<>();
   private final List<Pointer> scratch = new ArrayList<>();
   private OrtAllocator allocator;
+
+  /**
+   * What ONNX Runtime answers into. Memory outside the heap costs more than the calls that use it,
+   * and a thread evaluates one node after the other.
+   */
+  private static final class Cells {
+    static final ThreadLocal<Cells> OF_THREAD = ThreadLocal.withInitial(Cells::new);
+
+    final PointerPointer<?> out = new PointerPointer<>(1);
+    final SizeTPointer rank = new SizeTPointer(1);
+    final LongPointer extents = new LongPointer(MOST_AXES);
+  }
+
+  /** The rank of outputs that are asked for without making memory for it. */
+  private static final int MOST_AXES = 8;
 
   OrtNodeContext(OnnxRuntime runtime, OrtKernelContext context, KernelNode node) {
     this.runtime = runtime;
@@ -50,9 +66,9 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
   private long[] readShape(int index) {
     runtime.check(runtime.api().GetTensorTypeAndShape(input(index), out), "reading a shape");
     OrtTensorTypeAndShapeInfo info = new OrtTensorTypeAndShapeInfo(out.get(0));
-    try (SizeTPointer rank = new SizeTPointer(1)) {
-      runtime.check(runtime.api().GetDimensionsCount(info, rank), "reading a rank");
-      long[] extents = new long[(int) rank.get()];
+    try {
+      runtime.check(runtime.api().GetDimensionsCount(info, cells.rank), "reading a rank");
+      long[] extents = new long[(int) cells.rank.get()];
       runtime.check(
           runtime.api().GetDimensions(info, extents, extents.length), "reading the extents");
       return extents;
@@ -85,13 +101,21 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
 
   @Override
   public long outputAddress(int index, long... shape) {
-    try (LongPointer extents = new LongPointer(Math.max(1, shape.length))) {
-      extents.put(shape);
-      runtime.check(
-          runtime.api().KernelContext_GetOutput(context, index, extents, shape.length, out),
-          "allocating output " + index);
+    if (shape.length <= MOST_AXES) {
+      allocate(index, cells.extents, shape);
+    } else {
+      try (LongPointer extents = new LongPointer(shape.length)) {
+        allocate(index, extents, shape);
+      }
     }
     return address(new OrtValue(out.get(0)));
+  }
+
+  private void allocate(int index, LongPointer extents, long[] shape) {
+    extents.put(shape, 0, shape.length);
+    runtime.check(
+        runtime.api().KernelContext_GetOutput(context, index, extents, shape.length, out),
+        "allocating output " + index);
   }
 
   @Override
@@ -184,6 +208,5 @@ final class OrtNodeContext implements KernelContext, AutoCloseable {
     if (allocator != null) {
       runtime.api().ReleaseAllocator(allocator);
     }
-    out.close();
   }
 }

@@ -106,6 +106,44 @@ class CpuKernelsTest {
     return new Case("SelectiveScanWithState", Attributes.NONE, 2, operands);
   }
 
+  private static Case gatedScan(int b, int l, int blocks, int n, int rank, int first, float fill) {
+    int d = 16 * blocks;
+    return with(
+        "GatedScanWithState",
+        Attributes.of("first", first),
+        2,
+        draw(b, l, d),
+        draw(v -> 2 * v, b, l, rank + 2 * n),
+        draw(rank, d),
+        draw(d),
+        mask(b, l, fill),
+        draw(NEGATIVE, blocks, n, 16),
+        draw(v -> v - 1, d),
+        draw(v -> 9 * v, b, l, d + 2 * first),
+        draw(v -> 2 * v, b, blocks, n, 16));
+  }
+
+  private static Case siluConv(int b, int l, int d, int taps, int first, float fill) {
+    return with(
+        "SiluConvWithState",
+        Attributes.of("first", first),
+        2,
+        draw(v -> 3 * v, b, l, d + 2 * first),
+        mask(b, l, fill),
+        draw(taps, d),
+        draw(d),
+        draw(v -> v + 1, b, taps - 1, d));
+  }
+
+  /** Ones but for the first steps of each sequence. */
+  private static Tensor mask(int b, int l, float fill) {
+    float[] values = new float[b * l];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = l > 1 && i % l < 2 ? fill : 1;
+    }
+    return Tensor.ofFloats(Shape.of(b, l, 1), values);
+  }
+
   private static Case scanGrad(int b, int l, int d, int n) {
     List<Tensor> operands = new ArrayList<>(scan(b, l, d, n).operands());
     operands.add(draw(v -> v - 0.5, b, l, d));
@@ -174,6 +212,13 @@ class CpuKernelsTest {
         scanWithState(1, 1, 1, 1),
         scanWithState(2, 20, 150, 16),
         scanWithState(2, 1, 5, 3),
+        gatedScan(1, 1, 1, 1, 1, 0, 1),
+        gatedScan(2, 1, 51, 16, 3, 0, 1),
+        gatedScan(2, 21, 19, 5, 7, 3, 0),
+        siluConv(1, 1, 1, 1, 0, 1),
+        siluConv(2, 1, 800, 4, 1, 1),
+        siluConv(3, 35, 257, 4, 0, 0),
+        siluConv(2, 2, 18, 5, 7, 0),
         scanGrad(1, 1, 1, 1),
         scanGrad(2, 20, 150, 16),
         scanGrad(2, 7, 5, 3),

@@ -41,6 +41,7 @@ final class AdaptiveBlocks implements Blocks {
     GELU_GRADIENT,
     SILU,
     SILU_GRADIENT,
+    SOFTPLUS,
     SCALED_EXP,
     LARGEST,
     EXP_SUMS,
@@ -156,6 +157,7 @@ final class AdaptiveBlocks implements Blocks {
       case GELU_GRADIENT -> b -> b.geluGradient(size, v[0], v[1], v[2]);
       case SILU -> b -> b.silu(size, v[0], v[1]);
       case SILU_GRADIENT -> b -> b.siluGradient(size, v[0], v[1], v[2]);
+      case SOFTPLUS -> b -> b.softplus(size, v[0], v[1]);
       case SCALED_EXP -> b -> b.scaledExp(size, a, 1, v[0]);
       case LARGEST -> b -> b.largest(size, a, sums);
       case EXP_SUMS -> b -> b.expSums(size, a, 1, v[0], sums);
@@ -255,6 +257,11 @@ final class AdaptiveBlocks implements Blocks {
   @Override
   public void siluGradient(int count, float[] x, float[] dy, float[] dx) {
     form(Operation.SILU_GRADIENT).siluGradient(count, x, dy, dx);
+  }
+
+  @Override
+  public void softplus(int count, float[] x, float[] y) {
+    form(Operation.SOFTPLUS).softplus(count, x, y);
   }
 
   @Override

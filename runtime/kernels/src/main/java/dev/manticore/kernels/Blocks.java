@@ -134,6 +134,9 @@ interface Blocks {
   /** {@code dx = dy silu'(x)}. */
   void siluGradient(int count, float[] x, float[] dy, float[] dx);
 
+  /** {@code y = log(1 + exp x)}. */
+  void softplus(int count, float[] x, float[] y);
+
   /** {@code y = scale exp(x)}, for {@code x} from -1e12 to 88. */
   void scaledExp(int count, float[] x, float scale, float[] y);
 

@@ -223,6 +223,13 @@ final class PlainBlocks implements Blocks {
   }
 
   @Override
+  public void softplus(int count, float[] x, float[] y) {
+    for (int i = 0; i < count; i++) {
+      y[i] = Softplus.of(x[i]);
+    }
+  }
+
+  @Override
   public void scaledExp(int count, float[] x, float scale, float[] y) {
     for (int i = 0; i < count; i++) {
       y[i] = Exponential.of(x[i]) * scale;

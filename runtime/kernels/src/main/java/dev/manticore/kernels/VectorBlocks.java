@@ -412,6 +412,21 @@ final class VectorBlocks implements Blocks {
   }
 
   @Override
+  public void softplus(int count, float[] x, float[] y) {
+    for (int i = 0; i < count; i += STEP) {
+      FloatVector in = load(x, i);
+      FloatVector e = exp(in.abs().neg().max(Softplus.LEAST));
+      FloatVector z = e.div(e.add(2f));
+      FloatVector square = z.mul(z);
+      FloatVector ratio = square.fma(all(Softplus.P4), all(Softplus.P3));
+      ratio = square.fma(ratio, all(Softplus.P2));
+      ratio = square.fma(ratio, all(Softplus.P1));
+      ratio = square.fma(ratio, all(Softplus.P0));
+      z.fma(ratio, in.max(0f)).intoArray(y, i);
+    }
+  }
+
+  @Override
   public void scaledExp(int count, float[] x, float scale, float[] y) {
     for (int i = 0; i < count; i += STEP) {
       exp(load(x, i)).mul(scale).intoArray(y, i);

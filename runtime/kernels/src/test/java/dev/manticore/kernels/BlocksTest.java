@@ -35,6 +35,8 @@ class BlocksTest {
             }),
         new Case("geluGradient", (b, a) -> b.geluGradient(COUNT, a.get(0), a.get(1), a.get(2))),
         new Case("siluGradient", (b, a) -> b.siluGradient(COUNT, a.get(0), a.get(1), a.get(2))),
+        new Case("silu", (b, a) -> b.silu(COUNT, a.get(0), a.get(1))),
+        new Case("softplus", (b, a) -> b.softplus(COUNT, a.get(0), a.get(1))),
         new Case("scaledExp", (b, a) -> b.scaledExp(COUNT, a.get(0), 0.3f, a.get(1))),
         new Case("largest", (b, a) -> b.largest(COUNT, a.get(0), a.get(1))),
         new Case("expSums", (b, a) -> b.expSums(COUNT, a.get(0), 0.3f, a.get(1), a.get(2))),

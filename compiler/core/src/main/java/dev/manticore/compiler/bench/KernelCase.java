@@ -13,6 +13,7 @@ import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
+import dev.manticore.kernels.GatedScanWithState;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -63,6 +64,26 @@ record KernelCase(
         scan("SelectiveScan", b, l, d, n).build(1),
         scan("SelectiveScanGrad", b, l, d, n).floats("dy", b, l, d).build(5),
         scan("SelectiveScanWithState", b, 1, d, n).floats("state", b, d, n).build(2),
+        new Builder("GatedScanWithState")
+            .with(Attributes.of("first", d))
+            .floats("x", b, 1, d)
+            .floats("mixing", b, 1, request.rank() + 2 * n)
+            .floats("weight", request.rank(), d)
+            .floats("bias", d)
+            .given("mask", filled(1, b, 1, 1))
+            .given("a", filled(-1f, d / GatedScanWithState.BLOCK, n, GatedScanWithState.BLOCK))
+            .floats("skip", d)
+            .floats("gate", b, 1, 2 * d)
+            .floats("state", b, d / GatedScanWithState.BLOCK, n, GatedScanWithState.BLOCK)
+            .build(2),
+        new Builder("SiluConvWithState")
+            .with(Attributes.of("first", 0))
+            .floats("x", b, 1, 2 * d)
+            .given("mask", filled(1, b, 1, 1))
+            .floats("weight", TAPS, d)
+            .floats("bias", d)
+            .floats("state", b, TAPS - 1, d)
+            .build(2),
         attention(new Builder("Attention").with(attention), b, l, w).build(1),
         attention(new Builder("AttentionGrad").with(attention), b, l, w)
             .floats("dy", b, l, w)

@@ -30,4 +30,9 @@ public record KernelRequest(
   int channels() {
     return 2 * width;
   }
+
+  /** Columns of a time step, as published models have them. */
+  int rank() {
+    return width / 16;
+  }
 }

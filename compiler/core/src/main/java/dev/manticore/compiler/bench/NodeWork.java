@@ -110,6 +110,8 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
               * node.input(0).shape().dim(2).extent();
       case "LinearCrossEntropy", "LinearCrossEntropySum" ->
           2 * HEAD_PRODUCTS * width(node) * logits(node);
+      case "GatedScanWithState" ->
+          2 * elements(node.input(0)) * node.input(2).shape().dim(0).extent();
       default -> FlopCounter.ofProduct(node).orElse(0);
     };
   }
@@ -139,6 +141,10 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
       case "LinearCrossEntropy", "LinearCrossEntropySum" -> logits(node);
       case "SelectiveScan", "SelectiveScanGrad", "SelectiveScanWithState" ->
           elements(node.input(0)) * node.input(2).shape().dim(1).extent();
+      // Of the states, of the time step and of the gate.
+      case "GatedScanWithState" ->
+          elements(node.input(0)) * (node.input(5).shape().dim(1).extent() + 2);
+      case "SiluConvWithState" -> elements(node.output(0));
       case "Attention", "AttentionGrad" ->
           pairs(graph, node) * node.attributes().intValue("heads", 1);
       default -> 0;

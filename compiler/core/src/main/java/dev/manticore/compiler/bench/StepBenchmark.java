@@ -41,6 +41,8 @@ public final class StepBenchmark {
 
   static final int HEAD_WIDTH = 32;
 
+  private static final int WIDE_HEAD = 2 * HEAD_WIDTH;
+
   private static final int WINDOW = 256;
   private static final int STATES = 16;
   private static final int DUAL_STATES = 64;
@@ -208,6 +210,7 @@ public final class StepBenchmark {
 
   static Graph model(StepRequest request) {
     return switch (request.model()) {
+      case GPT2 -> gpt2(request);
       case GPT_NEO -> gptNeo(request);
       case MAMBA -> mamba(request);
       case MAMBA2 -> mamba2(request);
@@ -226,6 +229,22 @@ public final class StepBenchmark {
         yield Splicer.splice(List.of(mamba, gptNeo), options).graph();
       }
     };
+  }
+
+  /** Heads are of the width that published models have, where that divides the model's. */
+  private static Graph gpt2(StepRequest request) {
+    String config =
+        """
+        {"model_type": "gpt2", "vocab_size": %d, "n_embd": %d, "n_layer": %d, "n_head": %d,
+         "n_positions": %d}
+        """
+            .formatted(
+                request.vocabulary(),
+                request.width(),
+                request.layers(),
+                request.width() / (request.width() % WIDE_HEAD == 0 ? WIDE_HEAD : HEAD_WIDTH),
+                request.length());
+    return Models.fresh("gpt2", ModelConfig.parse("the benchmark's GPT-2", config), SEED);
   }
 
   private static Graph gptNeo(StepRequest request) {

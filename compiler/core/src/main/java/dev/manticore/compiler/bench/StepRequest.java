@@ -40,6 +40,7 @@ public record StepRequest(
 
   /** The model that is trained. */
   public enum Model {
+    GPT2,
     GPT_NEO,
     MAMBA,
     MAMBA2,
@@ -68,8 +69,8 @@ public record StepRequest(
     }
 
     /**
-     * The name on the command line and in results: {@code gpt-neo}, {@code mamba}, {@code mamba2},
-     * {@code hybrid}.
+     * The name on the command line and in results: {@code gpt2}, {@code gpt-neo}, {@code mamba},
+     * {@code mamba2}, {@code hybrid}.
      */
     @Override
     public String toString() {

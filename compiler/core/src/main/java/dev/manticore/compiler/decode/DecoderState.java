@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
 
 /**
  * One tensor that a decoder carries from one run to the next. Names are those of ONNX Runtime
- * GenAI.
+ * GenAI. What is lowered for our own process may lay states out otherwise.
  *
  * @param layer counted over all components of the model, in the order of computing; the states of
  *     one layer have one number

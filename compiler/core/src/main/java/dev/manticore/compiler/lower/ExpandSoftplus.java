@@ -9,21 +9,19 @@ import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
 import dev.manticore.ir.pass.GraphProperty;
 import dev.manticore.ir.pass.Pass;
+import dev.manticore.kernels.Softplus;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
  * Writes {@code Softplus} of float32, which ONNX Runtime computes element by element on the CPU,
- * with operators that it computes as vectors, four times as fast: max(x, 0) + log1p(e), e =
- * exp(-|x|), log1p(e) = 2 artanh(z), z = e / (2 + e). As z² is at most 1/9, a polynomial of degree
- * 4 in it gives 2 artanh(z) / z to 4e-9; small results keep their relative precision, which log(1 +
- * e) would lose.
+ * with operators that it computes as vectors, four times as fast, as {@link Softplus} says.
  */
 public final class ExpandSoftplus implements Pass {
 
-  /** Chebyshev fit of 2 artanh(z) / z over z² in [0, 1/9], highest power of z² first. */
+  /** Highest power first. */
   private static final double[] COEFFICIENTS = {
-    0.2817465727, 0.2796141883, 0.4002485372, 0.6666631594, 2.0000000079
+    Softplus.P4, Softplus.P3, Softplus.P2, Softplus.P1, Softplus.P0
   };
 
   @Override

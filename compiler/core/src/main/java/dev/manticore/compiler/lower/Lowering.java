@@ -144,17 +144,21 @@ public final class Lowering {
 
   /**
    * A decoder for our own process, of a file or not: where the device has kernels for it, keys and
-   * values stay where they are instead of growing, and state spaces are recognised.
+   * values stay where they are instead of growing, and state spaces are recognised and fused.
    */
   public static Graph decoderForDevice(Graph decoder, Device device) {
     Set<String> kernels = kernels(device);
     List<Pass> passes = new ArrayList<>();
     passes.add(new Lift());
-    if (kernels.contains("AttentionWithState")) {
-      passes.add(new KeepCaches());
-    }
     if (kernels.contains("SelectiveScanWithState")) {
       passes.add(new RecogniseScans());
+    }
+    if (kernels.contains("GatedScanWithState") && kernels.contains("SiluConvWithState")) {
+      passes.add(new FuseStateSpaces());
+    }
+    // Last: it names what the caches become.
+    if (kernels.contains("AttentionWithState")) {
+      passes.add(new KeepCaches());
     }
     Graph lowered = forDevice(PassPipeline.of(passes.toArray(Pass[]::new)).run(decoder), device);
     AliasingVerifier.verify(

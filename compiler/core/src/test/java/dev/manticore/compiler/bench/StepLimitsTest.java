@@ -193,6 +193,14 @@ final class StepLimitsTest {
         }
         case "SelectiveScan", "SelectiveScanGrad" ->
             assertThat(work.exponentials()).isEqualTo(3 * 4 * 128 * 5);
+        case "GatedScanWithState" -> {
+          assertThat(work.operations()).isEqualTo(2 * 3 * 128 * 4);
+          assertThat(work.exponentials()).isEqualTo(3 * 128 * (5 + 2));
+        }
+        case "SiluConvWithState" -> {
+          assertThat(work.operations()).isZero();
+          assertThat(work.exponentials()).isEqualTo(3 * 128);
+        }
         case "AdamW" -> assertThat(work.bytes()).isEqualTo(4 * (7 * 256 * 64 + 8));
         default -> assertThat(work.operations()).isZero();
       }
