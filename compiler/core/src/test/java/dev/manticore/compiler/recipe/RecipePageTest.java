@@ -214,7 +214,7 @@ class RecipePageTest {
   }
 
   private static String extent(JsonNode rule) {
-    String least = rule.path("minItems").asText();
+    String least = rule.path("minItems").asText("0");
     String most = rule.path("maxItems").asText();
     String distinct = rule.path("uniqueItems").asBoolean() ? " different" : "";
     return "list of " + (least.equals(most) ? least : least + " to " + most) + distinct + ": ";
