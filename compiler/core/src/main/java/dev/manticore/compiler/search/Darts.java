@@ -4,9 +4,9 @@ import dev.manticore.compiler.recipe.Recipe;
 import java.util.Map;
 
 /** DARTS (Liu et al. 2019): weights are the softmax of logits, which Adam moves. */
-final class Darts implements MixtureOptimizer {
+class Darts implements MixtureOptimizer {
 
-  private final Logits logits;
+  final Logits logits;
 
   Darts(Recipe.Search search, int blocks, int components) {
     this.logits = new Logits(search.training(), blocks, components);
@@ -18,27 +18,27 @@ final class Darts implements MixtureOptimizer {
   }
 
   @Override
-  public void update(int step, double[][] gradient, double rate) {
-    double[][] weights = weights();
-    double[][] through = new double[weights.length][];
-    for (int block = 0; block < weights.length; block++) {
-      through[block] = Simplex.throughSoftmax(weights[block], gradient[block]);
+  public final void update(int step, double[][] gradient, double rate) {
+    double[][] drawn = draw(step);
+    double[][] through = new double[drawn.length][];
+    for (int block = 0; block < drawn.length; block++) {
+      through[block] = Simplex.throughSoftmax(drawn[block], gradient[block]);
     }
     logits.update(through, rate);
   }
 
   @Override
-  public double[][] weights() {
+  public final double[][] weights() {
     return logits.weights();
   }
 
   @Override
-  public Map<String, double[]> state() {
+  public final Map<String, double[]> state() {
     return logits.state();
   }
 
   @Override
-  public void restore(Map<String, double[]> state) {
+  public final void restore(Map<String, double[]> state) {
     logits.restore(state);
   }
 }

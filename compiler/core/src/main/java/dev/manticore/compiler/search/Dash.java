@@ -2,7 +2,6 @@ package dev.manticore.compiler.search;
 
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.ir.random.Draws;
-import java.util.Map;
 
 /**
  * The search of DASH (Shen et al. 2022): a step runs with the softmax of logits to which noise of
@@ -11,15 +10,14 @@ import java.util.Map;
  * the expected loss is least at single components, which noise moves least, whatever mixture is
  * best without it.
  */
-final class Dash implements MixtureOptimizer {
+final class Dash extends Darts {
 
-  private final Logits logits;
   private final Recipe.Temperature temperature;
   private final int steps;
   private final long seed;
 
   Dash(Recipe.Search search, int blocks, int components, int steps, long seed) {
-    this.logits = new Logits(search.training(), blocks, components);
+    super(search, blocks, components);
     this.temperature = search.temperature();
     this.steps = steps;
     this.seed = seed;
@@ -38,36 +36,11 @@ final class Dash implements MixtureOptimizer {
     for (int block = 0; block < weights.length; block++) {
       double[] noisy = logits.of(block).clone();
       for (int k = 0; k < noisy.length; k++) {
-        double gumbel = -StrictMath.log(-StrictMath.log(draws.uniform(0x1p-53, 1)));
+        double gumbel = -StrictMath.log(-StrictMath.log(draws.unit()));
         noisy[k] += temperature(step) * gumbel;
       }
       weights[block] = Simplex.softmax(noisy);
     }
     return weights;
-  }
-
-  @Override
-  public void update(int step, double[][] gradient, double rate) {
-    double[][] drawn = draw(step);
-    double[][] through = new double[drawn.length][];
-    for (int block = 0; block < drawn.length; block++) {
-      through[block] = Simplex.throughSoftmax(drawn[block], gradient[block]);
-    }
-    logits.update(through, rate);
-  }
-
-  @Override
-  public double[][] weights() {
-    return logits.weights();
-  }
-
-  @Override
-  public Map<String, double[]> state() {
-    return logits.state();
-  }
-
-  @Override
-  public void restore(Map<String, double[]> state) {
-    logits.restore(state);
   }
 }
