@@ -13,6 +13,7 @@ import dev.manticore.compiler.bench.Expectation;
 import dev.manticore.compiler.bench.KernelBenchmark;
 import dev.manticore.compiler.bench.KernelForms;
 import dev.manticore.compiler.bench.KernelRequest;
+import dev.manticore.compiler.bench.LengthBenchmark;
 import dev.manticore.compiler.bench.MachineLimits;
 import dev.manticore.compiler.bench.RunProfile;
 import dev.manticore.compiler.bench.SearchBenchmark;
@@ -53,6 +54,9 @@ final class BenchCommand implements Callable<Integer> {
 
   /** All kernels in one form take half a minute at the usual sizes. */
   private static final Duration KERNELS_LIMIT = Duration.ofMinutes(10);
+
+  /** For building and planning a model, and for a first step that may be a long one. */
+  private static final Duration LENGTH_OVERHEAD = Duration.ofMinutes(10);
 
   private final Terminal terminal;
 
@@ -104,12 +108,14 @@ final class BenchCommand implements Callable<Integer> {
                   "What matrix products of training are computed in: float32, or, on a GPU, bfloat16"
                       + " (default: ${DEFAULT-VALUE}).")
           String precisionName,
+      @Mixin MemoryOption stepMemory,
       @Mixin CommonOptions stepCommon)
       throws IOException {
     StepRequest request = options.request();
     Device device = stepDevice.device();
     Precision precision = Precision.of(precisionName);
-    StepResult result = StepBenchmark.run(device, request, precision);
+    StepBenchmark.Settings settings = new StepBenchmark.Settings(precision, stepMemory.bytes());
+    StepResult result = StepBenchmark.run(device, request, settings);
     if (!json) {
       terminal
           .out()
@@ -126,7 +132,7 @@ final class BenchCommand implements Callable<Integer> {
     ImmutableMap<String, Double> measured = ImmutableMap.of();
     description.put("device", device.name()).put("precision", precision.toString());
     if (profile) {
-      RunProfile where = StepBenchmark.profile(device, request, precision);
+      RunProfile where = StepBenchmark.profile(device, request, settings);
       if (!json) {
         tell("A step", where);
       }
@@ -150,6 +156,104 @@ final class BenchCommand implements Callable<Integer> {
       description.set("limits", report.json());
     }
     terminal.out().println(description);
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "length",
+      sortOptions = false,
+      description = "Times training steps on sequences of several lengths, and tells their memory.",
+      footer = {
+        "",
+        "Each length is trained in a JVM of its own. Planned, with --memory, is the most that the",
+        "values of a step take at a time; held are the blocks of ONNX Runtime's arena that they lie",
+        "in, which are somewhat larger. The resident size is of the whole process.",
+        "",
+        "Example:",
+        "  manticore bench length --model mamba --lengths 128,512,2048,8192 --memory 700MB"
+      })
+  Integer length(
+      @Mixin DrawnModel drawn,
+      @Option(
+              names = "--lengths",
+              split = ",",
+              defaultValue = "128,512,2048,8192",
+              paramLabel = "N",
+              description = "Tokens of a sequence (default: ${DEFAULT-VALUE}).")
+          List<Integer> lengths,
+      @Option(
+              names = "--batch",
+              defaultValue = "1",
+              paramLabel = "N",
+              description = "Sequences of a step (default: ${DEFAULT-VALUE}).")
+          int batch,
+      @Mixin MemoryOption lengthMemory,
+      @Option(
+              names = "--steps",
+              defaultValue = "" + StepRequest.DEFAULT_STEPS,
+              paramLabel = "N",
+              description = "Steps of each length (default: ${DEFAULT-VALUE}).")
+          int steps,
+      @Option(
+              names = "--seconds",
+              defaultValue = "" + StepRequest.DEFAULT_SECONDS,
+              paramLabel = "N",
+              description =
+                  "Begin no further step of a length after so long (default:"
+                      + " ${DEFAULT-VALUE}).")
+          long seconds,
+      @Option(
+              names = "--threads",
+              defaultValue = "0",
+              paramLabel = "N",
+              description = "Threads of a step, 0 for all cores (default: ${DEFAULT-VALUE}).")
+          int threads,
+      @Option(
+              names = "--here",
+              description = "Train in this JVM, on the first length alone, and write its JSON.")
+          boolean here,
+      @Option(names = "--json", description = "Write the JSON only.") boolean json,
+      @Mixin DeviceOption lengthDevice,
+      @Mixin CommonOptions lengthCommon) {
+    List<StepRequest> requests =
+        lengths.stream()
+            .map(
+                tokens -> drawn.request(batch, tokens, steps, Duration.ofSeconds(seconds), threads))
+            .toList();
+    Device device = lengthDevice.device();
+    StepBenchmark.Settings settings =
+        new StepBenchmark.Settings(Precision.FLOAT32, lengthMemory.bytes());
+    if (here) {
+      terminal
+          .out()
+          .println(LengthBenchmark.json(LengthBenchmark.here(device, requests.get(0), settings)));
+      return ExitCode.OK;
+    }
+    LengthReport report;
+    try {
+      report =
+          new LengthReport(
+              requests.get(0),
+              settings.memory(),
+              LengthBenchmark.run(
+                  lengths,
+                  tokens ->
+                      new Subprocess(
+                          OwnJvm.command(
+                              List.of(),
+                              Main.class.getName(),
+                              LengthReport.arguments(
+                                  requests.get(lengths.indexOf(tokens)), device, settings)),
+                          terminal.workingDirectory(),
+                          Duration.ofSeconds(seconds).plus(LENGTH_OVERHEAD)),
+                  terminal.cancellation()));
+    } catch (CancelledException e) {
+      return stopped();
+    }
+    if (!json) {
+      report.lines().forEach(terminal.out()::println);
+    }
+    terminal.out().println(report.json());
     return ExitCode.OK;
   }
 

@@ -18,7 +18,7 @@ final class CheckpointOptions {
   @Option(
       names = "--max-shard-size",
       paramLabel = "SIZE",
-      converter = ByteSize.class,
+      converter = ByteSizeConverter.class,
       description =
           "The most bytes of weights in one file, such as 500MB or 2GiB; more are spread over"
               + " several (default: 5GB).")

@@ -78,7 +78,7 @@ final class EngineCommand implements Callable<Integer> {
   @Option(
       names = "--workspace",
       paramLabel = "SIZE",
-      converter = ByteSize.class,
+      converter = ByteSizeConverter.class,
       description = "The most device memory that a layer may use besides (default: 4GiB).")
   private long workspace = 4L << 30;
 

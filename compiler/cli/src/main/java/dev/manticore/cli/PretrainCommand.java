@@ -141,6 +141,8 @@ final class PretrainCommand implements Callable<Integer> {
               + " ${DEFAULT-VALUE}).")
   private String precision;
 
+  @Mixin private MemoryOption memory;
+
   @Option(
       names = "--schedule",
       paramLabel = "NAME",
@@ -211,7 +213,8 @@ final class PretrainCommand implements Callable<Integer> {
                 1e-8,
                 schedule,
                 warmup,
-                Precision.of(precision)),
+                Precision.of(precision),
+                memory.bytes()),
             evaluateEvery,
             seed,
             threads,

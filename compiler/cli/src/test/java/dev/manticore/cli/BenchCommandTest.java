@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -97,6 +98,56 @@ class BenchCommandTest {
         .isCloseTo(sum / limits.path("step_ms").asDouble(), within(1e-9));
     assertThat(limits.path("kinds").findValues("measured_ms")).isNotEmpty();
     assertThat(limits.path("machine").path("read_bytes_per_s").asDouble()).isPositive();
+  }
+
+  @Test
+  void lengthsAreTrainedEachInAJvmWithinTheirBudget() throws IOException {
+    int status =
+        run(
+            "bench",
+            "length",
+            "--model=mamba",
+            "--width=32",
+            "--layers=2",
+            "--vocab=8",
+            "--threads=1",
+            "--lengths=16,64",
+            "--steps=2",
+            "--memory=300kB");
+
+    assertThat(status).as(err()).isZero();
+    assertThat(out().lines().toList())
+        .hasSize(4)
+        .element(0)
+        .asString()
+        .contains("length", "us a token", "planned MB", "resident MiB");
+    JsonNode lengths = lastLine().path("lengths");
+    assertThat(lengths.findValues("length").stream().map(JsonNode::asInt)).containsExactly(16, 64);
+    for (JsonNode length : lengths) {
+      assertThat(length.path("planned_bytes").asLong()).isBetween(1L, 300_000L);
+      assertThat(length.path("held_bytes").asLong()).isPositive();
+      assertThat(length.path("us_per_token").asDouble())
+          .isCloseTo(
+              1e3 * length.path("step_ms").asDouble() / length.path("length").asInt(),
+              within(1e-6));
+    }
+    assertThat(lengths.get(1).path("recomputed").asInt()).isPositive();
+    assertThat(run(words("step", TINY, "--steps=1", "--memory=1kB"))).isEqualTo(ExitCode.USAGE);
+    assertThat(err()).contains("the least that would do is ").contains("MNT-MEMORY");
+  }
+
+  private long peakOfMamba(String... more) throws IOException {
+    String[] steps = {
+      "--model=mamba", "--width=128", "--layers=8", "--lengths=4096", "--steps=3", "--json"
+    };
+    assertThat(run(words("length", steps, more))).as(err()).isZero();
+    return lastLine().path("lengths").path(0).path("peak_rss_mb").asLong();
+  }
+
+  @Test
+  @Tag("slow")
+  void aProcessWithABudgetTakesLessMemory() throws IOException {
+    assertThat(peakOfMamba("--memory=180MB")).isLessThan(peakOfMamba() - 200);
   }
 
   @Test

@@ -64,7 +64,8 @@ class CudaTest {
     for (Precision precision : List.of(Precision.FLOAT32, Precision.BFLOAT16)) {
       StepRequest request = new StepRequest(model, 64, 2, 2, 70, 32, 4, Duration.ofMinutes(5), 1);
 
-      StepResult result = StepBenchmark.run(cuda, request, precision);
+      StepResult result =
+          StepBenchmark.run(cuda, request, new StepBenchmark.Settings(precision, 0));
 
       assertThat(result.trainTokensPerSecond()).isPositive();
       assertThat(result.forwardTokensPerSecond()).isPositive();

@@ -138,6 +138,17 @@ class WrongInputTest {
   }
 
   @Test
+  void pretrainKeepsWithinABudgetOfMemoryOrSaysTheLeast() throws IOException {
+    assertThat(run(pretrain("-o", "made", "--memory", "500MB", "--json"))).isEqualTo(ExitCode.OK);
+    assertThat(out.toString(StandardCharsets.UTF_8)).contains("\"event\":\"memory-planned\"");
+    out.reset();
+
+    refused("the least that would do is ", pretrain("-o", "tight", "--memory", "2kB", "--quiet"));
+    assertThat(run(pretrain("-o", "tight", "--memory", "much"))).isEqualTo(ExitCode.USAGE);
+    assertThat(err.toString(StandardCharsets.UTF_8)).contains("'much' is not a size");
+  }
+
+  @Test
   void pretrainWritesInitialWeightsInNoStepsWhichCanBeSpliced() throws IOException {
     String[] untrained = pretrain("-o", "made", "--json");
     untrained[6] = "0";

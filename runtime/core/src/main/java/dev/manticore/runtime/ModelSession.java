@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import org.bytedeco.javacpp.BytePointer;
@@ -33,8 +34,10 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
+import org.bytedeco.onnxruntime.OrtAllocator;
 import org.bytedeco.onnxruntime.OrtCUDAProviderOptionsV2;
 import org.bytedeco.onnxruntime.OrtIoBinding;
+import org.bytedeco.onnxruntime.OrtKeyValuePairs;
 import org.bytedeco.onnxruntime.OrtMemoryInfo;
 import org.bytedeco.onnxruntime.OrtOptionalTypeInfo;
 import org.bytedeco.onnxruntime.OrtRunOptions;
@@ -566,6 +569,41 @@ public final class ModelSession implements AutoCloseable {
           runtime.api().SessionEndProfiling(session, runtime.allocator(), out),
           "writing the profile");
       return Optional.of(Path.of(runtime.takeString(out.get(0))));
+    }
+  }
+
+  /**
+   * The most bytes that this session has held at a time in the device's memory, as ONNX Runtime's
+   * arena counts them: values of runs, constants, what its kernels need besides. It counts the
+   * blocks that it hands out, which may be up to twice as large as what lies in them. Bound tensors
+   * are the caller's. Empty if the device's allocator does not count.
+   */
+  public OptionalLong peakBytes() {
+    checkOpen();
+    String doing = "reading how much memory " + name + " takes";
+    try (PointerPointer<?> out = new PointerPointer<>(1);
+        BytePointer key = new BytePointer("MaxInUse")) {
+      OrtMemoryInfo place = MemoryPlace.of(runtime, device, out);
+      try {
+        runtime.check(runtime.api().CreateAllocator(session, place, out), doing);
+      } finally {
+        runtime.api().ReleaseMemoryInfo(place);
+      }
+      OrtAllocator arena = new OrtAllocator(out.get(0));
+      try {
+        runtime.check(runtime.api().AllocatorGetStats(arena, out), doing);
+        OrtKeyValuePairs counts = new OrtKeyValuePairs(out.get(0));
+        try {
+          BytePointer most = runtime.api().GetKeyValue().call(counts, key);
+          return most == null || most.isNull()
+              ? OptionalLong.empty()
+              : OptionalLong.of(Long.parseLong(most.getString()));
+        } finally {
+          runtime.api().ReleaseKeyValuePairs(counts);
+        }
+      } finally {
+        runtime.api().ReleaseAllocator(arena);
+      }
     }
   }
 

@@ -154,7 +154,8 @@ public final class SearchBenchmark {
         1e-8,
         Recipe.Schedule.CONSTANT,
         0,
-        Precision.FLOAT32);
+        Precision.FLOAT32,
+        0);
   }
 
   private static Recipe.Search search(StepRequest request, SearchUpdates updates) {

@@ -10,12 +10,13 @@ import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.Splicer;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.memory.Recompute;
 import dev.manticore.compiler.training.ParameterGroup;
 import dev.manticore.compiler.training.StepGraphs;
+import dev.manticore.compiler.training.StepProgram;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
-import dev.manticore.ir.state.AliasingVerifier;
 import dev.manticore.onnx.OnnxExporter;
 import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.onnx.huggingface.Models;
@@ -58,17 +59,25 @@ public final class StepBenchmark {
   private StepBenchmark() {}
 
   /**
-   * Builds the model, then takes training steps and forwards by turns; the best of each counts.
+   * How training steps run.
    *
-   * @param precision of the training steps' matrix products
+   * @param precision of their matrix products
+   * @param memory the most bytes that their values may take at a time, 0 for any number
    */
-  public static StepResult run(Device device, StepRequest request, Precision precision) {
+  public record Settings(Precision precision, long memory) {
+
+    /** In float32, in as much memory as it takes. */
+    public static final Settings DEFAULT = new Settings(Precision.FLOAT32, 0);
+  }
+
+  /** Builds the model, then takes training steps and forwards by turns; the best of each counts. */
+  public static StepResult run(Device device, StepRequest request, Settings settings) {
     return run(
-        device, request, precision, SessionConfig.defaults().withIntraOpThreads(request.threads()));
+        device, request, settings, SessionConfig.defaults().withIntraOpThreads(request.threads()));
   }
 
   /** Where the time of a training step goes. */
-  public static RunProfile profile(Device device, StepRequest request, Precision precision)
+  public static RunProfile profile(Device device, StepRequest request, Settings settings)
       throws IOException {
     Path directory = Files.createTempDirectory("manticore-profile");
     try {
@@ -80,7 +89,7 @@ public final class StepBenchmark {
       run(
           device,
           request,
-          precision,
+          settings,
           config,
           (graph, trainer) ->
               profile[0] = RunProfile.read(trainer.finishProfile().orElseThrow(), graph));
@@ -104,26 +113,26 @@ public final class StepBenchmark {
   }
 
   static StepResult run(
-      Device device, StepRequest request, Precision precision, SessionConfig config) {
+      Device device, StepRequest request, Settings settings, SessionConfig config) {
     try {
-      return run(device, request, precision, config, (graph, trainer) -> {});
+      return run(device, request, settings, config, (graph, trainer) -> {});
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
   private static StepResult run(
-      Device device, StepRequest request, Precision precision, SessionConfig config, After after)
+      Device device, StepRequest request, Settings settings, SessionConfig config, After after)
       throws IOException {
     Graph model = model(request);
     ImmutableList<ParameterGroup> groups = groups(model);
     StepGraphs graphs = StepGraphs.of(model, request.batch(), request.length());
     StepGraphs.Step step = graphs.step(groups, CLIP);
-    Graph training = Lowering.forDevice(step.graph(), device, precision);
-    AliasingVerifier.verify(training, step.bindings());
+    StepProgram training =
+        StepProgram.of(step, device, settings.precision(), settings.memory(), config);
     Graph forward = Lowering.forDevice(graphs.logits(), device);
-    try (DeviceState state = DeviceState.allocate(device, types(training, forward));
-        ModelSession trainer = ModelSession.open(device, OnnxExporter.toBytes(training), config);
+    try (DeviceState state = DeviceState.allocate(device, types(training.graph(), forward));
+        ModelSession trainer = training.open(device);
         ModelSession reader =
             ModelSession.open(device, OnnxExporter.toBytes(forward), config.withProfilePrefix(""));
         Binding trainingRun = trainer.bind().bindAll(state);
@@ -132,8 +141,74 @@ public final class StepBenchmark {
       step.bindings()
           .forEach(bound -> trainingRun.bindOutput(bound.output(), state.get(bound.input())));
       StepResult result = time(request, groups, state, trainingRun, forwardRun);
-      after.see(training, trainer);
+      after.see(training.graph(), trainer);
       return result;
+    }
+  }
+
+  /**
+   * Builds the model and takes training steps alone.
+   *
+   * @return the best of the steps, and the memory of all
+   */
+  static LengthResult train(Device device, StepRequest request, Settings settings) {
+    Graph model = model(request);
+    ImmutableList<ParameterGroup> groups = groups(model);
+    StepGraphs.Step step =
+        StepGraphs.of(model, request.batch(), request.length()).step(groups, CLIP);
+    StepProgram training =
+        StepProgram.of(
+            step,
+            device,
+            settings.precision(),
+            settings.memory(),
+            SessionConfig.defaults().withIntraOpThreads(request.threads()));
+    try (DeviceState state = DeviceState.allocate(device, types(training.graph()));
+        ModelSession trainer = training.open(device);
+        Binding run = trainer.bind().bindAll(state)) {
+      model.parameters().forEach((value, tensor) -> state.get(value.name()).write(tensor.data()));
+      step.bindings().forEach(bound -> run.bindOutput(bound.output(), state.get(bound.input())));
+      SplittableRandom random = new SplittableRandom(SEED);
+      double best = Double.POSITIVE_INFINITY;
+      long begin = System.nanoTime();
+      int steps = 0;
+      while (goesOn(request, steps, begin)) {
+        steps++;
+        long start = System.nanoTime();
+        write(request, groups, state, random, steps);
+        run.run();
+        best = Math.min(best, System.nanoTime() - start);
+      }
+      return new LengthResult(
+          request.length(),
+          steps,
+          best / 1e6,
+          training.plan().map(Recompute.Planned::bytes),
+          training.plan().map(Recompute.Planned::recomputed),
+          trainer.peakBytes().orElse(0),
+          peakRssMebibytes(),
+          state.get("loss").toFloats()[0]);
+    }
+  }
+
+  private static boolean goesOn(StepRequest request, int steps, long begin) {
+    return steps == 0
+        || steps < request.steps() && System.nanoTime() - begin < request.limit().toNanos();
+  }
+
+  /** Puts a batch of random tokens and the optimizer's settings where a step reads them. */
+  private static void write(
+      StepRequest request,
+      List<ParameterGroup> groups,
+      DeviceState state,
+      SplittableRandom random,
+      int step) {
+    long[] ids =
+        random.longs((long) request.batch() * request.length(), 0, request.vocabulary()).toArray();
+    state.get("input_ids").setLongs(ids);
+    state.get("labels").setLongs(labels(ids, request.length()));
+    for (ParameterGroup group : groups) {
+      state.get("settings." + group.name()).setFloats(settings(step));
     }
   }
 
@@ -148,19 +223,10 @@ public final class StepBenchmark {
     double forward = Double.POSITIVE_INFINITY;
     long begin = System.nanoTime();
     int step = 0;
-    while (step == 0
-        || step < request.steps() && System.nanoTime() - begin < request.limit().toNanos()) {
+    while (goesOn(request, step, begin)) {
       step++;
-      long[] ids =
-          random
-              .longs((long) request.batch() * request.length(), 0, request.vocabulary())
-              .toArray();
       long start = System.nanoTime();
-      state.get("input_ids").setLongs(ids);
-      state.get("labels").setLongs(labels(ids, request.length()));
-      for (ParameterGroup group : groups) {
-        state.get("settings." + group.name()).setFloats(settings(step));
-      }
+      write(request, groups, state, random, step);
       trainingRun.run();
       long between = System.nanoTime();
       forwardRun.run();
@@ -199,12 +265,17 @@ public final class StepBenchmark {
   }
 
   private static Map<String, TensorType> types(Graph training, Graph forward) {
+    Map<String, TensorType> types = types(training);
+    forward.outputs().forEach(output -> types.put(output.name(), output.type()));
+    return types;
+  }
+
+  private static Map<String, TensorType> types(Graph training) {
     Map<String, TensorType> types = new LinkedHashMap<>();
     training.inputs().forEach(input -> types.put(input.name(), input.type()));
     training.outputs().stream()
         .filter(output -> output.name().equals("loss") || output.name().startsWith("norm."))
         .forEach(output -> types.put(output.name(), output.type()));
-    forward.outputs().forEach(output -> types.put(output.name(), output.type()));
     return types;
   }
 

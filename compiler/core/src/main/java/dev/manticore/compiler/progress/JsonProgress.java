@@ -34,6 +34,17 @@ final class JsonProgress implements Progress {
   }
 
   @Override
+  public void memoryPlanned(MemoryReport report) {
+    println(
+        event("memory-planned")
+            .put("run", report.run())
+            .put("planned_bytes", report.plannedBytes())
+            .put("kept_bytes", report.keptBytes())
+            .put("recomputed", report.recomputed())
+            .put("recomputation", report.recomputation()));
+  }
+
+  @Override
   public void step(StepReport report) {
     ObjectNode event =
         event("step")

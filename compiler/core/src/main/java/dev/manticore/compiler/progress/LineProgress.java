@@ -32,6 +32,11 @@ final class LineProgress implements Progress {
   }
 
   @Override
+  public void memoryPlanned(MemoryReport report) {
+    println(report.text());
+  }
+
+  @Override
   public void step(StepReport report) {
     long now = ticker.read();
     if (now - nextUpdate < 0 && report.step() > 1 && !report.isLast()) {

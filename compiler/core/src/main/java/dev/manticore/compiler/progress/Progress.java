@@ -30,6 +30,9 @@ public interface Progress {
   /** A stage's result is there already. */
   void stageReused(String stage, int number, int of);
 
+  /** A run with a budget of memory begins. */
+  void memoryPlanned(MemoryReport report);
+
   /** A training step, or a unit of other work, is done. */
   void step(StepReport report);
 

@@ -13,6 +13,9 @@ final class QuietProgress implements Progress {
   public void stageReused(String stage, int number, int of) {}
 
   @Override
+  public void memoryPlanned(MemoryReport report) {}
+
+  @Override
   public void step(StepReport report) {}
 
   @Override

@@ -37,6 +37,11 @@ final class TerminalProgress implements Progress {
   }
 
   @Override
+  public void memoryPlanned(MemoryReport report) {
+    finishLine(report.text());
+  }
+
+  @Override
   public void step(StepReport report) {
     long now = ticker.read();
     if (now - nextUpdate < 0 && !report.isLast()) {

@@ -215,7 +215,11 @@ public record Recipe(
   /** A byte-level BPE tokenizer to be trained on the training part of the data. */
   public record TrainedTokenizer(int vocabulary) implements TokenizerSource {}
 
-  /** A run of the optimizer. */
+  /**
+   * A run of the optimizer.
+   *
+   * @param memory the most bytes that values of a step may take at a time, 0 for any number
+   */
   public record Training(
       int steps,
       int batch,
@@ -228,7 +232,8 @@ public record Recipe(
       double epsilon,
       Schedule schedule,
       int warmup,
-      Precision precision) {
+      Precision precision,
+      long memory) {
     public Training {
       requireNonNull(schedule, "schedule");
       requireNonNull(precision, "precision");

@@ -14,6 +14,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
 import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
+import dev.manticore.compiler.memory.ByteSize;
 import dev.manticore.compiler.recipe.Recipe.Comparison;
 import dev.manticore.compiler.recipe.Recipe.Component;
 import dev.manticore.compiler.recipe.Recipe.ComponentSource;
@@ -47,6 +48,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /**
  * Turns a valid tree with all defaults into a {@link Recipe}: resolves paths, derives names, and
@@ -334,6 +336,15 @@ final class RecipeBinder {
     return new TrainedTokenizer(DEFAULT_VOCABULARY);
   }
 
+  /** A size in bytes; 0 for none. */
+  private long memory(KeyPath place, String text) {
+    OptionalLong bytes = ByteSize.parse(text);
+    if (bytes.isEmpty() && !text.isEmpty()) {
+      problems.add(place, "is '" + text + "', no size such as 4 GB or 700 MB");
+    }
+    return bytes.orElse(0);
+  }
+
   private Training training(KeyPath place, JsonNode node) {
     int steps = node.get("steps").asInt();
     int warmup = node.get("warmup").asInt();
@@ -364,7 +375,8 @@ final class RecipeBinder {
         node.get("epsilon").asDouble(),
         choice(Schedule.class, node.get("schedule")),
         warmup,
-        precision);
+        precision,
+        memory(place.child("memory"), node.path("memory").asText()));
   }
 
   private Path file(KeyPath place, String text) {

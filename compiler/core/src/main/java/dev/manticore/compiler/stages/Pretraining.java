@@ -143,20 +143,24 @@ public final class Pretraining {
   }
 
   private static ImmutableMap<String, String> values(ModelConfig config, Recipe.Training training) {
-    return ImmutableMap.<String, String>builder()
-        .put("config", config.json().toString())
-        .put("steps", Integer.toString(training.steps()))
-        .put("batch", Integer.toString(training.batch()))
-        .put("accumulation", Integer.toString(training.accumulation()))
-        .put("learning_rate", Double.toString(training.learningRate()))
-        .put("weight_decay", Double.toString(training.weightDecay()))
-        .put("clip", Double.toString(training.clip()))
-        .put("beta1", Double.toString(training.beta1()))
-        .put("beta2", Double.toString(training.beta2()))
-        .put("epsilon", Double.toString(training.epsilon()))
-        .put("schedule", training.schedule().toString())
-        .put("warmup", Integer.toString(training.warmup()))
-        .buildOrThrow();
+    ImmutableMap.Builder<String, String> values =
+        ImmutableMap.<String, String>builder()
+            .put("config", config.json().toString())
+            .put("steps", Integer.toString(training.steps()))
+            .put("batch", Integer.toString(training.batch()))
+            .put("accumulation", Integer.toString(training.accumulation()))
+            .put("learning_rate", Double.toString(training.learningRate()))
+            .put("weight_decay", Double.toString(training.weightDecay()))
+            .put("clip", Double.toString(training.clip()))
+            .put("beta1", Double.toString(training.beta1()))
+            .put("beta2", Double.toString(training.beta2()))
+            .put("epsilon", Double.toString(training.epsilon()))
+            .put("schedule", training.schedule().toString())
+            .put("warmup", Integer.toString(training.warmup()));
+    if (training.memory() > 0) {
+      values.put("memory", Long.toString(training.memory()));
+    }
+    return values.buildOrThrow();
   }
 
   /**

@@ -106,7 +106,8 @@ final class TuneStage implements Stage<Tuned> {
             tune.epsilon(),
             tune.schedule(),
             tune.warmup(),
-            tune.precision());
+            tune.precision(),
+            tune.memory());
     return new TuneStage(shop, repetition, tokenizer, new Alone(component), schedule);
   }
 

@@ -50,6 +50,9 @@ import java.util.Set;
  */
 public final class StepGraphs {
 
+  /** The output that is the mean loss, in nats a token. */
+  static final String LOSS = "loss";
+
   /** Elements of {@code settings.<group>}. */
   public static final int SETTINGS = 7;
 
@@ -304,7 +307,7 @@ public final class StepGraphs {
                     LinearHead.crossEntropy(
                         ops, all, labels, heldLogits / logits.shape().dim(-1).extent()))
             .orElseGet(() -> ops.own("CrossEntropy", Attributes.NONE, 2, logits, labels).get(0));
-    return ops.named("loss", loss);
+    return ops.named(LOSS, loss);
   }
 
   private boolean isTrained(Value weight, List<ParameterGroup> groups) {

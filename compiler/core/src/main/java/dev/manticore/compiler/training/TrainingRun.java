@@ -16,6 +16,7 @@ import dev.manticore.compiler.data.BatchSampler;
 import dev.manticore.compiler.data.DatasetSplit;
 import dev.manticore.compiler.data.TokenDataset;
 import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.compiler.progress.MemoryReport;
 import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.MetricsWriter;
 import dev.manticore.compiler.progress.Progress;
@@ -147,16 +148,25 @@ public final class TrainingRun {
     int steps = plan.schedule().steps();
     try (TrainingSession session =
         TrainingSession.open(request.device(), request.model(), plan, request.threads())) {
+      String run = request.run() + ", seed " + request.seed();
+      session
+          .memory()
+          .ifPresent(
+              memory ->
+                  around
+                      .progress()
+                      .memoryPlanned(
+                          new MemoryReport(
+                              run,
+                              memory.bytes(),
+                              memory.keptBytes(),
+                              memory.recomputed(),
+                              memory.recomputation())));
       Optional<SearchSteps> search =
           plan.search().map(mixtures -> new SearchSteps(plan, request.seed()));
       Resumed resumed = restore(session, search);
       List<BatchSampler> samplers = samplers(resumed);
-      StepMeter meter =
-          new StepMeter(
-              Ticker.systemTicker(),
-              request.run() + ", seed " + request.seed(),
-              resumed.step(),
-              steps);
+      StepMeter meter = new StepMeter(Ticker.systemTicker(), run, resumed.step(), steps);
       long tokensPerStep =
           (long) plan.schedule().batch() * plan.length() * plan.schedule().accumulation();
       if (resumed.step() == 0) {

@@ -5,16 +5,15 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.TokenDataset;
-import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.memory.Recompute;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
 import dev.manticore.ir.Value;
-import dev.manticore.ir.state.AliasingVerifier;
-import dev.manticore.onnx.OnnxExporter;
+import dev.manticore.ir.state.StateBinding;
 import dev.manticore.runtime.Binding;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.DeviceState;
@@ -44,6 +43,7 @@ public final class TrainingSession implements AutoCloseable {
   private static final double DIFFERENCE = 0.01;
 
   private final TrainingPlan plan;
+  private final Optional<Recompute.Planned> memory;
   private final DeviceState state;
   private final Program step;
   private final Optional<Program> apply;
@@ -75,6 +75,7 @@ public final class TrainingSession implements AutoCloseable {
 
   private TrainingSession(
       TrainingPlan plan,
+      Optional<Recompute.Planned> memory,
       DeviceState state,
       Program step,
       Optional<Program> apply,
@@ -83,6 +84,7 @@ public final class TrainingSession implements AutoCloseable {
       ImmutableSet<String> parameters,
       ImmutableSet<String> trained) {
     this.plan = plan;
+    this.memory = memory;
     this.state = state;
     this.step = step;
     this.apply = apply;
@@ -96,6 +98,8 @@ public final class TrainingSession implements AutoCloseable {
    * Puts a model on a device, with moments of zero.
    *
    * @param threads threads of a run
+   * @throws dev.manticore.ir.ManticoreException {@code MNT-MEMORY} if a step cannot keep within the
+   *     plan's budget of memory, with the least that would do
    */
   public static TrainingSession open(Device device, Graph model, TrainingPlan plan, int threads) {
     Recipe.Training schedule = plan.schedule();
@@ -146,16 +150,19 @@ public final class TrainingSession implements AutoCloseable {
     types.put("loss", TensorType.of(ElementType.FLOAT32));
     DeviceState state = DeviceState.allocate(device, types);
     SessionConfig config = SessionConfig.defaults().withIntraOpThreads(threads);
-    Program step = program(device, config, state, stepGraph, schedule.precision());
+    StepProgram stepProgram =
+        StepProgram.of(stepGraph, device, schedule.precision(), schedule.memory(), config);
+    Program step = program(device, state, stepProgram, stepGraph.bindings());
     Optional<Program> apply =
-        applyGraph.map(graph -> program(device, config, state, graph, Precision.FLOAT32));
+        applyGraph.map(graph -> program(device, config, state, graph, Precision.FLOAT32, 0));
     Program evaluation =
         program(
             device,
             config,
             state,
             new StepGraphs.Step(graphs.evaluation(), ImmutableList.of()),
-            Precision.FLOAT32);
+            Precision.FLOAT32,
+            0);
     Optional<MixturePrograms> mixture =
         plan.search()
             .filter(TrainingPlan.Mixtures::apart)
@@ -167,17 +174,36 @@ public final class TrainingSession implements AutoCloseable {
                             config,
                             state,
                             new StepGraphs.Step(graphs.mixtureGradient(), ImmutableList.of()),
-                            schedule.precision()),
+                            schedule.precision(),
+                            schedule.memory()),
                         Optional.of(graphs)
                             .filter(own -> secondOrder)
                             .map(own -> own.accumulate(groups))
-                            .map(own -> program(device, config, state, own, schedule.precision())),
+                            .map(
+                                own ->
+                                    program(
+                                        device,
+                                        config,
+                                        state,
+                                        own,
+                                        schedule.precision(),
+                                        schedule.memory())),
                         Optional.of(groups)
                             .filter(own -> secondOrder)
                             .map(own -> StepGraphs.shift(types, own))
-                            .map(own -> program(device, config, state, own, Precision.FLOAT32))));
+                            .map(
+                                own -> program(device, config, state, own, Precision.FLOAT32, 0))));
     TrainingSession session =
-        new TrainingSession(plan, state, step, apply, evaluation, mixture, names, trained.build());
+        new TrainingSession(
+            plan,
+            stepProgram.plan(),
+            state,
+            step,
+            apply,
+            evaluation,
+            mixture,
+            names,
+            trained.build());
     model
         .parameters()
         .forEach(
@@ -195,17 +221,22 @@ public final class TrainingSession implements AutoCloseable {
       SessionConfig config,
       DeviceState state,
       StepGraphs.Step step,
-      Precision precision) {
-    Graph lowered = Lowering.forDevice(step.graph(), device, precision);
-    AliasingVerifier.verify(lowered, step.bindings());
-    ModelSession session = ModelSession.open(device, OnnxExporter.toBytes(lowered), config);
+      Precision precision,
+      long memory) {
+    return program(
+        device, state, StepProgram.of(step, device, precision, memory, config), step.bindings());
+  }
+
+  private static Program program(
+      Device device, DeviceState state, StepProgram program, ImmutableList<StateBinding> bindings) {
+    ModelSession session = program.open(device);
     Binding binding = session.bind();
-    for (Value input : lowered.inputs()) {
+    for (Value input : program.graph().inputs()) {
       binding.bindInput(input.name(), state.get(input.name()));
     }
     Map<String, String> overwritten = new LinkedHashMap<>();
-    step.bindings().forEach(bound -> overwritten.put(bound.output(), bound.input()));
-    for (Value output : lowered.outputs()) {
+    bindings.forEach(bound -> overwritten.put(bound.output(), bound.input()));
+    for (Value output : program.graph().outputs()) {
       String place = overwritten.getOrDefault(output.name(), output.name());
       binding.bindOutput(output.name(), state.get(place));
     }
@@ -251,6 +282,11 @@ public final class TrainingSession implements AutoCloseable {
           zeroSums();
         });
     return gradient;
+  }
+
+  /** How the steps keep within their budget of memory; empty if they have none. */
+  public Optional<Recompute.Planned> memory() {
+    return memory;
   }
 
   private void zeroSums() {

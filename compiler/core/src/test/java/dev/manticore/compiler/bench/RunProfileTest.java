@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.manticore.compiler.bench.RunProfile.Entry;
 import dev.manticore.compiler.bench.RunProfile.Part;
-import dev.manticore.compiler.lower.Precision;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
@@ -138,7 +137,7 @@ final class RunProfileTest {
         new StepRequest(StepRequest.Model.GPT_NEO, 32, 1, 1, 4, 8, 4, Duration.ofMinutes(1), 1);
     CpuDevice device = CpuDevice.instance();
 
-    RunProfile profile = StepBenchmark.profile(device, request, Precision.FLOAT32);
+    RunProfile profile = StepBenchmark.profile(device, request, StepBenchmark.Settings.DEFAULT);
 
     // ONNX Runtime leaves our kernels as they are.
     long updates =

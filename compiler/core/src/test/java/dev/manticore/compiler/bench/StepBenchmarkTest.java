@@ -18,7 +18,8 @@ final class StepBenchmarkTest {
     StepRequest request =
         new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, Duration.ofMinutes(1), 1);
 
-    StepResult result = StepBenchmark.run(CpuDevice.instance(), request, Precision.FLOAT32);
+    StepResult result =
+        StepBenchmark.run(CpuDevice.instance(), request, StepBenchmark.Settings.DEFAULT);
 
     assertThat(result.trainTokensPerSecond()).isPositive();
     assertThat(result.forwardTokensPerSecond()).isGreaterThan(result.trainTokensPerSecond());
@@ -31,7 +32,12 @@ final class StepBenchmarkTest {
     StepRequest request =
         new StepRequest(Model.HYBRID, 32, 2, 2, 4, 11, 2, Duration.ofMinutes(1), 1);
 
-    assertThatThrownBy(() -> StepBenchmark.run(CpuDevice.instance(), request, Precision.BFLOAT16))
+    assertThatThrownBy(
+            () ->
+                StepBenchmark.run(
+                    CpuDevice.instance(),
+                    request,
+                    new StepBenchmark.Settings(Precision.BFLOAT16, 0)))
         .isInstanceOf(ManticoreException.class)
         .hasMessageContaining("the device cpu does not train in bfloat16: use float32");
   }

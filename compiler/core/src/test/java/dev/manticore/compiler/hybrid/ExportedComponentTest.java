@@ -133,7 +133,8 @@ class ExportedComponentTest {
             1e-8,
             Recipe.Schedule.CONSTANT,
             0,
-            Precision.FLOAT32);
+            Precision.FLOAT32,
+            0);
     int length = 9;
     long[] ids = TinyModels.ids(4, length, 5).toLongs();
     long[] labels = new long[ids.length];

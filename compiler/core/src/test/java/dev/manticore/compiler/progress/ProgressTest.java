@@ -83,6 +83,23 @@ class ProgressTest {
   }
 
   @Test
+  void theMemoryOfStepsIsToldInWordsAndAsJson() {
+    MemoryReport report = new MemoryReport("hybrid, seed 1", 609_500_000, 870_000_000, 96, 0.081);
+    Progress.lines(out, ticker).memoryPlanned(report);
+    Progress.lines(out, ticker).memoryPlanned(new MemoryReport("", 12_000_000, 12_000_000, 0, 0));
+    Progress.json(out).memoryPlanned(report);
+
+    assertThat(written().lines())
+        .containsExactly(
+            "A step's values take 610 MB instead of 870 MB: 96 operators run twice, about 8.1 %"
+                + " more work (hybrid, seed 1)",
+            "A step's values take 12 MB",
+            "{\"event\":\"memory-planned\",\"run\":\"hybrid, seed 1\","
+                + "\"planned_bytes\":609500000,\"kept_bytes\":870000000,\"recomputed\":96,"
+                + "\"recomputation\":0.081}");
+  }
+
+  @Test
   void evaluationDoesNotCountForTheRate() {
     StepMeter meter = new StepMeter(ticker, "", 0, 10);
     ticker.advance(Duration.ofSeconds(1));

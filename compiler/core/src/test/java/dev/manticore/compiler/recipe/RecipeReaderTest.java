@@ -103,6 +103,18 @@ class RecipeReaderTest {
   }
 
   @Test
+  void theMemoryOfStepsIsASizeThatSectionsInherit() throws IOException {
+    Recipe recipe = read(MINIMAL + "training: {memory: 4 GB}\nsearch: {memory: 700 MB}\n").recipe();
+
+    assertThat(recipe.tune().memory()).isEqualTo(4_000_000_000L);
+    assertThat(recipe.search().training().memory()).isEqualTo(700_000_000L);
+    assertThat(read(MINIMAL).recipe().tune().memory()).isZero();
+    assertThatThrownBy(() -> read(MINIMAL + "training: {memory: 4 TB}\n"))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("training.memory");
+  }
+
+  @Test
   void aGpuTrainsInBrainFloatAndTheProcessorDoesNot() throws IOException {
     String precision = "training: {precision: bfloat16}\n";
     Recipe recipe = read(MINIMAL + "device: cuda:1\n" + precision).recipe();

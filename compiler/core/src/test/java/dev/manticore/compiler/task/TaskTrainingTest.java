@@ -40,7 +40,8 @@ class TaskTrainingTest {
             1e-8,
             Recipe.Schedule.CONSTANT,
             0,
-            Precision.FLOAT32);
+            Precision.FLOAT32,
+            0);
     TrainingPlan plan = TrainingPlan.of(model, schedule, task.longest(), parameter -> true);
     return TrainingSession.open(Devices.byName("cpu"), model, plan, 2);
   }

@@ -179,7 +179,8 @@ class SearchStepsTest {
             1e-8,
             Recipe.Schedule.LINEAR,
             0,
-            Precision.FLOAT32));
+            Precision.FLOAT32,
+            0));
   }
 
   static Stream<Arguments> searches() {

@@ -62,7 +62,8 @@ class TrainingRunTest {
         epsilon,
         Recipe.Schedule.CONSTANT,
         0,
-        Precision.FLOAT32);
+        Precision.FLOAT32,
+        0);
   }
 
   private static Graph model(String family) {
