@@ -152,19 +152,19 @@ final class RecomputationSearch {
    * Takes from the plan that runs all again until its peak is within the budget, or nothing helps.
    */
   private Plan carve(long budget) {
-    Plan plan = plan((BitSet) candidates.clone());
+    Plan plan = plan((BitSet) candidates.clone(), budget);
     List<BitSet> moves =
         candidates.cardinality() <= FEW
             ? ImmutableList.copyOf(Iterables.concat(roles, single()))
             : roles;
     while (plan.peak() > budget) {
-      double least = plan.run().excess(budget);
+      double least = plan.run().excess();
       Plan next = null;
       for (BitSet move : moves) {
         BitSet again = (BitSet) plan.again().clone();
         again.andNot(move);
-        Plan less = plan(again);
-        double excess = less.run().excess(budget);
+        Plan less = plan(again, budget);
+        double excess = less.run().excess();
         if (excess < least) {
           least = excess;
           next = less;
@@ -179,12 +179,19 @@ final class RecomputationSearch {
   }
 
   private Plan plan(BitSet again) {
-    return new Plan(again, memory.run(again));
+    return plan(again, 0);
+  }
+
+  /**
+   * @param budget that the plan's excess is meant of
+   */
+  private Plan plan(BitSet again, long budget) {
+    return new Plan(again, memory.run(again, budget));
   }
 
   /** Adds to a plan until its peak is within the budget, or nothing helps any more. */
   private Plan grow(Plan start, long budget) {
-    Plan plan = start;
+    Plan plan = plan(start.again(), budget);
     while (plan.peak() > budget) {
       Optional<Plan> next = better(plan, budget, roles);
       if (next.isEmpty()) {
@@ -199,7 +206,7 @@ final class RecomputationSearch {
   }
 
   private Optional<Plan> better(Plan plan, long budget, List<BitSet> moves) {
-    double excess = plan.run().excess(budget);
+    double excess = plan.run().excess();
     BitSet held = held(plan);
     Plan best = null;
     double most = 0;
@@ -222,8 +229,8 @@ final class RecomputationSearch {
         if (!seen.add(again)) {
           continue;
         }
-        Plan next = plan(again);
-        double gain = excess - next.run().excess(budget);
+        Plan next = plan(again, budget);
+        double gain = excess - next.run().excess();
         double worth = gain / Math.max(1, next.cost() - plan.cost());
         if (gain > 0 && worth > most) {
           most = worth;
@@ -238,7 +245,7 @@ final class RecomputationSearch {
   private BitSet held(Plan plan) {
     BitSet held = new BitSet();
     int count = memory.nodes().size();
-    for (int code : plan.run().order()) {
+    for (int code : memory.order(plan.again())) {
       int node = code % count;
       if (code >= count || !memory.isForward(node)) {
         for (int source : memory.sources(node)) {

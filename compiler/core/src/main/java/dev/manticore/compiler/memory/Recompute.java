@@ -87,13 +87,15 @@ public final class Recompute implements Pass {
     RecomputationSearch search = new RecomputationSearch(memory);
     RecomputationSearch.Plan plan =
         search.cheapest(budget).orElseThrow(() -> tooSmall(search.least().peak()));
-    long kept = memory.run(new BitSet()).peak();
+    long kept = memory.run(new BitSet(), budget).peak();
     return new Planned(
         rebuilt(step, memory, plan),
         plan.peak(),
         kept,
         (int)
-            Arrays.stream(plan.run().order()).filter(code -> code >= memory.nodes().size()).count(),
+            Arrays.stream(memory.order(plan.again()))
+                .filter(code -> code >= memory.nodes().size())
+                .count(),
         plan.cost() / memory.cost());
   }
 
@@ -122,7 +124,7 @@ public final class Recompute implements Pass {
     step.nodes().stream().filter(node -> node.op().isOnnx("Constant")).forEach(editor::addNode);
     Map<Value, Value> second = new HashMap<>();
     List<Node> order = new ArrayList<>();
-    for (int code : plan.run().order()) {
+    for (int code : memory.order(plan.again())) {
       Node node = nodes.get(code % nodes.size());
       Node added =
           code >= nodes.size()

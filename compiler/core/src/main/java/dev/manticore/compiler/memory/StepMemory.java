@@ -84,6 +84,8 @@ final class StepMemory {
   /** Of each node, whether all that it is is to be kept: it is not run again. */
   private final BitSet fixed = new BitSet();
 
+  private final Simulation simulation;
+
   /**
    * @param step a step as it is run, with all shapes known
    * @param loss the output that divides forward from backward
@@ -166,6 +168,7 @@ final class StepMemory {
     }
     this.forwardCount = forwards;
     this.isLate = late();
+    this.simulation = new Simulation();
   }
 
   private static boolean isConstant(Node node) {
@@ -282,31 +285,36 @@ final class StepMemory {
   }
 
   /**
-   * How a step runs.
+   * What a run of the step takes.
    *
-   * @param order nodes by place; one that is run again is its place and the number of nodes more
    * @param peak the most bytes that are held at a time
    * @param cost of all that is run again
+   * @param excess bytes that are held beyond a budget, summed over the nodes during which they are
    */
-  record Run(int[] order, long peak, double cost, long[] held) {
+  record Run(long peak, double cost, double excess) {}
 
-    /** How far, and for how long, more than a number of bytes is held. */
-    double excess(long budget) {
-      double excess = 0;
-      for (long bytes : held) {
-        excess += Math.max(0, bytes - budget);
-      }
-      return excess;
-    }
+  /**
+   * Runs the step, as far as its memory goes.
+   *
+   * @param again the nodes that are run again where the backward needs what they make
+   */
+  Run run(BitSet again, long budget) {
+    simulation.run(again);
+    return simulation.measure(budget);
   }
 
   /**
-   * @param again the nodes that are run again where the backward needs what they make
+   * The order in which nodes run, by place; one that is run again is its place and the number of
+   * nodes more.
+   *
+   * @param again the nodes that are run again
    */
-  Run run(BitSet again) {
-    return new Simulation(again).run();
+  int[] order(BitSet again) {
+    simulation.run(again);
+    return Arrays.copyOf(simulation.order, simulation.length);
   }
 
+  /** Used over and over: a search runs a step some ten thousand times. */
   private final class Simulation {
 
     private final int count = nodes.size();
@@ -317,16 +325,17 @@ final class StepMemory {
     private final int[] order = new int[2 * count];
     private final boolean[] done = new boolean[2 * count];
     private final int[] pending = new int[2 * count + 1];
+    private final int[] readers = new int[2 * sizes.length];
     private int length;
     private double cost;
 
-    Simulation(BitSet chosen) {
+    void run(BitSet chosen) {
+      length = 0;
+      cost = 0;
+      Arrays.fill(done, false);
       for (int i = 0; i < count; i++) {
         again[i] = isForward[i] && root[i] >= 0 && chosen.get(root[i]);
       }
-    }
-
-    Run run() {
       for (int i = 0; i < count; i++) {
         if (isForward[i]) {
           append(i);
@@ -343,7 +352,6 @@ final class StepMemory {
           emit(i);
         }
       }
-      return measure();
     }
 
     private void append(int code) {
@@ -403,8 +411,8 @@ final class StepMemory {
       return reads == 1;
     }
 
-    private Run measure() {
-      int[] readers = new int[2 * sizes.length];
+    Run measure(long budget) {
+      Arrays.fill(readers, 0);
       for (int k = 0; k < length; k++) {
         int node = order[k] % count;
         for (int read = 0; read < buffersRead[node].length; read++) {
@@ -414,15 +422,14 @@ final class StepMemory {
           }
         }
       }
-      long[] held = new long[length];
       long now = constantBytes;
       long peak = now;
+      double excess = 0;
       for (int k = 0; k < length; k++) {
         int code = order[k];
         int node = code % count;
         int offset = code >= count ? sizes.length : 0;
         if (isView[node]) {
-          held[k] = now;
           continue;
         }
         long freed = 0;
@@ -439,8 +446,9 @@ final class StepMemory {
             overwrites |= isInPlace[node] && size == made && readsOnce(code, buffer);
           }
         }
-        held[k] = now + (overwrites ? 0 : made);
-        peak = Math.max(peak, held[k]);
+        long held = now + (overwrites ? 0 : made);
+        peak = Math.max(peak, held);
+        excess += Math.max(0, held - budget);
         now += made - freed;
         for (int buffer : buffersMade[node]) {
           if (readers[buffer + offset] == 0) {
@@ -448,7 +456,7 @@ final class StepMemory {
           }
         }
       }
-      return new Run(Arrays.copyOf(order, length), peak, cost, held);
+      return new Run(peak, cost, excess);
     }
   }
 }

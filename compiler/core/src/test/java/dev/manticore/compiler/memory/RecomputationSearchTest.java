@@ -30,7 +30,7 @@ class RecomputationSearchTest {
           again.set(nodes[i]);
         }
       }
-      runs.add(memory.run(again));
+      runs.add(memory.run(again, 0));
     }
     return runs;
   }
@@ -38,7 +38,7 @@ class RecomputationSearchTest {
   private static void forBudgets(StepMemory memory, BudgetCheck check) {
     List<StepMemory.Run> all = all(memory);
     long least = all.stream().mapToLong(StepMemory.Run::peak).min().orElseThrow();
-    long most = memory.run(new BitSet()).peak();
+    long most = memory.run(new BitSet(), 0).peak();
     for (int part = 0; part <= PARTS; part++) {
       long budget = least + (most - least) * part / PARTS;
       check.check(
@@ -101,7 +101,7 @@ class RecomputationSearchTest {
   void aStepThatFitsRunsNothingTwice() {
     StepMemory memory = memory(SmallSteps.random(5, 1));
 
-    assertThat(new RecomputationSearch(memory).cheapest(memory.run(new BitSet()).peak()))
+    assertThat(new RecomputationSearch(memory).cheapest(memory.run(new BitSet(), 0).peak()))
         .hasValueSatisfying(
             plan -> {
               assertThat(plan.again().isEmpty()).isTrue();
