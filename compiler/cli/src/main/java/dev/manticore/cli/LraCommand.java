@@ -55,11 +55,7 @@ final class LraCommand implements Callable<Integer> {
           boolean json,
       @Mixin CommonOptions listCommon) {
     for (TaskDefinition definition : LraTasks.ALL.values()) {
-      if (json) {
-        terminal.out().println(SampleText.json(definition));
-      } else {
-        terminal.out().println(SampleText.text(definition));
-      }
+      terminal.out().println(SampleText.of(definition, json));
     }
     if (!json) {
       terminal.out().println("From files, with --files DIR:");

@@ -48,11 +48,7 @@ final class MadCommand implements Callable<Integer> {
       @Option(names = "--json", description = "Write a JSON object a task.") boolean json,
       @Mixin CommonOptions listCommon) {
     for (TaskDefinition definition : MadTasks.ALL.values()) {
-      if (json) {
-        terminal.out().println(SampleText.json(definition));
-      } else {
-        terminal.out().println(SampleText.text(definition));
-      }
+      terminal.out().println(SampleText.of(definition, json));
     }
     return ExitCode.OK;
   }

@@ -639,7 +639,7 @@ final class CpuKernels {
     boolean turned = context.integer("transB") != 0;
     int last = kernel.inputs().size() - 1;
     long classes = kernel.shape(context, 1, 2)[turned ? 0 : 1];
-    long count = values(context.longInput(last)).length;
+    long count = context.longInput(last).size();
     List<Head> heads = new ArrayList<>();
     for (int i = 0; i < last; i += 2) {
       long[] x = kernel.shape(context, i, 1);
@@ -656,7 +656,7 @@ final class CpuKernels {
               context.floatOutput(i + 2, weight).address()));
     }
     long[] labels = labels(kernel, context, last, new Rows(count, Math.toIntExact(classes)));
-    float each = 1f / Arrays.stream(labels).filter(label -> label != Rows.IGNORED).count();
+    float each = 1f / Rows.counted(labels);
     long wanted = Math.max(1, context.integer("rows"));
     long chunks = Math.max(1, (count + wanted - 1) / wanted);
     int most = Math.toIntExact((count + chunks - 1) / chunks);

@@ -243,7 +243,8 @@ public record Rows(long rows, int width) {
     return largest;
   }
 
-  private static long counted(long[] labels) {
+  /** Labels that are not left out. */
+  public static long counted(long[] labels) {
     return Arrays.stream(labels).filter(label -> label != IGNORED).count();
   }
 }

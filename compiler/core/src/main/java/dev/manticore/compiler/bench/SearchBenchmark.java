@@ -15,7 +15,6 @@ import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Device;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -63,13 +62,11 @@ public final class SearchBenchmark {
     /** The median of the later half, pairs of steps together: kinds of steps may alternate. */
     double median() {
       int pairs = milliseconds.size() / 2;
-      double[] means = new double[(pairs + 1) / 2];
-      for (int i = 0; i < means.length; i++) {
-        int at = 2 * (pairs - means.length + i);
-        means[i] = (milliseconds.get(at) + milliseconds.get(at + 1)) / 2;
+      List<Double> means = new ArrayList<>();
+      for (int pair = pairs / 2; pair < pairs; pair++) {
+        means.add((milliseconds.get(2 * pair) + milliseconds.get(2 * pair + 1)) / 2);
       }
-      Arrays.sort(means);
-      return (means[(means.length - 1) / 2] + means[means.length / 2]) / 2;
+      return Samples.of(means).median();
     }
   }
 

@@ -3,7 +3,7 @@ package dev.manticore.compiler.search;
 import java.util.Arrays;
 
 /** Weights of sum 1. Computed by {@link StrictMath}, to be the same everywhere. */
-final class Simplex {
+public final class Simplex {
 
   private Simplex() {}
 
@@ -15,7 +15,8 @@ final class Simplex {
     return weights;
   }
 
-  static double[] softmax(double[] logits) {
+  /** Weights of their logits. */
+  public static double[] softmax(double[] logits) {
     double most = Double.NEGATIVE_INFINITY;
     for (double logit : logits) {
       most = Math.max(most, logit);

@@ -81,8 +81,16 @@ public final class SampleText {
     return json;
   }
 
-  /** A generated task with its settings and sweeps. */
-  public static String text(TaskDefinition definition) {
+  /**
+   * A generated task with its settings and sweeps.
+   *
+   * @param json as one JSON object, instead of lines to read
+   */
+  public static String of(TaskDefinition definition, boolean json) {
+    return json ? json(definition).toString() : text(definition);
+  }
+
+  private static String text(TaskDefinition definition) {
     StringBuilder text = new StringBuilder();
     text.append(String.format("%s: %s%n", definition.name(), definition.title()));
     for (Setting setting : definition.baseline().declared().values()) {
@@ -112,8 +120,7 @@ public final class SampleText {
     return text.toString();
   }
 
-  /** The same as one JSON object. */
-  public static ObjectNode json(TaskDefinition definition) {
+  private static ObjectNode json(TaskDefinition definition) {
     ObjectNode json = JsonNodeFactory.instance.objectNode();
     json.put("task", definition.name()).put("title", definition.title());
     ObjectNode settings = json.putObject("settings");

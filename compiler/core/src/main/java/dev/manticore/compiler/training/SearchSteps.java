@@ -5,6 +5,7 @@ import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.search.MixtureOptimizer;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,7 +39,7 @@ public final class SearchSteps {
         MixtureOptimizer.of(
             mixtures.settings(), mixtures.alphas().size(), mixtures.components(), steps, seed);
     this.window = Math.max(1, steps / 10);
-    this.settledAt = copy(optimizer.weights());
+    this.settledAt = optimizer.weights();
   }
 
   /**
@@ -104,7 +105,7 @@ public final class SearchSteps {
   private void watch(int step) {
     double[][] weights = optimizer.weights();
     if (distance(weights, settledAt) > mixtures.settings().settled()) {
-      settledAt = copy(weights);
+      settledAt = weights;
       settledSince = step + 1;
     }
   }
@@ -176,9 +177,9 @@ public final class SearchSteps {
           }
         });
     optimizer.restore(state);
-    for (int block = 0; block < settledAt.length; block++) {
-      settledAt[block] = state.get("settled." + block);
-    }
+    double[][] settled = new double[settledAt.length][];
+    Arrays.setAll(settled, block -> state.get("settled." + block));
+    settledAt = settled;
     settledSince = (int) state.get("since")[0];
   }
 
@@ -190,13 +191,5 @@ public final class SearchSteps {
       }
     }
     return most;
-  }
-
-  private static double[][] copy(double[][] weights) {
-    double[][] copy = new double[weights.length][];
-    for (int block = 0; block < weights.length; block++) {
-      copy[block] = weights[block].clone();
-    }
-    return copy;
   }
 }

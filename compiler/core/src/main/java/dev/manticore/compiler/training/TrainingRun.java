@@ -11,6 +11,7 @@ import com.google.common.collect.Iterables;
 import com.google.common.collect.Maps;
 import com.google.common.hash.Hashing;
 import com.google.common.primitives.Doubles;
+import com.google.common.primitives.Floats;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.BatchSampler;
 import dev.manticore.compiler.data.DatasetSplit;
@@ -21,6 +22,7 @@ import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.MetricsWriter;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.progress.StepMeter;
+import dev.manticore.compiler.search.Simplex;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
@@ -328,19 +330,9 @@ public final class TrainingRun {
 
   /** Mixture weights of their logits. */
   public static ImmutableList<Double> softmax(float[] logits) {
-    double most = Double.NEGATIVE_INFINITY;
-    for (float logit : logits) {
-      most = Math.max(most, logit);
-    }
-    double sum = 0;
-    for (float logit : logits) {
-      sum += StrictMath.exp(logit - most);
-    }
-    ImmutableList.Builder<Double> weights = ImmutableList.builder();
-    for (float logit : logits) {
-      weights.add(StrictMath.exp(logit - most) / sum);
-    }
-    return weights.build();
+    return ImmutableList.copyOf(
+        Doubles.asList(
+            Simplex.softmax(Floats.asList(logits).stream().mapToDouble(x -> x).toArray())));
   }
 
   private record Resumed(int step, List<BatchSampler.State> samplers) {}

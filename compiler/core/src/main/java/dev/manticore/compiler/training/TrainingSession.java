@@ -53,14 +53,21 @@ public final class TrainingSession implements AutoCloseable {
   private final ImmutableSet<String> trained;
 
   /** The gradient by mixture weights alone; what a second order needs besides, if one is wanted. */
-  private record MixturePrograms(
-      Program gradient, Optional<Program> accumulate, Optional<Program> shift)
+  private record MixturePrograms(Program gradient, Optional<SecondOrder> secondOrder)
       implements AutoCloseable {
     @Override
     public void close() {
       gradient.close();
-      accumulate.ifPresent(Program::close);
-      shift.ifPresent(Program::close);
+      secondOrder.ifPresent(SecondOrder::close);
+    }
+  }
+
+  /** Accumulates gradients of the weights, and moves the weights along them. */
+  private record SecondOrder(Program accumulate, Program shift) implements AutoCloseable {
+    @Override
+    public void close() {
+      accumulate.close();
+      shift.close();
     }
   }
 
@@ -137,7 +144,9 @@ public final class TrainingSession implements AutoCloseable {
       types.put(StepGraphs.mixture(name), weights);
       types.put(StepGraphs.gradient(name), weights);
     }
-    types.put("shift", TensorType.of(ElementType.FLOAT32));
+    if (secondOrder) {
+      types.put("shift", TensorType.of(ElementType.FLOAT32));
+    }
     groups.forEach(
         group -> {
           types.put(
@@ -163,36 +172,32 @@ public final class TrainingSession implements AutoCloseable {
             new StepGraphs.Step(graphs.evaluation(), ImmutableList.of()),
             Precision.FLOAT32,
             0);
-    Optional<MixturePrograms> mixture =
-        plan.search()
-            .filter(TrainingPlan.Mixtures::apart)
-            .map(
-                search ->
-                    new MixturePrograms(
-                        program(
-                            device,
-                            config,
-                            state,
-                            new StepGraphs.Step(graphs.mixtureGradient(), ImmutableList.of()),
-                            schedule.precision(),
-                            schedule.memory()),
-                        Optional.of(graphs)
-                            .filter(own -> secondOrder)
-                            .map(own -> own.accumulate(groups))
-                            .map(
-                                own ->
-                                    program(
-                                        device,
-                                        config,
-                                        state,
-                                        own,
-                                        schedule.precision(),
-                                        schedule.memory())),
-                        Optional.of(groups)
-                            .filter(own -> secondOrder)
-                            .map(own -> StepGraphs.shift(types, own))
-                            .map(
-                                own -> program(device, config, state, own, Precision.FLOAT32, 0))));
+    Optional<MixturePrograms> mixture = Optional.empty();
+    if (plan.search().filter(TrainingPlan.Mixtures::apart).isPresent()) {
+      StepGraphs.Step gradient = new StepGraphs.Step(graphs.mixtureGradient(), ImmutableList.of());
+      mixture =
+          Optional.of(
+              new MixturePrograms(
+                  program(device, config, state, gradient, schedule.precision(), schedule.memory()),
+                  secondOrder
+                      ? Optional.of(
+                          new SecondOrder(
+                              program(
+                                  device,
+                                  config,
+                                  state,
+                                  graphs.accumulate(groups),
+                                  schedule.precision(),
+                                  schedule.memory()),
+                              program(
+                                  device,
+                                  config,
+                                  state,
+                                  StepGraphs.shift(types, groups),
+                                  Precision.FLOAT32,
+                                  0)))
+                      : Optional.empty()));
+    }
     TrainingSession session =
         new TrainingSession(
             plan,
@@ -339,8 +344,7 @@ public final class TrainingSession implements AutoCloseable {
    * @param step of the schedule of the learning rate, which is the length of the step
    */
   Gradient secondOrderGradient(int step, List<Batch> training, List<Batch> heldOut) {
-    MixturePrograms programs = mixture.orElseThrow();
-    Program accumulate = programs.accumulate().orElseThrow();
+    Program accumulate = secondOrder().accumulate();
     trained.forEach(name -> state.get(SAVED + name).copyFrom(state.get(name)));
     double rate = plan.groups().get(0).learningRate() * plan.rateFactor(step);
     zeroSums();
@@ -379,7 +383,11 @@ public final class TrainingSession implements AutoCloseable {
 
   private void shift(double factor) {
     state.get("shift").setFloats((float) factor);
-    mixture.orElseThrow().shift().orElseThrow().binding().run();
+    secondOrder().shift().binding().run();
+  }
+
+  private SecondOrder secondOrder() {
+    return mixture.flatMap(MixturePrograms::secondOrder).orElseThrow();
   }
 
   private void restoreWeights() {
