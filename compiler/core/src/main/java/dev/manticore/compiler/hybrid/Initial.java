@@ -9,10 +9,10 @@ import java.util.Arrays;
 import java.util.function.Supplier;
 
 /**
- * Initial values of what a hybrid adds to its components; equal seeds give equal values on every
- * JDK.
+ * Initial values of what is added to components: projectors, tables, heads. Equal seeds give equal
+ * values on every JDK.
  */
-final class Initial {
+public final class Initial {
 
   private Initial() {}
 
@@ -21,7 +21,7 @@ final class Initial {
     return computed(Shape.of(rows, columns), () -> i -> i / columns == i % columns ? 1 : 0);
   }
 
-  static Tensor constant(float value, int... shape) {
+  public static Tensor constant(float value, int... shape) {
     return computed(Shape.of(Arrays.stream(shape).asLongStream().toArray()), () -> i -> value);
   }
 
@@ -35,7 +35,7 @@ final class Initial {
         });
   }
 
-  static Tensor normal(Draws draws, double deviation, long... shape) {
+  public static Tensor normal(Draws draws, double deviation, long... shape) {
     long seed = draws.seed();
     return computed(
         Shape.of(shape),

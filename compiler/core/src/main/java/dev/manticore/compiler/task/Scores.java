@@ -56,7 +56,7 @@ public final class Scores {
   }
 
   /**
-   * Adds the loss of a sample.
+   * Adds the loss of a sample, or of several.
    *
    * @param sum over the positions asked, in nats
    */

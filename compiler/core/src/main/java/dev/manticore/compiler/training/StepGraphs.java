@@ -53,6 +53,9 @@ public final class StepGraphs {
   /** The output that is the mean loss, in nats a token. */
   static final String LOSS = "loss";
 
+  /** The output that is the most probable class at each place. */
+  static final String ANSWERS = "answers";
+
   /** Elements of {@code settings.<group>}. */
   public static final int SETTINGS = 7;
 
@@ -166,6 +169,20 @@ public final class StepGraphs {
     Value loss = loss(editor, ImmutableList.of());
     editor.clearOutputs();
     editor.output(loss);
+    return asInputs(editor.freezeLive());
+  }
+
+  /** The loss and, as {@code answers} i64[batch,length], the most probable class at each place. */
+  public Graph answers() {
+    GraphEditor editor = editor();
+    Ops ops = new Ops(editor);
+    Value loss = loss(editor, ImmutableList.of());
+    Value answers =
+        ops.onnx(
+            "ArgMax", Attributes.of("axis", -1).with("keepdims", 0), forward.outputs().get(0));
+    editor.clearOutputs();
+    editor.output(loss);
+    editor.output(ops.named(ANSWERS, answers));
     return asInputs(editor.freezeLive());
   }
 

@@ -1,0 +1,141 @@
+package dev.manticore.compiler.training;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.data.Batch;
+import dev.manticore.compiler.data.Sample;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.task.Scores;
+import dev.manticore.compiler.task.Split;
+import dev.manticore.compiler.task.Task;
+import dev.manticore.ir.ElementType;
+import dev.manticore.ir.Graph;
+import dev.manticore.ir.Tensor;
+import dev.manticore.ir.TensorType;
+import dev.manticore.ir.Value;
+import dev.manticore.runtime.Binding;
+import dev.manticore.runtime.Device;
+import dev.manticore.runtime.DeviceState;
+import dev.manticore.runtime.ModelSession;
+import dev.manticore.runtime.SessionConfig;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Measures a model of given parameters on the parts of a task, answer by answer. */
+public final class Evaluator implements AutoCloseable {
+
+  /** What a sequence is filled up with, on the right, where nothing is asked. */
+  private static final int PADDING = 0;
+
+  private final Task task;
+  private final int batch;
+  private final DeviceState state;
+  private final ModelSession session;
+  private final Binding binding;
+
+  private Evaluator(
+      Task task, int batch, DeviceState state, ModelSession session, Binding binding) {
+    this.task = task;
+    this.batch = batch;
+    this.state = state;
+    this.session = session;
+    this.binding = binding;
+  }
+
+  /**
+   * Puts a model on a device.
+   *
+   * @param model input {@code input_ids} [batch,length], output [batch,length,classes]
+   * @param parameters values for those of the model's parameters that are named here; the others
+   *     are the model's own
+   * @param batch sequences at a time
+   * @param threads threads of a run
+   */
+  public static Evaluator open(
+      Device device,
+      Graph model,
+      Map<String, Tensor> parameters,
+      Task task,
+      int batch,
+      int threads) {
+    Graph graph = StepGraphs.of(model, batch, task.longest()).answers();
+    Map<String, TensorType> types = new LinkedHashMap<>();
+    graph.inputs().forEach(input -> types.put(input.name(), input.type()));
+    types.put(StepGraphs.LOSS, TensorType.of(ElementType.FLOAT32));
+    types.put(StepGraphs.ANSWERS, TensorType.of(ElementType.INT64, batch, task.longest()));
+    DeviceState state = DeviceState.allocate(device, types);
+    model
+        .parameters()
+        .forEach(
+            (value, tensor) -> {
+              if (types.containsKey(value.name())) {
+                state
+                    .get(value.name())
+                    .write(parameters.getOrDefault(value.name(), tensor).data());
+              }
+            });
+    StepProgram program =
+        StepProgram.of(
+            new StepGraphs.Step(graph, ImmutableList.of()),
+            device,
+            Precision.FLOAT32,
+            0,
+            SessionConfig.defaults().withIntraOpThreads(threads));
+    ModelSession session = program.open(device);
+    Binding binding = session.bind();
+    for (Value input : program.graph().inputs()) {
+      binding.bindInput(input.name(), state.get(input.name()));
+    }
+    for (Value output : program.graph().outputs()) {
+      binding.bindOutput(output.name(), state.get(output.name()));
+    }
+    return new Evaluator(task, batch, state, session, binding);
+  }
+
+  /** All samples of a part. */
+  public Scores score(Split split) {
+    Scores scores = new Scores(Math.max(task.classes(), task.vocabularySize()));
+    int size = task.size(split);
+    for (int start = 0; start < size; start += batch) {
+      List<Sample> samples = new ArrayList<>();
+      for (int i = start; i < Math.min(size, start + batch); i++) {
+        samples.add(task.sample(split, i));
+      }
+      score(samples, scores);
+    }
+    return scores;
+  }
+
+  private void score(List<Sample> samples, Scores scores) {
+    int length = task.longest();
+    List<Sample> filled = new ArrayList<>(samples);
+    // A batch that is not full is filled up with sequences of which nothing is asked.
+    while (filled.size() < batch) {
+      filled.add(Sample.EMPTY);
+    }
+    Batch asked = Batch.of(filled, length, PADDING);
+    if (asked.asked() == 0) {
+      return;
+    }
+    state.get("input_ids").setLongs(asked.inputs());
+    state.get("labels").setLongs(asked.labels());
+    binding.run();
+    long[] answers = state.get(StepGraphs.ANSWERS).toLongs();
+    for (int row = 0; row < samples.size(); row++) {
+      int[] said = new int[samples.get(row).length()];
+      for (int i = 0; i < said.length; i++) {
+        said[i] = (int) answers[row * length + i];
+      }
+      scores.add(samples.get(row), said);
+    }
+    scores.addLoss(state.get(StepGraphs.LOSS).toFloats()[0] * (double) asked.asked());
+  }
+
+  @Override
+  public void close() {
+    binding.close();
+    session.close();
+    state.close();
+  }
+}

@@ -1,0 +1,131 @@
+package dev.manticore.compiler.trial;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.experiment.Measures;
+import dev.manticore.compiler.experiment.Outcome;
+import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.compiler.progress.MetricsWriter;
+import dev.manticore.compiler.progress.Progress;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.task.Scores;
+import dev.manticore.compiler.task.Split;
+import dev.manticore.compiler.task.Task;
+import dev.manticore.compiler.task.TaskDataset;
+import dev.manticore.compiler.training.Evaluator;
+import dev.manticore.compiler.training.TrainingPlan;
+import dev.manticore.compiler.training.TrainingRun;
+import dev.manticore.ir.Tensor;
+import dev.manticore.onnx.safetensors.SafetensorsFile;
+import dev.manticore.runtime.Device;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+
+/**
+ * One model trained from scratch on one task with one seed, measured on the parts that it was not
+ * trained on. The mixture weights of a hybrid are searched while it is trained; it is measured with
+ * those that it ends with.
+ */
+public final class TaskTrial {
+
+  private static final String METRICS = "metrics.jsonl";
+  private static final String CHECKPOINTS = "checkpoints";
+  private static final String PARAMETERS = "parameters.safetensors";
+
+  /** Evaluations on the way, for curves: of so many, on so many batches. */
+  private static final int EVALUATIONS = 20;
+
+  private static final int EVALUATION_BATCHES = 4;
+
+  private TaskTrial() {}
+
+  /**
+   * Trains and measures a model, going on from a checkpoint in the directory where there is one.
+   *
+   * @param task made with the trial's seed
+   * @param search steps, batch and rates of the training; method and updates where there is
+   *     something to mix
+   * @param threads of a step
+   * @param directory for checkpoints, metrics and the trained parameters
+   */
+  public static Outcome run(
+      Task task,
+      Architecture architecture,
+      ModelSize size,
+      Recipe.Search search,
+      int seed,
+      Device device,
+      int threads,
+      Path directory,
+      Progress progress,
+      Cancellation cancellation) {
+    TaskModel model = TaskModel.draw(architecture, size, task, seed);
+    Recipe.Training training = search.training();
+    TrainingPlan plan =
+        model.alphas().isEmpty()
+            ? TrainingPlan.of(model.graph(), training, task.longest(), name -> true)
+            : TrainingPlan.search(model.graph(), search, task.longest(), model.alphas());
+    TrainingRun.Request request =
+        new TrainingRun.Request(
+            task.name(),
+            architecture.toString(),
+            seed,
+            model.graph(),
+            plan,
+            TaskDataset.split(task),
+            ImmutableMap.of(),
+            model.alphas(),
+            Math.max(1, training.steps() / EVALUATIONS),
+            EVALUATION_BATCHES,
+            device,
+            threads);
+    Path checkpoints = directory.resolve(CHECKPOINTS);
+    Path parameters = directory.resolve(PARAMETERS);
+    int done = TrainingRun.stepsDone(checkpoints);
+    try (MetricsWriter metrics =
+        MetricsWriter.open(
+            directory.resolve(METRICS), entry -> done > 0 && entry.step() <= done)) {
+      TrainingRun.run(
+          request,
+          checkpoints,
+          parameters,
+          new TrainingRun.Surroundings(
+              progress,
+              Optional.of(metrics),
+              cancellation,
+              TrainingRun.CHECKPOINT_INTERVAL));
+    }
+    Map<String, Tensor> trained = SafetensorsFile.open(parameters).tensors();
+    ImmutableList.Builder<ImmutableList<Double>> mixture = ImmutableList.builder();
+    model
+        .alphas()
+        .forEach(alpha -> mixture.add(TrainingRun.softmax(trained.get(alpha).toFloats())));
+    try (Evaluator evaluator =
+        Evaluator.open(device, model.graph(), trained, task, training.batch(), threads)) {
+      return new Outcome(
+          task.name(),
+          architecture.toString(),
+          seed,
+          model.graph().parameters().keySet().stream()
+              .mapToLong(parameter -> parameter.shape().elementCount())
+              .sum(),
+          training.steps(),
+          (long) training.steps() * training.batch() * training.accumulation() * task.longest(),
+          mixture.build(),
+          model.components(),
+          measures(evaluator.score(Split.VALIDATION)),
+          measures(evaluator.score(Split.TEST)));
+    }
+  }
+
+  private static Measures measures(Scores scores) {
+    return new Measures(
+        scores.loss(),
+        scores.accuracy(),
+        scores.macroAccuracy(),
+        scores.exactMatch(),
+        OptionalDouble.empty());
+  }
+}
