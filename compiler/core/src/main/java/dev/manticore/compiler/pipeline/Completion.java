@@ -114,6 +114,6 @@ record Completion(
     ArrayNode text = root.putArray("text");
     summary.text().lines().forEach(text::add);
     root.set("result", JSON.readTree(summary.json()));
-    return Manifest.pretty(root);
+    return StableJson.text(root);
   }
 }

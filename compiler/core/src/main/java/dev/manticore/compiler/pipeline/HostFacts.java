@@ -21,6 +21,6 @@ final class HostFacts {
             .put("os", System.getProperty("os.name") + " " + System.getProperty("os.version"))
             .put("architecture", System.getProperty("os.arch"))
             .put("cores", Runtime.getRuntime().availableProcessors());
-    return Manifest.pretty(root);
+    return StableJson.text(root);
   }
 }

@@ -1,8 +1,5 @@
 package dev.manticore.compiler.pipeline;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.util.DefaultIndenter;
-import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -11,7 +8,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -122,21 +118,6 @@ record Manifest(
           .put("bytes", output.bytes())
           .put("sha256", output.sha256());
     }
-    return pretty(root);
-  }
-
-  /** Indented JSON with line feeds on every platform. */
-  static String pretty(JsonNode node) {
-    DefaultIndenter indenter = new DefaultIndenter("  ", "\n");
-    try {
-      return JSON.writer(
-                  new DefaultPrettyPrinter()
-                      .withObjectIndenter(indenter)
-                      .withArrayIndenter(indenter))
-              .writeValueAsString(node)
-          + "\n";
-    } catch (JsonProcessingException e) {
-      throw new UncheckedIOException(e);
-    }
+    return StableJson.text(root);
   }
 }
