@@ -2,12 +2,11 @@ package dev.manticore.cli;
 
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.pipeline.Pipeline;
+import dev.manticore.compiler.progress.GracefulStop;
 import dev.manticore.compiler.stages.CompilePipeline;
 import dev.manticore.runtime.Devices;
 import java.time.Duration;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 
 /** The program {@code manticore}. */
 public final class Main {
@@ -20,10 +19,13 @@ public final class Main {
   /** Runs one command and ends the JVM with its status. */
   public static void main(String[] args) {
     Terminal terminal = Terminal.system();
-    CountDownLatch ended = new CountDownLatch(1);
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(terminal, ended), "manticore-stop"));
+    GracefulStop stop =
+        GracefulStop.install(
+            terminal.cancellation(),
+            PATIENCE,
+            () -> terminal.err().println("Stopped at once; what was saved before is kept."));
     int status = new Application(terminal, verbs(terminal, pipelines())).run(args);
-    ended.countDown();
+    stop.ended();
     System.exit(status);
   }
 
@@ -58,24 +60,5 @@ public final class Main {
   /** What compiles a recipe here. */
   static Pipeline.Factory pipelines() {
     return recipe -> CompilePipeline.of(recipe, Devices.byName(recipe.recipe().device()));
-  }
-
-  /**
-   * On Ctrl-C or a request to terminate: lets the command come to its next step boundary, save its
-   * state and say how to go on.
-   */
-  private static void stop(Terminal terminal, CountDownLatch ended) {
-    if (ended.getCount() == 0) {
-      return;
-    }
-    terminal.cancellation().request();
-    try {
-      boolean inTime = ended.await(PATIENCE.toSeconds(), TimeUnit.SECONDS);
-      if (!inTime) {
-        terminal.err().println("Stopped at once; what was saved before is kept.");
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
   }
 }

@@ -98,7 +98,8 @@ public record Outcome(
     AtomicFiles.writeString(directory.resolve(FILE), PrettyJson.text(json()));
   }
 
-  ObjectNode json() {
+  /** What {@link #write} writes. */
+  public ObjectNode json() {
     ObjectNode json =
         JsonNodeFactory.instance
             .objectNode()

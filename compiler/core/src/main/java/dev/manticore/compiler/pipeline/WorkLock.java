@@ -12,10 +12,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * The right to write to a work directory, held by one process at a time. The operating system gives
- * it back when the process ends, however it ends.
+ * The right to write to a directory, held by one process at a time. The operating system gives it
+ * back when the process ends, however it ends.
  */
-final class WorkLock {
+public final class WorkLock {
 
   private static final String FILE = ".lock";
 
@@ -31,10 +31,10 @@ final class WorkLock {
    * @throws ManticoreException {@code MNT-BUSY} when another run holds it, {@code MNT-WRITE} when
    *     the directory cannot be written
    */
-  static WorkLock take(Path work) {
-    Path file = work.resolve(FILE);
+  public static WorkLock take(Path directory) {
+    Path file = directory.resolve(FILE);
     try {
-      Files.createDirectories(work);
+      Files.createDirectories(directory);
       FileChannel channel =
           FileChannel.open(
               file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
@@ -46,8 +46,8 @@ final class WorkLock {
             "MNT-BUSY",
             String.format(
                 "another run%s is using %s; wait for it to end, or give this one another"
-                    + " directory with --work",
-                holder, work));
+                    + " directory",
+                holder, directory));
       }
       String process = Long.toString(ProcessHandle.current().pid());
       channel.truncate(0);
@@ -57,8 +57,8 @@ final class WorkLock {
       throw new ManticoreException(
           "MNT-WRITE",
           String.format(
-              "cannot write to the work directory %s: %s; give another one with --work",
-              work, WriteErrors.reason(e)),
+              "cannot write to the directory %s: %s; give another one",
+              directory, WriteErrors.reason(e)),
           e);
     }
   }
@@ -79,13 +79,13 @@ final class WorkLock {
   }
 
   /** Gives the right back. */
-  void close() {
+  public void close() {
     try {
       lock.release();
       channel.close();
     } catch (IOException e) {
       throw new ManticoreException(
-          "MNT-WRITE", "cannot release the work directory: " + e.getMessage(), e);
+          "MNT-WRITE", "cannot release the directory: " + e.getMessage(), e);
     }
   }
 }

@@ -23,9 +23,15 @@ public final class OwnJvm {
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         // A debugger waits for one process.
         .filter(option -> !option.startsWith("-agentlib:jdwp"))
+        // Two are refused.
+        .filter(option -> !isCollector(option) || options.stream().noneMatch(OwnJvm::isCollector))
         .forEach(command::add);
     command.addAll(options);
     command.add("-cp", System.getProperty("java.class.path"), main);
     return command.addAll(arguments).build();
+  }
+
+  private static boolean isCollector(String option) {
+    return option.matches("-XX:\\+Use\\w+GC");
   }
 }

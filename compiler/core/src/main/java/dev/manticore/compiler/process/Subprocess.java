@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * A command to be run to its end, with nothing on its standard input.
@@ -33,6 +34,9 @@ public record Subprocess(
     ImmutableMap<String, String> environment,
     Path directory,
     Duration limit) {
+
+  /** A limit for what may take as long as it does. */
+  public static final Duration NO_LIMIT = Duration.ofNanos(Long.MAX_VALUE);
 
   /** Of what a command writes, at most the last of so many bytes are kept, for each stream. */
   private static final int KEPT = 4 << 20;
@@ -77,21 +81,14 @@ public record Subprocess(
     Path output = Files.createTempFile("manticore-", ".out");
     Path errors = Files.createTempFile("manticore-", ".err");
     try {
-      ProcessBuilder builder =
-          new ProcessBuilder(command)
-              .directory(directory.toFile())
-              .redirectOutput(output.toFile())
-              .redirectError(errors.toFile());
-      builder.environment().keySet().removeAll(without);
-      builder.environment().putAll(environment);
-      Process process = builder.start();
+      Process process =
+          start(builder -> builder.redirectOutput(output.toFile()).redirectError(errors.toFile()));
       OptionalInt status;
       try {
         process.getOutputStream().close();
         status = await(process, cancellation);
       } finally {
-        process.descendants().forEach(ProcessHandle::destroyForcibly);
-        process.destroyForcibly();
+        end(process);
       }
       return new Outcome(status, end(output), end(errors));
     } catch (InterruptedException e) {
@@ -101,6 +98,57 @@ public record Subprocess(
       Files.deleteIfExists(output);
       Files.deleteIfExists(errors);
     }
+  }
+
+  /**
+   * Runs it with all that it writes in a file, and its standard input open for as long as this
+   * process lives. When a stop is asked for, it is asked to terminate, and has some time to save
+   * its state. However this ends, neither the command nor a process that it has started goes on.
+   *
+   * @param log the file, which is replaced
+   * @param grace the time to come to an end when asked to
+   * @return how it ended, with the end of the file as its output
+   * @throws IOException if it cannot be started
+   * @throws CancelledException if a stop is asked for, or the thread is interrupted
+   */
+  public Outcome run(Path log, Duration grace, Cancellation cancellation) throws IOException {
+    cancellation.throwIfRequested();
+    Process process =
+        start(builder -> builder.redirectErrorStream(true).redirectOutput(log.toFile()));
+    try {
+      OptionalInt status = await(process, cancellation);
+      return new Outcome(status, end(log), "");
+    } catch (CancelledException e) {
+      process.destroy();
+      awaitEnd(process, grace);
+      throw e;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancelledException();
+    } finally {
+      end(process);
+    }
+  }
+
+  private static void awaitEnd(Process process, Duration grace) {
+    try {
+      process.waitFor(grace.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private Process start(Consumer<ProcessBuilder> redirection) throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(command).directory(directory.toFile());
+    redirection.accept(builder);
+    builder.environment().keySet().removeAll(without);
+    builder.environment().putAll(environment);
+    return builder.start();
+  }
+
+  private static void end(Process process) {
+    process.descendants().forEach(ProcessHandle::destroyForcibly);
+    process.destroyForcibly();
   }
 
   private OptionalInt await(Process process, Cancellation cancellation)

@@ -67,6 +67,18 @@ final class JsonProgress implements Progress {
   }
 
   @Override
+  public void trialEnded(TrialReport report) {
+    println(
+        event("trial-ended")
+            .put("trial", report.trial())
+            .put("number", report.number())
+            .put("of", report.of())
+            .put("end", report.end().name().toLowerCase(Locale.ROOT))
+            .put("seconds", report.took().toMillis() / 1000.0)
+            .put("remaining_s", report.remaining().toMillis() / 1000.0));
+  }
+
+  @Override
   public void upToDate(Path result) {
     println(event("up-to-date").put("result", result.toString()));
   }

@@ -52,6 +52,11 @@ final class LineProgress implements Progress {
   }
 
   @Override
+  public void trialEnded(TrialReport report) {
+    println(report.text());
+  }
+
+  @Override
   public void upToDate(Path result) {
     println(result + ": up to date, nothing to do");
   }

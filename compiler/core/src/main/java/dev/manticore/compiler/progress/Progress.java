@@ -39,6 +39,9 @@ public interface Progress {
   /** The stage last started is complete. */
   void stageFinished(String stage, Duration took);
 
+  /** A trial of an experiment has come to its end; trials have no stages around them. */
+  void trialEnded(TrialReport report);
+
   /** Nothing is to be done: the result in this directory is what the run would give. */
   void upToDate(Path result);
 

@@ -22,5 +22,8 @@ final class QuietProgress implements Progress {
   public void stageFinished(String stage, Duration took) {}
 
   @Override
+  public void trialEnded(TrialReport report) {}
+
+  @Override
   public void upToDate(Path result) {}
 }

@@ -57,6 +57,11 @@ final class TerminalProgress implements Progress {
   }
 
   @Override
+  public void trialEnded(TrialReport report) {
+    finishLine(report.text());
+  }
+
+  @Override
   public void upToDate(Path result) {
     finishLine(result + ": up to date, nothing to do");
   }

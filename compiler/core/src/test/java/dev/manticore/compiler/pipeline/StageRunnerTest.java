@@ -198,7 +198,7 @@ class StageRunnerTest {
     assertThatThrownBy(() -> runner().run(ImmutableList.of(nested)))
         .isInstanceOf(ManticoreException.class)
         .hasMessageContaining("another run (process " + ProcessHandle.current().pid() + ")")
-        .hasMessageContaining("--work");
+        .hasMessageContaining(work + "; wait for it to end");
   }
 
   @Test

@@ -1,0 +1,105 @@
+package dev.manticore.compiler.experiment;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.google.common.hash.Hashing;
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
+import dev.manticore.compiler.pipeline.PrettyJson;
+import dev.manticore.compiler.pipeline.ToolVersion;
+import dev.manticore.compiler.pipeline.WorkLock;
+import dev.manticore.onnx.io.AtomicFiles;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+
+/**
+ * What is kept of a trial: {@code trial.json}, its spec; {@code trial.log}, what its process wrote;
+ * {@code outcome.json}; and what the outcome depends on, in {@code started.json}, which becomes
+ * {@code done.json} when the process has ended well.
+ */
+final class TrialDirectory {
+
+  static final String SPEC = "trial.json";
+  static final String OUTCOME = Outcome.FILE;
+  private static final String LOG = "trial.log";
+  private static final String STARTED = "started.json";
+  private static final String DONE = "done.json";
+
+  private final Path path;
+  private final String spec;
+  private final String identity;
+
+  /**
+   * @param experiment the directory of the experiment
+   * @param threads that the trial's process has
+   */
+  TrialDirectory(Path experiment, Trial trial, int threads) {
+    this.path = experiment.resolve("trials").resolve(trial.id());
+    this.spec = PrettyJson.text(trial.spec());
+    this.identity =
+        PrettyJson.text(
+            JsonNodeFactory.instance
+                .objectNode()
+                .put("spec_sha256", Hashing.sha256().hashString(spec, UTF_8).toString())
+                .put("threads", threads)
+                .put("manticore", ToolVersion.current()));
+  }
+
+  Path path() {
+    return path;
+  }
+
+  Path log() {
+    return path.resolve(LOG);
+  }
+
+  Path outcome() {
+    return path.resolve(OUTCOME);
+  }
+
+  /** Whether the outcome of this very trial is there. */
+  boolean isDone() {
+    return hasOutcome() && isOf(DONE);
+  }
+
+  boolean hasOutcome() {
+    return Files.isRegularFile(outcome());
+  }
+
+  /**
+   * Makes it ready for the trial's process: as an interrupted one left it, or, where that was of
+   * another spec, empty but for the spec.
+   *
+   * @throws dev.manticore.ir.ManticoreException {@code MNT-BUSY} if a process uses it that an
+   *     earlier run has left behind, {@code MNT-WRITE} if it cannot be written
+   */
+  void prepare() throws IOException {
+    WorkLock lock = WorkLock.take(path);
+    try {
+      if (!isOf(STARTED)) {
+        MoreFiles.deleteDirectoryContents(path, RecursiveDeleteOption.ALLOW_INSECURE);
+        AtomicFiles.writeString(path.resolve(SPEC), spec);
+        AtomicFiles.writeString(path.resolve(STARTED), identity);
+      }
+    } finally {
+      lock.close();
+    }
+  }
+
+  /** The trial's process has ended well. */
+  void complete() throws IOException {
+    Files.move(path.resolve(STARTED), path.resolve(DONE), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  private boolean isOf(String file) {
+    try {
+      return Files.readString(path.resolve(file)).equals(identity);
+    } catch (IOException e) {
+      // None, or not one of ours.
+      return false;
+    }
+  }
+}
