@@ -94,7 +94,7 @@ final class LraCommand implements Callable<Integer> {
     if (files.isEmpty()) {
       return options.show(terminal, options.task(LraTasks.byName(task)));
     }
-    options.requireNoSettings();
+    options.settings().requireNone();
     LraFiles.Options usual = LraFiles.Options.of(task);
     Task opened =
         LraFiles.open(

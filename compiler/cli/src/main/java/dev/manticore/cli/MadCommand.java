@@ -1,8 +1,11 @@
 package dev.manticore.cli;
 
+import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.task.SampleText;
 import dev.manticore.compiler.task.TaskDefinition;
 import dev.manticore.compiler.task.mad.MadTasks;
+import dev.manticore.compiler.trial.TaskSpec;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -69,5 +72,40 @@ final class MadCommand implements Callable<Integer> {
       @Mixin SampleOptions options,
       @Mixin CommonOptions sampleCommon) {
     return options.show(terminal, options.task(MadTasks.byName(task)));
+  }
+
+  @Command(
+      name = "run",
+      sortOptions = false,
+      description = {
+        "Trains models from scratch on tasks and measures them on samples they never saw.",
+        "What is there already is not run again; a stopped run goes on with the same command."
+      },
+      footer = {
+        "",
+        "Example:",
+        "  manticore mad run in-context-recall memorization --set length=64 -o recall"
+      })
+  Integer run(
+      @Parameters(
+              paramLabel = "TASK",
+              arity = "0..*",
+              description = "Tasks of manticore mad list (default: all of them).")
+          List<String> tasks,
+      @Mixin SettingOptions settings,
+      @Mixin ExperimentOptions options,
+      @Mixin CommonOptions runCommon) {
+    List<String> names =
+        tasks == null || tasks.isEmpty() ? MadTasks.ALL.keySet().asList() : tasks;
+    ImmutableList.Builder<TaskSpec> specs = ImmutableList.builder();
+    for (String name : names) {
+      specs.add(
+          TaskSpec.drawn(
+              TaskSpec.Benchmark.MAD,
+              name,
+              settings.of(MadTasks.byName(name)),
+              settings.faults()));
+    }
+    return options.run(terminal, specs.build());
   }
 }

@@ -1,14 +1,11 @@
 package dev.manticore.cli;
 
-import dev.manticore.compiler.task.Faults;
 import dev.manticore.compiler.task.SampleText;
-import dev.manticore.compiler.task.Settings;
 import dev.manticore.compiler.task.Split;
 import dev.manticore.compiler.task.Task;
 import dev.manticore.compiler.task.TaskDefinition;
 import dev.manticore.ir.ManticoreException;
-import java.util.LinkedHashMap;
-import java.util.Map;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Which samples of a task are shown, and how. */
@@ -42,19 +39,7 @@ final class SampleOptions {
       description = "How many samples (default: ${DEFAULT-VALUE}).")
   private int count;
 
-  @Option(
-      names = "--set",
-      paramLabel = "NAME=VALUE",
-      description = "A setting of the task; may be given several times.")
-  private Map<String, String> set = new LinkedHashMap<>();
-
-  @Option(names = "--hard", description = "Start from the paper's settings, which are hard.")
-  private boolean hard;
-
-  @Option(
-      names = "--upstream",
-      description = "With the faults of the published code, which are mended otherwise.")
-  private boolean upstream;
+  @Mixin private SettingOptions settings;
 
   @Option(names = "--json", description = "Write a JSON object a sample.")
   private boolean json;
@@ -69,20 +54,11 @@ final class SampleOptions {
    * @throws ManticoreException {@code MNT-TASK} if they are none
    */
   Task task(TaskDefinition definition) {
-    Faults faults = upstream ? Faults.UPSTREAM : Faults.MENDED;
-    Settings settings = hard ? definition.hard(faults) : definition.baseline();
-    for (Map.Entry<String, String> entry : set.entrySet()) {
-      settings = settings.with(entry.getKey(), entry.getValue());
-    }
-    return definition.create(settings, seed, faults);
+    return definition.create(settings.of(definition), seed, settings.faults());
   }
 
-  /** Refuses options that only drawn samples have. */
-  void requireNoSettings() {
-    if (hard || upstream || !set.isEmpty()) {
-      throw new ManticoreException(
-          "MNT-TASK", "--set, --hard and --upstream are for tasks that are drawn, not for files.");
-    }
+  SettingOptions settings() {
+    return settings;
   }
 
   int show(Terminal terminal, Task task) {

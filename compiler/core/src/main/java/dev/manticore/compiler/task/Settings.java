@@ -140,6 +140,13 @@ public final class Settings {
     }
   }
 
+  /** Every setting's value as {@link #with(String, String)} takes it. */
+  public ImmutableMap<String, String> texts() {
+    ImmutableMap.Builder<String, String> texts = ImmutableMap.builder();
+    values.forEach((name, value) -> texts.put(name, declared.get(name).print(value)));
+    return texts.buildOrThrow();
+  }
+
   /** Every setting as {@code name=value}. */
   @Override
   public String toString() {

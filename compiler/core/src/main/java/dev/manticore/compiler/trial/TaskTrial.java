@@ -44,24 +44,20 @@ public final class TaskTrial {
   /**
    * Trains and measures a model, going on from a checkpoint in the directory where there is one.
    *
-   * @param task made with the trial's seed
-   * @param search steps, batch and rates of the training; method and updates where there is
-   *     something to mix
    * @param threads of a step
    * @param directory for checkpoints, metrics and the trained parameters
    */
   public static Outcome run(
-      Task task,
-      Architecture architecture,
-      ModelSize size,
-      Recipe.Search search,
-      int seed,
+      TrialSpec spec,
       Device device,
       int threads,
       Path directory,
       Progress progress,
       Cancellation cancellation) {
-    TaskModel model = TaskModel.draw(architecture, size, task, seed);
+    int seed = spec.seed();
+    Task task = spec.task().open(seed);
+    TaskModel model = TaskModel.draw(spec.model(), spec.size(), task, seed);
+    Recipe.Search search = spec.search();
     Recipe.Training training = search.training();
     TrainingPlan plan =
         model.alphas().isEmpty()
@@ -70,7 +66,7 @@ public final class TaskTrial {
     TrainingRun.Request request =
         new TrainingRun.Request(
             task.name(),
-            architecture.toString(),
+            spec.model().toString(),
             seed,
             model.graph(),
             plan,
@@ -106,7 +102,7 @@ public final class TaskTrial {
         Evaluator.open(device, model.graph(), trained, task, training.batch(), threads)) {
       return new Outcome(
           task.name(),
-          architecture.toString(),
+          spec.model().toString(),
           seed,
           model.graph().parameters().keySet().stream()
               .mapToLong(parameter -> parameter.shape().elementCount())

@@ -1,0 +1,117 @@
+package dev.manticore.compiler.trial;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.experiment.Trial;
+import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.ir.ManticoreException;
+
+/**
+ * What a trial trains on what: all that its outcome depends on.
+ *
+ * @param mixing how mixture weights are searched; null where a model has none
+ * @param seed of the samples, of the initial weights and of the order of the samples
+ */
+public record TrialSpec(
+    TaskSpec task,
+    Architecture model,
+    ModelSize size,
+    Schedule training,
+    @JsonInclude(JsonInclude.Include.NON_NULL) Mixing mixing,
+    int seed) {
+
+  private static final double BETA1 = 0.9;
+  private static final double BETA2 = 0.98;
+  private static final double EPSILON = 1e-8;
+
+  /** Of the training data, for updates that have data of their own. */
+  private static final double HELD_OUT = 0.1;
+
+  private static final JsonMapper JSON =
+      JsonMapper.builder()
+          .enable(SerializationFeature.WRITE_ENUMS_USING_TO_STRING)
+          .enable(DeserializationFeature.READ_ENUMS_USING_TO_STRING)
+          .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+          .build();
+
+  /**
+   * Steps of AdamW with the MAD benchmark's decay rates, 0.9 and 0.98 (paper.md §4.2).
+   *
+   * @param weightDecay never of norms, biases, A_log, D and mixture weights
+   * @param schedule of the learning rate, after as many steps of linear warm-up
+   */
+  public record Schedule(
+      int steps,
+      int batch,
+      double learningRate,
+      double weightDecay,
+      double clip,
+      Recipe.Schedule schedule,
+      int warmup) {}
+
+  /** A search for mixture weights. */
+  public record Mixing(
+      Recipe.SearchMethod method, Recipe.SearchUpdates updates, double learningRate) {}
+
+  /** {@code task-model-seed}, the name of its trial. */
+  public String id() {
+    return task.name() + "-" + model + "-" + seed;
+  }
+
+  /** What {@link #of} reads. */
+  public Trial trial() {
+    return new Trial(id(), JSON.valueToTree(this));
+  }
+
+  /**
+   * @throws ManticoreException {@code MNT-TRIAL} if it is not the spec of such a trial
+   */
+  public static TrialSpec of(ObjectNode json) {
+    try {
+      return JSON.treeToValue(json, TrialSpec.class);
+    } catch (JsonProcessingException e) {
+      throw new ManticoreException(
+          "MNT-TRIAL", "this is not the spec of a trial: " + e.getOriginalMessage(), e);
+    }
+  }
+
+  /** The training, as a recipe would have it. */
+  Recipe.Search search() {
+    Recipe.Training steps =
+        new Recipe.Training(
+            training.steps(),
+            training.batch(),
+            1,
+            training.learningRate(),
+            training.weightDecay(),
+            training.clip(),
+            BETA1,
+            BETA2,
+            EPSILON,
+            training.schedule(),
+            training.warmup(),
+            Precision.FLOAT32,
+            0);
+    Mixing chosen =
+        mixing == null
+            ? new Mixing(Recipe.SearchMethod.FIXED, Recipe.SearchUpdates.SIMULTANEOUS, 0)
+            : mixing;
+    return new Recipe.Search(
+        chosen.method(),
+        chosen.updates(),
+        HELD_OUT,
+        chosen.learningRate(),
+        0,
+        new Recipe.Temperature(1, 0.05),
+        0,
+        ImmutableList.of(),
+        steps);
+  }
+}
