@@ -237,6 +237,8 @@ public final class TrialRunner {
             .run(directory.log(), options.grace(), cancellation);
     int status = outcome.status().getAsInt();
     if (status != 0) {
+      // Ctrl-C reaches all processes of a terminal, and a trial may be through before it is asked.
+      cancellation.throwIfRequested();
       return Optional.of("status " + status + ", " + directory.log() + end(outcome.output()));
     }
     if (!directory.hasOutcome()) {

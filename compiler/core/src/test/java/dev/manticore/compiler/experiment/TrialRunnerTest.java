@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -202,15 +203,19 @@ final class TrialRunnerTest {
   }
 
   private void stopWhenHeld(String... names) {
+    whenHeld(cancellation::request, names);
+  }
+
+  private void whenHeld(Runnable action, String... names) {
     Thread stop =
         new Thread(
             () -> {
               for (String name : names) {
                 while (!Files.exists(orders().resolve(name + ".held"))) {
-                  Thread.onSpinWait();
+                  LockSupport.parkNanos(1_000_000);
                 }
               }
-              cancellation.request();
+              action.run();
             });
     stop.setDaemon(true);
     stop.start();
@@ -257,6 +262,24 @@ final class TrialRunnerTest {
   }
 
   @Test
+  void aStopThatTheTrialHearsFirstIsNoFailure() throws IOException {
+    Files.createFile(orders().resolve("hold"));
+    // As Ctrl-C does.
+    whenHeld(
+        () -> {
+          cancellation.request();
+          ProcessHandle.of(process("count-1")).ifPresent(ProcessHandle::destroy);
+        },
+        "count-1");
+
+    assertThatThrownBy(() -> run(experiment(), atOnce(1), trials(1)))
+        .isInstanceOf(CancelledException.class);
+
+    assertThat(lines()).isEmpty();
+    assertThat(experiment().resolve("trials/count-1/checkpoint")).exists();
+  }
+
+  @Test
   void aTrialThatDoesNotListenIsEnded() throws IOException {
     Files.createFile(orders().resolve("deaf"));
     stopWhenHeld("count-1");
@@ -265,9 +288,12 @@ final class TrialRunnerTest {
             () -> run(experiment(), new Options(1, 1, 64 << 20, Duration.ofMillis(100)), trials(1)))
         .isInstanceOf(CancelledException.class);
 
-    long process = Long.parseLong(read(orders().resolve("count-1.held")));
-    ProcessHandle.of(process).ifPresent(handle -> handle.onExit().join());
-    assertThat(ProcessHandle.of(process)).isEmpty();
+    ProcessHandle.of(process("count-1")).ifPresent(handle -> handle.onExit().join());
+    assertThat(ProcessHandle.of(process("count-1"))).isEmpty();
+  }
+
+  private long process(String trial) {
+    return Long.parseLong(read(orders().resolve(trial + ".held")));
   }
 
   @Test

@@ -26,6 +26,35 @@ final class OwnJvmTest {
     }
   }
 
+  /** Says the command that it would start another with. */
+  static final class Command {
+    private Command() {}
+
+    public static void main(String[] args) {
+      System.out.println(OwnJvm.command(List.of(args), "Main", List.of()));
+    }
+  }
+
+  @Test
+  void anotherCollectorTakesThePlaceOfThisOne() throws IOException {
+    assertThat(commandUnder("-XX:+UseParallelGC", "-XX:+UseSerialGC"))
+        .contains("-XX:+UseSerialGC")
+        .doesNotContain("-XX:+UseParallelGC");
+    assertThat(commandUnder("-XX:+UseParallelGC", "-Dother")).contains("-XX:+UseParallelGC");
+  }
+
+  /** The command of a virtual machine with one option for another one with another. */
+  private static String commandUnder(String option, String other) throws IOException {
+    Subprocess.Outcome outcome =
+        new Subprocess(
+                OwnJvm.command(List.of(option), Command.class.getName(), List.of(other)),
+                Path.of("").toAbsolutePath(),
+                Duration.ofMinutes(1))
+            .run(new Cancellation());
+    assertThat(outcome.status()).as(outcome.errors()).hasValue(0);
+    return outcome.output();
+  }
+
   @Test
   void anotherJvmHasTheJavaTheOptionsAndTheClassesOfThisOne() throws IOException {
     Subprocess process =

@@ -86,19 +86,44 @@ final class SubprocessTest {
   @Test
   void aStopEndsItWithAllThatItStarted() throws IOException {
     Cancellation cancellation = new Cancellation();
-    Thread stop =
-        new Thread(
-            () -> {
-              while (!Files.exists(directory.resolve("child"))) {
-                Thread.onSpinWait();
-              }
-              cancellation.request();
-            });
+    Thread stop = new Thread(() -> requestWhenReady(cancellation));
     stop.start();
 
     assertThatThrownBy(() -> shell(PARENT, LONG).run(cancellation))
         .isInstanceOf(CancelledException.class);
     assertThatChildEnds();
+  }
+
+  @Test
+  void allThatIsWrittenGoesToAFile() throws IOException {
+    Path log = Files.writeString(directory.resolve("log"), "earlier");
+
+    Subprocess.Outcome outcome =
+        shell("echo out; echo err >&2; exit 3", Subprocess.NO_LIMIT)
+            .run(log, LONG, new Cancellation());
+
+    assertThat(outcome.status()).hasValue(3);
+    assertThat(log).hasContent("out\nerr\n");
+    assertThat(outcome.output()).isEqualTo("out\nerr\n");
+  }
+
+  @Test
+  void aStopLeavesTimeToEnd() throws IOException {
+    Cancellation cancellation = new Cancellation();
+    Thread stop = new Thread(() -> requestWhenReady(cancellation));
+    stop.start();
+    String script = "trap 'echo saved; exit 1' TERM; touch child; while :; do sleep 0.01; done";
+
+    assertThatThrownBy(() -> shell(script, LONG).run(directory.resolve("log"), LONG, cancellation))
+        .isInstanceOf(CancelledException.class);
+    assertThat(directory.resolve("log")).hasContent("saved\n");
+  }
+
+  private void requestWhenReady(Cancellation cancellation) {
+    while (!Files.exists(directory.resolve("child"))) {
+      Thread.onSpinWait();
+    }
+    cancellation.request();
   }
 
   private void assertThatChildEnds() throws IOException {

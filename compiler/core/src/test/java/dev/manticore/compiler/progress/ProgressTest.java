@@ -100,6 +100,35 @@ class ProgressTest {
   }
 
   @Test
+  void trialsAreToldInWordsAndAsJson() {
+    TrialReport done =
+        new TrialReport(
+            "recall-mamba-2",
+            7,
+            90,
+            TrialReport.End.DONE,
+            Duration.ofSeconds(12),
+            Duration.ofSeconds(1100));
+    Progress.lines(out, ticker).trialEnded(done);
+    Progress.lines(out, ticker)
+        .trialEnded(
+            new TrialReport(
+                "a", 90, 90, TrialReport.End.FAILED, Duration.ofMillis(400), Duration.ZERO));
+    Progress.terminal(out, 80, ticker)
+        .trialEnded(
+            new TrialReport("b", 1, 90, TrialReport.End.REUSED, Duration.ZERO, Duration.ZERO));
+    Progress.json(out).trialEnded(done);
+
+    assertThat(written().lines())
+        .containsExactly(
+            "trial 7/90 recall-mamba-2: done, 12 s (18:20 left)",
+            "trial 90/90 a: failed, 0.4 s",
+            "trial 1/90 b: done before",
+            "{\"event\":\"trial-ended\",\"trial\":\"recall-mamba-2\",\"number\":7,\"of\":90,"
+                + "\"end\":\"done\",\"seconds\":12.0,\"remaining_s\":1100.0}");
+  }
+
+  @Test
   void evaluationDoesNotCountForTheRate() {
     StepMeter meter = new StepMeter(ticker, "", 0, 10);
     ticker.advance(Duration.ofSeconds(1));
