@@ -2,7 +2,6 @@ package dev.manticore.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.pipeline.Pipeline;
@@ -10,25 +9,19 @@ import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.compiler.pipeline.StageRunner;
-import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
-import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine.Command;
 
-class ApplicationTest {
+class ApplicationTest extends VerbTest {
 
   private static final String RECIPE =
       """
@@ -37,13 +30,6 @@ class ApplicationTest {
         - pretrain: {config: {model_type: mamba}}
         - pretrain: {config: {model_type: gpt_neo}}
       """;
-
-  @TempDir Path directory;
-
-  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-  private final ByteArrayOutputStream err = new ByteArrayOutputStream();
-  private final Cancellation cancellation = new Cancellation();
-  private ImmutableMap<String, String> environment = ImmutableMap.of();
 
   @BeforeEach
   void writeRecipe() throws IOException {
@@ -103,33 +89,12 @@ class ApplicationTest {
     }
   }
 
-  private int run(String... args) {
-    out.reset();
-    err.reset();
-    Terminal terminal =
-        new Terminal(
-            new PrintStream(out, true, StandardCharsets.UTF_8),
-            new PrintStream(err, true, StandardCharsets.UTF_8),
-            environment,
-            directory,
-            Clock.systemUTC(),
-            Ticker.systemTicker(),
-            cancellation);
-    return new Application(
-            terminal,
-            ImmutableList.<Callable<Integer>>builder()
-                .addAll(Main.verbs(terminal, StepsPipeline::of))
-                .add(new BreakingCommand())
-                .build())
-        .run(args);
-  }
-
-  private String out() {
-    return out.toString(StandardCharsets.UTF_8);
-  }
-
-  private String err() {
-    return err.toString(StandardCharsets.UTF_8);
+  @Override
+  ImmutableList<Callable<Integer>> verbs(Terminal terminal) {
+    return ImmutableList.<Callable<Integer>>builder()
+        .addAll(Main.verbs(terminal, StepsPipeline::of))
+        .add(new BreakingCommand())
+        .build();
   }
 
   @Test

@@ -4,25 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.google.common.base.Ticker;
-import com.google.common.collect.ImmutableMap;
-import dev.manticore.compiler.progress.Cancellation;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.time.Clock;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The verb {@code bench}, on models so small that only the form of what it says can be looked at.
  */
-class BenchCommandTest {
+class BenchCommandTest extends VerbTest {
 
   private static final String[] TINY = {
     "--model=gpt-neo",
@@ -34,44 +24,10 @@ class BenchCommandTest {
     "--threads=1"
   };
 
-  @TempDir Path directory;
-
-  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-  private final ByteArrayOutputStream err = new ByteArrayOutputStream();
-
-  private final Cancellation cancellation = new Cancellation();
-
-  private int run(String... args) {
-    out.reset();
-    err.reset();
-    Terminal terminal =
-        new Terminal(
-            new PrintStream(out, true, StandardCharsets.UTF_8),
-            new PrintStream(err, true, StandardCharsets.UTF_8),
-            ImmutableMap.of(),
-            directory,
-            Clock.systemUTC(),
-            Ticker.systemTicker(),
-            cancellation);
-    return new Application(terminal, Main.verbs(terminal, Main.pipelines())).run(args);
-  }
-
   private static String[] words(String verb, String[] options, String... more) {
     return Stream.of(new String[] {"bench", verb}, options, more)
         .flatMap(Stream::of)
         .toArray(String[]::new);
-  }
-
-  private String out() {
-    return out.toString(StandardCharsets.UTF_8);
-  }
-
-  private String err() {
-    return err.toString(StandardCharsets.UTF_8);
-  }
-
-  private JsonNode lastLine() throws IOException {
-    return new ObjectMapper().readTree(out().lines().reduce((a, b) -> b).orElseThrow());
   }
 
   @Test

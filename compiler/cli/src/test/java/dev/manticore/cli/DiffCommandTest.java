@@ -4,23 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.google.common.base.Ticker;
-import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableMap;
-import dev.manticore.compiler.progress.Cancellation;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Clock;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** {@code manticore diff} and {@code manticore canonicalise}, and what they end with. */
-class DiffCommandTest {
+class DiffCommandTest extends VerbTest {
 
   private static final String SIGMOID =
       """
@@ -36,11 +26,6 @@ class DiffCommandTest {
         output %y
       }
       """;
-
-  @TempDir Path directory;
-
-  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-  private final ByteArrayOutputStream err = new ByteArrayOutputStream();
 
   @BeforeEach
   void writeModels() throws IOException {
@@ -59,39 +44,17 @@ class DiffCommandTest {
     Files.writeString(directory.resolve("other.hir"), SIGMOID.replace("Exp", "Cos"));
   }
 
-  private int run(String... args) {
-    out.reset();
-    err.reset();
-    Terminal terminal =
-        new Terminal(
-            new PrintStream(out, true, StandardCharsets.UTF_8),
-            new PrintStream(err, true, StandardCharsets.UTF_8),
-            ImmutableMap.of(),
-            directory,
-            Clock.systemUTC(),
-            Ticker.systemTicker(),
-            new Cancellation());
-    return new Application(
-            terminal,
-            ImmutableList.of(new DiffCommand(terminal), new CanonicaliseCommand(terminal)))
-        .run(args);
-  }
-
-  private String output() {
-    return out.toString(StandardCharsets.UTF_8);
-  }
-
   @Test
   void equalModelsEndWithStatus0() {
     assertThat(run("diff", "long.hir", "short.hir")).isEqualTo(ExitCode.OK);
-    assertThat(output()).isEqualTo("Same normal form: one structure on equal parameters.\n");
+    assertThat(out()).isEqualTo("Same normal form: one structure on equal parameters.\n");
   }
 
   @Test
   void otherModelsEndWithStatus1() throws IOException {
     assertThat(run("diff", "other.hir", "short.hir", "--json")).isEqualTo(ExitCode.FAILED);
 
-    JsonNode json = new ObjectMapper().readTree(output());
+    JsonNode json = new ObjectMapper().readTree(out());
     assertThat(json.get("verdict").asText()).isEqualTo("different");
     assertThat(json.get("equal").asBoolean()).isFalse();
     assertThat(json.get("samples").asInt()).isPositive();
@@ -100,20 +63,20 @@ class DiffCommandTest {
   @Test
   void whatCannotBeReadEndsWithStatus2() {
     assertThat(run("diff", "long.hir", "missing.hir")).isEqualTo(ExitCode.USAGE);
-    assertThat(err.toString(StandardCharsets.UTF_8)).contains("missing.hir: no such file");
+    assertThat(err()).contains("missing.hir: no such file");
   }
 
   @Test
   void theNormalFormIsWrittenAndExplained() {
     assertThat(run("canonicalise", "long.hir", "-o", "normal.hir", "--explain"))
         .isEqualTo(ExitCode.OK);
-    assertThat(output()).startsWith("5 nodes, in normal form 1\n").contains("1  sigmoid");
+    assertThat(out()).startsWith("5 nodes, in normal form 1\n").contains("1  sigmoid");
     assertThat(run("diff", "normal.hir", "long.hir")).isEqualTo(ExitCode.OK);
   }
 
   @Test
   void aRuleThatDidNotMatchSaysWhy() {
     assertThat(run("canonicalise", "other.hir", "--explain", "sigmoid")).isEqualTo(ExitCode.OK);
-    assertThat(output()).contains("(Div)", "is not Exp");
+    assertThat(out()).contains("(Div)", "is not Exp");
   }
 }

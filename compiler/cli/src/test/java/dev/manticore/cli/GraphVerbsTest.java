@@ -4,53 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.google.common.base.Ticker;
-import com.google.common.collect.ImmutableMap;
-import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.testdata.Fixtures;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Clock;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** The verbs that look at graphs and change their form, on a checkpoint of the project's own. */
-class GraphVerbsTest {
+class GraphVerbsTest extends VerbTest {
 
   private static final String MODEL =
       Fixtures.testdata("checkpoints/gpt-neo-small").toAbsolutePath().toString();
-
-  @TempDir Path directory;
-
-  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-  private final ByteArrayOutputStream err = new ByteArrayOutputStream();
-
-  private int run(String... args) {
-    out.reset();
-    err.reset();
-    Terminal terminal =
-        new Terminal(
-            new PrintStream(out, true, StandardCharsets.UTF_8),
-            new PrintStream(err, true, StandardCharsets.UTF_8),
-            ImmutableMap.of(),
-            directory,
-            Clock.systemUTC(),
-            Ticker.systemTicker(),
-            new Cancellation());
-    return new Application(terminal, Main.verbs(terminal, Main.pipelines())).run(args);
-  }
-
-  private String out() {
-    return out.toString(StandardCharsets.UTF_8);
-  }
-
-  private String err() {
-    return err.toString(StandardCharsets.UTF_8);
-  }
 
   @Test
   void inspectCountsAndDraws() throws IOException {

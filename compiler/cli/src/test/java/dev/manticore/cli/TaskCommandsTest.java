@@ -4,56 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.google.common.base.Ticker;
-import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableMap;
-import dev.manticore.compiler.progress.Cancellation;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Clock;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** {@code manticore mad} and {@code manticore lra}. */
-class TaskCommandsTest {
-
-  @TempDir Path directory;
-
-  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-  private final ByteArrayOutputStream err = new ByteArrayOutputStream();
-
-  private int run(String... args) {
-    out.reset();
-    err.reset();
-    Terminal terminal =
-        new Terminal(
-            new PrintStream(out, true, StandardCharsets.UTF_8),
-            new PrintStream(err, true, StandardCharsets.UTF_8),
-            ImmutableMap.of(),
-            directory,
-            Clock.systemUTC(),
-            Ticker.systemTicker(),
-            new Cancellation());
-    return new Application(
-            terminal, ImmutableList.of(new MadCommand(terminal), new LraCommand(terminal)))
-        .run(args);
-  }
-
-  private List<String> lines(String... args) {
-    assertThat(run(args)).as(err.toString(StandardCharsets.UTF_8)).isEqualTo(ExitCode.OK);
-    return out.toString(StandardCharsets.UTF_8).lines().toList();
-  }
-
-  private void refused(String message, String... args) {
-    assertThat(run(args)).isEqualTo(ExitCode.USAGE);
-    assertThat(err.toString(StandardCharsets.UTF_8)).contains(message);
-    assertThat(out.size()).isZero();
-  }
+class TaskCommandsTest extends VerbTest {
 
   @Test
   void tasksAreListedWithTheirSweeps() throws IOException {
@@ -142,7 +99,7 @@ class TaskCommandsTest {
         "--index",
         "1280");
     assertThat(run("mad")).isEqualTo(ExitCode.USAGE);
-    assertThat(err.toString(StandardCharsets.UTF_8)).contains("Usage: manticore mad");
+    assertThat(err()).contains("Usage: manticore mad");
     assertThat(run("lra")).isEqualTo(ExitCode.USAGE);
   }
 }

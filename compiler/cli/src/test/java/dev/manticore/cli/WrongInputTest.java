@@ -5,10 +5,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableMap;
-import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
@@ -17,14 +14,12 @@ import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.onnx.huggingface.Models;
 import dev.manticore.onnx.safetensors.SafetensorsWriter;
 import dev.manticore.onnx.tokenizer.BpeTrainer;
-import java.io.ByteArrayOutputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Clock;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -32,10 +27,9 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Files that are wrong and places that cannot be written: one message, status 2, nothing left. */
-class WrongInputTest {
+class WrongInputTest extends VerbTest {
 
   private static final int IDS = BpeTrainer.SMALLEST_VOCABULARY;
 
@@ -48,10 +42,6 @@ class WrongInputTest {
           + ROWS
           + "}";
 
-  @TempDir Path directory;
-
-  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-  private final ByteArrayOutputStream err = new ByteArrayOutputStream();
   private ModelConfig config;
   private Map<String, Tensor> parameters;
 
@@ -65,25 +55,6 @@ class WrongInputTest {
         .writeTo(directory.resolve("larger.json"));
     Files.writeString(directory.resolve("config.json"), CONFIG);
     Files.writeString(directory.resolve("text.txt"), "The cat sat on the mat. ".repeat(200));
-  }
-
-  private int run(PrintStream output, String... args) {
-    out.reset();
-    err.reset();
-    Terminal terminal =
-        new Terminal(
-            output,
-            new PrintStream(err, true, StandardCharsets.UTF_8),
-            ImmutableMap.of(),
-            directory,
-            Clock.systemUTC(),
-            Ticker.systemTicker(),
-            new Cancellation());
-    return new Application(terminal, Main.verbs(terminal, Main.pipelines())).run(args);
-  }
-
-  private int run(String... args) {
-    return run(new PrintStream(out, true, StandardCharsets.UTF_8), args);
   }
 
   private String[] pretrain(String... more) {
@@ -106,12 +77,6 @@ class WrongInputTest {
         .toArray(String[]::new);
   }
 
-  private void refused(String message, String... args) {
-    assertThat(run(args)).as(err.toString(StandardCharsets.UTF_8)).isEqualTo(ExitCode.USAGE);
-    assertThat(err.toString(StandardCharsets.UTF_8).strip()).contains(message).doesNotContain("\n");
-    assertThat(out.size()).isZero();
-  }
-
   private List<String> entries() throws IOException {
     try (Stream<Path> files = Files.list(directory)) {
       return files.map(file -> file.getFileName().toString()).sorted().toList();
@@ -126,7 +91,7 @@ class WrongInputTest {
   void pretrainWritesAModelWhoseTableMayBePadded() throws IOException {
     assertThat(run(pretrain("-o", "made", "--json"))).isEqualTo(ExitCode.OK);
 
-    List<String> lines = out.toString(StandardCharsets.UTF_8).lines().toList();
+    List<String> lines = out().lines().toList();
     JsonNode result = new ObjectMapper().readTree(lines.get(lines.size() - 1));
     assertThat(result.path("held_out_loss").asDouble()).isBetween(4.0, 7.0);
     assertThat(result.path("tokens").asLong()).isEqualTo(2 * 2 * 16);
@@ -140,12 +105,11 @@ class WrongInputTest {
   @Test
   void pretrainKeepsWithinABudgetOfMemoryOrSaysTheLeast() throws IOException {
     assertThat(run(pretrain("-o", "made", "--memory", "500MB", "--json"))).isEqualTo(ExitCode.OK);
-    assertThat(out.toString(StandardCharsets.UTF_8)).contains("\"event\":\"memory-planned\"");
-    out.reset();
+    assertThat(out()).contains("\"event\":\"memory-planned\"");
 
     refused("the least that would do is ", pretrain("-o", "tight", "--memory", "2kB", "--quiet"));
     assertThat(run(pretrain("-o", "tight", "--memory", "much"))).isEqualTo(ExitCode.USAGE);
-    assertThat(err.toString(StandardCharsets.UTF_8)).contains("'much' is not a size");
+    assertThat(err()).contains("'much' is not a size");
   }
 
   @Test
@@ -154,7 +118,7 @@ class WrongInputTest {
     untrained[6] = "0";
     assertThat(run(untrained)).isEqualTo(ExitCode.OK);
 
-    List<String> lines = out.toString(StandardCharsets.UTF_8).lines().toList();
+    List<String> lines = out().lines().toList();
     JsonNode result = new ObjectMapper().readTree(lines.get(lines.size() - 1));
     assertThat(result.path("held_out_loss").isNull()).isTrue();
     assertThat(result.path("steps").asInt()).isZero();
@@ -179,9 +143,8 @@ class WrongInputTest {
         .allMatch(tensor -> tensor.elementType() == ElementType.BFLOAT16);
     assertThat(run("generate", "made", "--tokens", "2")).isEqualTo(ExitCode.OK);
 
-    out.reset();
     assertThat(run(halves)).isEqualTo(ExitCode.OK);
-    assertThat(out.toString(StandardCharsets.UTF_8)).doesNotContain("Step");
+    assertThat(out()).doesNotContain("Step");
     assertThat(run(pretrain("-o", "made", "--quiet"))).isEqualTo(ExitCode.OK);
     assertThat(Checkpoint.read(directory.resolve("made")).tensors().values())
         .allMatch(tensor -> tensor.elementType() == ElementType.FLOAT32);
@@ -191,11 +154,10 @@ class WrongInputTest {
   void sizesAndElementTypesThatAreNone() {
     for (String size : List.of("0", "0GB", "much", "5 parsecs", "-1", "99999999999")) {
       assertThat(run(pretrain("-o", "made", "--max-shard-size", size))).isEqualTo(ExitCode.USAGE);
-      assertThat(err.toString(StandardCharsets.UTF_8))
-          .contains("'" + size + "' is not a size such as 1000, 500MB or 2GiB");
+      assertThat(err()).contains("'" + size + "' is not a size such as 1000, 500MB or 2GiB");
     }
     assertThat(run(pretrain("-o", "made", "--dtype", "int8"))).isEqualTo(ExitCode.USAGE);
-    assertThat(err.toString(StandardCharsets.UTF_8)).contains("--dtype").contains("int8");
+    assertThat(err()).contains("--dtype").contains("int8");
     assertThat(directory.resolve("made")).doesNotExist();
   }
 
@@ -253,8 +215,7 @@ class WrongInputTest {
         new PrintStream(new FileOutputStream("/dev/full"), true, StandardCharsets.UTF_8)) {
       assertThat(run(full, "version")).isEqualTo(ExitCode.USAGE);
     }
-    assertThat(err.toString(StandardCharsets.UTF_8).strip())
-        .isEqualTo("manticore: cannot write to standard output [MNT-WRITE]");
+    assertThat(err().strip()).isEqualTo("manticore: cannot write to standard output [MNT-WRITE]");
   }
 
   @Test
