@@ -64,7 +64,7 @@ final class PretrainStage implements Stage<Path> {
 
   @Override
   public int version() {
-    return 1;
+    return 2;
   }
 
   @Override

@@ -67,7 +67,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
 
   @Override
   public int version() {
-    return 2;
+    return 3;
   }
 
   @Override

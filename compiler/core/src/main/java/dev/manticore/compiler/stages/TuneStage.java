@@ -126,7 +126,7 @@ final class TuneStage implements Stage<Tuned> {
 
   @Override
   public int version() {
-    return 1;
+    return 2;
   }
 
   @Override

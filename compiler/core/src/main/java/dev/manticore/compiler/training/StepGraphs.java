@@ -47,6 +47,10 @@ import java.util.Set;
  *
  * <p>Mixture weights that are searched are inputs, {@code mixture.<parameter>}, and the gradient of
  * the loss by them is an output, {@code gradient.<parameter>}, both f32[components].
+ *
+ * <p>Graphs that see a part of a step's sequences, of which a run follows another, take {@code
+ * share}, f32[]: the share of the labels that count which this part has, by which gradients are
+ * multiplied. The loss is not.
  */
 public final class StepGraphs {
 
@@ -55,6 +59,9 @@ public final class StepGraphs {
 
   /** The output that is the most probable class at each place. */
   static final String ANSWERS = "answers";
+
+  /** The input that is the share of a part of a step. */
+  static final String SHARE = "share";
 
   /** Elements of {@code settings.<group>}. */
   public static final int SETTINGS = 7;
@@ -200,21 +207,29 @@ public final class StepGraphs {
     GraphEditor editor = editor();
     Value loss = loss(editor, groups);
     Map<String, Value> parameters = parameters(editor, groups);
-    ImmutableMap<Value, Value> gradients = gradients(editor, loss, parameters.values());
+    ImmutableMap<Value, Value> gradients = gradients(editor, loss, loss, parameters.values());
     ImmutableList<StateBinding> bindings = update(editor, groups, gradients, clip);
     return new Step(asInputs(editor.freezeLive()), bindings);
   }
 
-  /** The loss and its gradient by the mixture weights; no state is written. */
+  /** The loss of a part, and its share of the gradient by the mixture weights. */
   public Graph mixtureGradient() {
     GraphEditor editor = editor();
-    gradients(editor, loss(editor, ImmutableList.of()), List.of());
+    Value loss = loss(editor, ImmutableList.of());
+    gradients(editor, loss, share(editor, loss), List.of());
     return asInputs(editor.freezeLive());
   }
 
-  /** Gradients by parameters and by mixture weights; outputs are the loss and the latter. */
+  private static Value share(GraphEditor editor, Value loss) {
+    return new Ops(editor).mul(loss, editor.input(SHARE, loss.type()));
+  }
+
+  /**
+   * Gradients of {@code of} by parameters and by mixture weights; outputs are the loss and the
+   * latter.
+   */
   private ImmutableMap<Value, Value> gradients(
-      GraphEditor editor, Value loss, Collection<Value> parameters) {
+      GraphEditor editor, Value loss, Value of, Collection<Value> parameters) {
     Set<Value> wanted = new LinkedHashSet<>(parameters);
     Map<String, Value> weights = new LinkedHashMap<>();
     for (String name : mixtures) {
@@ -226,7 +241,7 @@ public final class StepGraphs {
       weights.put(name, input);
       wanted.add(input);
     }
-    ImmutableMap<Value, Value> gradients = Differentiate.gradients(editor, loss, wanted);
+    ImmutableMap<Value, Value> gradients = Differentiate.gradients(editor, of, wanted);
     editor.clearOutputs();
     editor.output(loss);
     Ops ops = new Ops(editor);
@@ -235,13 +250,14 @@ public final class StepGraphs {
     return gradients;
   }
 
-  /** Forward and backward of one micro-batch; gradients are added to {@code g.<parameter>}. */
+  /** Forward and backward of a part; its share of gradients is added to {@code g.<parameter>}. */
   public Step accumulate(List<ParameterGroup> groups) {
     GraphEditor editor = editor();
     Ops ops = new Ops(editor);
     Value loss = loss(editor, groups);
     Map<String, Value> parameters = parameters(editor, groups);
-    ImmutableMap<Value, Value> gradients = gradients(editor, loss, parameters.values());
+    ImmutableMap<Value, Value> gradients =
+        gradients(editor, loss, share(editor, loss), parameters.values());
     ImmutableList.Builder<StateBinding> bindings = ImmutableList.builder();
     parameters.forEach(
         (name, parameter) -> {
@@ -254,20 +270,17 @@ public final class StepGraphs {
   }
 
   /**
-   * Clip and AdamW on accumulated gradients, which are divided by the number of micro-batches.
+   * Clip and AdamW on accumulated gradients.
    *
    * @param types the parameters' types by name
    */
-  public static Step apply(
-      Map<String, TensorType> types, List<ParameterGroup> groups, float clip, int microBatches) {
+  public static Step apply(Map<String, TensorType> types, List<ParameterGroup> groups, float clip) {
     GraphEditor editor = new GraphEditor("apply");
-    Ops ops = new Ops(editor);
     ImmutableMap.Builder<Value, Value> gradients = ImmutableMap.builder();
     for (ParameterGroup group : groups) {
       for (String name : group.parameters()) {
         Value parameter = editor.input(name, types.get(name));
-        Value sum = editor.input("g." + name, types.get(name));
-        gradients.put(parameter, ops.mul(sum, 1.0 / microBatches));
+        gradients.put(parameter, editor.input("g." + name, types.get(name)));
       }
     }
     ImmutableList<StateBinding> bindings = update(editor, groups, gradients.buildOrThrow(), clip);

@@ -124,8 +124,7 @@ public final class TrainingSession implements AutoCloseable {
         accumulates ? graphs.accumulate(groups) : graphs.step(groups, (float) schedule.clip());
     Optional<StepGraphs.Step> applyGraph =
         accumulates
-            ? Optional.of(
-                StepGraphs.apply(types, groups, (float) schedule.clip(), schedule.accumulation()))
+            ? Optional.of(StepGraphs.apply(types, groups, (float) schedule.clip()))
             : Optional.empty();
     ImmutableSet.Builder<String> trained = ImmutableSet.builder();
     groups.forEach(group -> trained.addAll(group.parameters()));
@@ -157,6 +156,7 @@ public final class TrainingSession implements AutoCloseable {
     types.put(model.inputs().get(0).name(), tokens);
     types.put("labels", tokens);
     types.put("loss", TensorType.of(ElementType.FLOAT32));
+    types.put(StepGraphs.SHARE, TensorType.of(ElementType.FLOAT32));
     DeviceState state = DeviceState.allocate(device, types);
     SessionConfig config = SessionConfig.defaults().withIntraOpThreads(threads);
     StepProgram stepProgram =
@@ -298,26 +298,36 @@ public final class TrainingSession implements AutoCloseable {
     trained.forEach(name -> state.get(SUM + name).zero());
   }
 
-  /** Runs a program on each batch. */
+  /**
+   * Runs a program on each batch, for means over all labels that count, of which batches have
+   * different numbers.
+   */
   private Gradient mean(Program program, List<Batch> batches) {
+    long asked = batches.stream().mapToLong(Batch::asked).sum();
     double loss = 0;
     ImmutableList<String> names = plan.mixtures();
     double[][] gradient = new double[names.size()][];
     for (Batch batch : batches) {
+      double share = batch.asked() / (double) asked;
+      if (share == 0) {
+        // Its loss is a mean of nothing.
+        continue;
+      }
       write(batch);
+      state.get(StepGraphs.SHARE).setFloats((float) share);
       program.binding().run();
-      loss += state.get("loss").toFloats()[0];
+      loss += share * state.get("loss").toFloats()[0];
       for (int block = 0; block < gradient.length; block++) {
         float[] more = state.get(StepGraphs.gradient(names.get(block))).toFloats();
         if (gradient[block] == null) {
           gradient[block] = new double[more.length];
         }
         for (int k = 0; k < more.length; k++) {
-          gradient[block][k] += more[k] / (double) batches.size();
+          gradient[block][k] += more[k];
         }
       }
     }
-    return new Gradient(loss / batches.size(), gradient);
+    return new Gradient(loss, gradient);
   }
 
   /** Sets the mixture weights that are searched, [block][component]. */
@@ -349,7 +359,7 @@ public final class TrainingSession implements AutoCloseable {
     double rate = plan.groups().get(0).learningRate() * plan.rateFactor(step);
     zeroSums();
     mean(accumulate, training);
-    shift(-rate / training.size());
+    shift(-rate);
     zeroSums();
     Gradient after = mean(accumulate, heldOut);
     double norm = 0;
@@ -358,7 +368,6 @@ public final class TrainingSession implements AutoCloseable {
         norm += (double) value * value;
       }
     }
-    // The sum over batches, so that its step is independent of how many there are.
     double distance = DIFFERENCE / Math.sqrt(norm);
     restoreWeights();
     if (!Double.isFinite(distance)) {
@@ -372,7 +381,7 @@ public final class TrainingSession implements AutoCloseable {
     double[][] below = mixtureGradient(training).mixtures();
     restoreWeights();
     zeroSums();
-    double factor = rate / (2 * distance * heldOut.size());
+    double factor = rate / (2 * distance);
     for (int block = 0; block < above.length; block++) {
       for (int k = 0; k < above[block].length; k++) {
         after.mixtures()[block][k] -= factor * (above[block][k] - below[block][k]);

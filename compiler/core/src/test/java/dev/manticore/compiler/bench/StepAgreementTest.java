@@ -216,17 +216,23 @@ final class StepAgreementTest {
     List<ParameterGroup> groups = StepBenchmark.groups(model);
     StepGraphs.Step whole = StepGraphs.of(model, BATCH, LENGTH).step(groups, CLIP);
     Map<String, Tensor> before = before(whole.graph(), model);
+    // Of the last sequence nothing is asked but the first token after the first.
+    long[] labels = before.get("labels").toLongs();
+    Arrays.fill(labels, (BATCH - 1) * LENGTH + 1, labels.length, -100);
+    before.put("labels", Tensor.ofLongs(Shape.of(BATCH, LENGTH), labels));
     Map<String, TensorType> types = new LinkedHashMap<>();
     model.parameters().keySet().forEach(value -> types.put(value.name(), value.type()));
 
     StepGraphs.Step half = StepGraphs.of(model, BATCH / 2, LENGTH).accumulate(groups);
-    StepGraphs.Step apply = StepGraphs.apply(types, groups, CLIP, 2);
+    StepGraphs.Step apply = StepGraphs.apply(types, groups, CLIP);
     Map<String, Tensor> state = new LinkedHashMap<>(before);
     types.forEach((name, type) -> state.put("g." + name, zeros(type.shape())));
     for (int part = 0; part < 2; part++) {
       for (String input : List.of("input_ids", "labels")) {
         state.put(input, half(before.get(input), part));
       }
+      float share = counted(state.get("labels")) / (float) counted(before.get("labels"));
+      state.put("share", Tensor.ofFloats(Shape.scalar(), share));
       Map<String, double[]> sums =
           runInPlace(half, Lowering.forDevice(half.graph(), kernels), state);
       types.forEach(
@@ -289,6 +295,10 @@ final class StepAgreementTest {
 
   private static Tensor zeros(Shape shape) {
     return Tensor.ofDoubles(ElementType.FLOAT32, shape, new double[(int) shape.elementCount()]);
+  }
+
+  private static long counted(Tensor labels) {
+    return Arrays.stream(labels.toLongs()).filter(label -> label >= 0).count();
   }
 
   private static Tensor half(Tensor tensor, int part) {

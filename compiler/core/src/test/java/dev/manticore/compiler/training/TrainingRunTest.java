@@ -126,6 +126,57 @@ class TrainingRunTest {
     }
   }
 
+  /** The same of a batch of which each row but one in three has a prompt where nothing is asked. */
+  private static Batch prompted(Batch batch) {
+    long[] labels = batch.labels().clone();
+    for (int row = 0; row < batch.size(); row++) {
+      int prompt = row % 3 == 0 ? 0 : LENGTH - 1 - row % 2;
+      Arrays.fill(labels, row * LENGTH, row * LENGTH + prompt, -100);
+    }
+    return new Batch(batch.inputs(), labels, batch.size(), LENGTH);
+  }
+
+  private static Batch unasked(Batch batch) {
+    long[] labels = new long[batch.labels().length];
+    Arrays.fill(labels, -100);
+    return new Batch(batch.inputs(), labels, batch.size(), LENGTH);
+  }
+
+  private static Batch together(Batch... batches) {
+    return new Batch(
+        Arrays.stream(batches).flatMapToLong(batch -> Arrays.stream(batch.inputs())).toArray(),
+        Arrays.stream(batches).flatMapToLong(batch -> Arrays.stream(batch.labels())).toArray(),
+        Arrays.stream(batches).mapToInt(Batch::size).sum(),
+        LENGTH);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"mamba", "gpt-neo"})
+  void batchesWithDifferentNumbersOfLabelsAreOneOfAllOfThem(String family) {
+    Graph model = model(family);
+    Tensor ids = TinyModels.ids(12, LENGTH, 5);
+    Batch[] parts = {
+      rows(ids, 0, 4), prompted(rows(ids, 4, 8)), unasked(rows(ids, 8, 12)),
+    };
+    assertThat(Arrays.stream(parts).map(Batch::asked)).containsExactly(28L, 15L, 0L);
+    TrainingPlan whole =
+        TrainingPlan.of(model, schedule(3, 12, 1, 0.05, 1), LENGTH, parameter -> true);
+    TrainingPlan thirds =
+        TrainingPlan.of(model, schedule(3, 4, 3, 0.05, 1), LENGTH, parameter -> true);
+    try (TrainingSession one = TrainingSession.open(CPU, model, whole, 2);
+        TrainingSession three = TrainingSession.open(CPU, model, thirds, 2)) {
+      for (int step = 0; step < 3; step++) {
+        double loss = one.step(step, List.of(together(parts)));
+        assertThat(three.step(step, List.of(parts))).isCloseTo(loss, within(2e-6));
+      }
+      Map<String, float[]> actual = values(three);
+      values(one)
+          .forEach(
+              (name, tensor) ->
+                  assertThat(actual.get(name)).as(name).containsExactly(tensor, within(2e-6f)));
+    }
+  }
+
   @Test
   void aHybridOfMamba2AndGptNeoLearns() {
     List<Component> components =
