@@ -48,9 +48,9 @@ import java.util.Set;
  * <p>Mixture weights that are searched are inputs, {@code mixture.<parameter>}, and the gradient of
  * the loss by them is an output, {@code gradient.<parameter>}, both f32[components].
  *
- * <p>Graphs that see a part of a step's sequences, of which a run follows another, take {@code
- * share}, f32[]: the share of the labels that count which this part has, by which gradients are
- * multiplied. The loss is not.
+ * <p>Graphs that are run on one part of a step's sequences after another take {@code share}, f32[]:
+ * the part's share of the labels that count, by which its gradients are multiplied. Its loss is
+ * not.
  */
 public final class StepGraphs {
 
@@ -185,8 +185,7 @@ public final class StepGraphs {
     Ops ops = new Ops(editor);
     Value loss = loss(editor, ImmutableList.of());
     Value answers =
-        ops.onnx(
-            "ArgMax", Attributes.of("axis", -1).with("keepdims", 0), forward.outputs().get(0));
+        ops.onnx("ArgMax", Attributes.of("axis", -1).with("keepdims", 0), forward.outputs().get(0));
     editor.clearOutputs();
     editor.output(loss);
     editor.output(ops.named(ANSWERS, answers));
