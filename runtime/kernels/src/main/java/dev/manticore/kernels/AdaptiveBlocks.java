@@ -4,9 +4,8 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -23,8 +22,18 @@ final class AdaptiveBlocks implements Blocks {
   /** Long enough for the plain form to be compiled. */
   private static final long PLAIN_NANOS = 50_000_000;
 
-  /** A vector form that is not faster by then is taken to be slow for good. */
+  /** How long a vector form is first tried; then the other operations have their turn. */
   private static final long VECTOR_NANOS = 5_000_000_000L;
+
+  /**
+   * One that was not faster is tried again a while later, for less time: on a busy machine the
+   * compiler may take many seconds to come to it. After so many times it is taken to be slow.
+   */
+  private static final int AGAIN = 12;
+
+  private static final long AGAIN_NANOS = 500_000_000;
+
+  private static final long AFTER_NANOS = 5_000_000_000L;
 
   /** The trials run for so long and then rest for so long: training goes on beside them. */
   private static final long BURST_NANOS = 2_000_000;
@@ -55,25 +64,22 @@ final class AdaptiveBlocks implements Blocks {
 
   private final Blocks plain;
   private final Blocks vector;
-  private final ExecutorService warmer;
+  private final ScheduledExecutorService warmer;
   private final Set<Operation> asked = ConcurrentHashMap.newKeySet();
   private volatile Set<Operation> faster = EnumSet.noneOf(Operation.class);
 
   AdaptiveBlocks(Blocks plain, Blocks vector) {
     this.plain = plain;
     this.vector = vector;
-    ThreadPoolExecutor pool =
-        new ThreadPoolExecutor(
+    ScheduledThreadPoolExecutor pool =
+        new ScheduledThreadPoolExecutor(
             1,
-            1,
-            1,
-            TimeUnit.SECONDS,
-            new LinkedBlockingQueue<>(),
             work -> {
               Thread thread = new Thread(work, "manticore-kernel-warmer");
               thread.setDaemon(true);
               return thread;
             });
+    pool.setKeepAliveTime(1, TimeUnit.SECONDS);
     pool.allowCoreThreadTimeOut(true);
     this.warmer = pool;
   }
@@ -83,18 +89,21 @@ final class AdaptiveBlocks implements Blocks {
       return vector;
     }
     if (asked.add(operation)) {
-      warmer.execute(() -> warm(operation));
+      warmer.execute(() -> warm(operation, VECTOR_NANOS, AGAIN));
     }
     return plain;
   }
 
-  private void warm(Operation operation) {
+  private void warm(Operation operation, long nanos, int again) {
     Consumer<Blocks> sample = sample(operation);
     long least = least(() -> sample.accept(plain), PLAIN_NANOS, 0);
-    if (least(() -> sample.accept(vector), VECTOR_NANOS, least) < least) {
+    if (least(() -> sample.accept(vector), nanos, least) < least) {
       Set<Operation> more = EnumSet.of(operation);
       more.addAll(faster);
       faster = more;
+    } else if (again > 0) {
+      warmer.schedule(
+          () -> warm(operation, AGAIN_NANOS, again - 1), AFTER_NANOS, TimeUnit.NANOSECONDS);
     }
   }
 
