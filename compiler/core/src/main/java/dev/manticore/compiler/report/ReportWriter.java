@@ -15,6 +15,7 @@ import dev.manticore.compiler.report.ReportData.Curve;
 import dev.manticore.compiler.report.ReportData.Model;
 import dev.manticore.compiler.report.ReportData.ModelKind;
 import dev.manticore.compiler.report.ReportData.Point;
+import dev.manticore.compiler.statistics.Sample;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.io.AtomicFiles;
 import java.io.IOException;
