@@ -201,12 +201,12 @@ final class ExperimentPage {
     Verdict verdict = difference.get().verdict(Measure.LOSS);
     PairedTest test = difference.get().tests().get(Measure.LOSS);
     page.line(
-        "<p>By test loss %s is <span class=\"verdict %s\">%s</span> against %s, the best component"
-            + " by validation loss%s.</p>",
+        "<p>By test loss, against %s, its best component by validation loss, %s is"
+            + " <span class=\"verdict %s\">%s</span>%s.</p>",
+        difference.get().other(),
         reference,
         look(verdict),
         verdict.toString(),
-        difference.get().other(),
         test == null
             ? ""
             : String.format(

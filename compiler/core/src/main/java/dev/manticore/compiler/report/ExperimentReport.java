@@ -22,7 +22,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -260,14 +262,14 @@ public record ExperimentReport(
       if (!difference.onlyReference().isEmpty()) {
         remarks.add(
             String.format(
-                "%s: %s lacks seeds %s, which are not paired",
-                pair, difference.other(), Numbers.list(difference.onlyReference())));
+                "%s: %s lacks %s, not paired",
+                pair, difference.other(), Numbers.seeds(difference.onlyReference())));
       }
       if (!difference.onlyOther().isEmpty()) {
         remarks.add(
             String.format(
-                "%s: %s lacks seeds %s, which are not paired",
-                pair, comparison.reference(), Numbers.list(difference.onlyOther())));
+                "%s: %s lacks %s, not paired",
+                pair, comparison.reference(), Numbers.seeds(difference.onlyOther())));
       }
       if (difference.seeds().isEmpty()) {
         remarks.add(pair + " have no seed in common: they are not compared");
@@ -279,14 +281,23 @@ public record ExperimentReport(
       if (!diverged.isEmpty()) {
         remarks.add(
             String.format(
-                "%s: a loss is not finite with seeds %s: there is no test",
-                pair, Numbers.list(diverged)));
-      }
-      String unequal = unequal(difference);
-      if (!unequal.isEmpty()) {
-        remarks.add(pair + " do not have equal " + unequal);
+                "%s: a loss is not finite with %s: there is no test",
+                pair, Numbers.seeds(diverged)));
       }
     }
+    Map<String, List<String>> unequal = new LinkedHashMap<>();
+    for (Difference difference : group.differences()) {
+      unequal
+          .computeIfAbsent(unequal(difference), what -> new ArrayList<>())
+          .add(difference.other());
+    }
+    unequal.remove("");
+    unequal.forEach(
+        (what, others) ->
+            remarks.add(
+                String.format(
+                    "%s: %s does not have equal %s with %s",
+                    group.name(), comparison.reference(), what, Numbers.list(others))));
     return remarks.build();
   }
 

@@ -124,7 +124,7 @@ final class HeatMap {
     if (Math.min(width, height * 2) >= READABLE) {
       svg.line(
           "<text class=\"value %s\" text-anchor=\"middle\" x=\"%.1f\" y=\"%.1f\">%s</text>",
-          finite && share(loss) > 0.45 ? "light" : "dark",
+          !finite ? "none" : share(loss) > 0.45 ? "light" : "dark",
           left + width / 2,
           top + height / 2 + 3.5,
           finite ? text : "–");

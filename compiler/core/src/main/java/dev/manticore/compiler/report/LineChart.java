@@ -93,7 +93,7 @@ final class LineChart {
             .mapToInt(line -> line.label().length())
             .max()
             .orElse(0);
-    this.right = Math.min(200, 22 + 7 * longest);
+    this.right = Math.min(200, 24 + 8 * longest);
     List<Xy> all = new ArrayList<>();
     lines.forEach(line -> all.addAll(line.points()));
     this.xMax = Math.max(horizontal.finest(), all.stream().mapToDouble(Xy::x).max().orElse(1));

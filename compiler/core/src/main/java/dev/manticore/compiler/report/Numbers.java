@@ -71,6 +71,10 @@ final class Numbers {
     return parity.equal() ? "equal" : String.format(Locale.ROOT, "%.3g times", parity.ratio());
   }
 
+  static String seeds(List<Integer> seeds) {
+    return (seeds.size() == 1 ? "seed " : "seeds ") + list(seeds);
+  }
+
   static String list(List<?> values) {
     return values.stream().map(Object::toString).collect(Collectors.joining(", "));
   }

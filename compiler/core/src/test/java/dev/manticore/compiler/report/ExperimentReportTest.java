@@ -177,8 +177,8 @@ class ExperimentReportTest {
         .contains(Numbers.interval(test.interval()), Numbers.p(test.tTest()))
         .contains("gpt-neo †", "significantly better", "worse")
         .contains("412,345", "198,765", "409,600", "2.07 times")
-        .contains("gpt-neo lacks seeds 2, which are not paired", "not run: mambaformer")
-        .contains("do not have equal parameters (2.07 times)")
+        .contains("gpt-neo lacks seed 2, not paired", "not run: mambaformer")
+        .contains("hybrid does not have equal parameters (2.07 times) with gpt-neo, mamba, hyena")
         .doesNotContain("http:")
         .doesNotContain("https:")
         .doesNotContain("<script")
@@ -320,7 +320,7 @@ class ExperimentReportTest {
             ImmutableList.of());
 
     assertThat(ExperimentPage.html(report))
-        .contains("a loss is not finite with seeds 1: there is no test")
+        .contains("a loss is not finite with seed 1: there is no test")
         .contains(">diverged")
         .doesNotContain("NaN");
     assertThat(ExperimentFiles.json(report).toString().getBytes(UTF_8)).isNotEmpty();
