@@ -79,9 +79,17 @@ final class Charts {
             title, "nats a token", size, Horizontal.STEPS, Range.SETTLED, bundle.lines()));
   }
 
-  /** Adds the mixture weights over steps, a plot a block. */
+  /**
+   * Adds the mixture weights over steps, a plot a block.
+   *
+   * @param names models in the order of their colours, which components have too
+   */
   static void mixtures(
-      Html page, ImmutableList<String> components, ImmutableList<AlphaTrace> traces, Size size) {
+      Html page,
+      ImmutableList<String> names,
+      ImmutableList<String> components,
+      ImmutableList<AlphaTrace> traces,
+      Size size) {
     int blocks =
         traces.stream()
             .flatMap(trace -> trace.points().stream())
@@ -93,10 +101,12 @@ final class Charts {
       Bundle bundle = new Bundle();
       for (int k = 0; k < components.size(); k++) {
         int component = k;
-        // The hybrid has the first colour everywhere.
+        String name = components.get(k);
+        // Where it is no model of its own, as one after the hybrid.
+        int colour = names.contains(name) ? names.indexOf(name) : k + 1;
         bundle.add(
-            components.get(k),
-            k + 1,
+            name,
+            colour,
             traces.stream()
                 .map(trace -> weights(trace, block, component))
                 .collect(ImmutableList.toImmutableList()));

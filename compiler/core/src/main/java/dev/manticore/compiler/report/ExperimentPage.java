@@ -106,8 +106,8 @@ final class ExperimentPage {
         Verdict.AT_LEAST_AS_GOOD.toString(),
         Verdict.WORSE.toString());
     page.line(
-        "<li>Each p stands alone: there are %d differences, of which one in twenty is below 0.05 by"
-            + " chance.</li>",
+        "<li>Each p stands alone: of the %d differences here, about one in twenty would have p below"
+            + " 0.05 by chance if no two models differed.</li>",
         comparisons);
     page.line("</ul></details>");
   }
@@ -381,7 +381,7 @@ final class ExperimentPage {
     }
     page.line("<p class=\"caption\">Mixture weights of %s over the steps.</p>", model);
     page.line("<div class=\"charts\">");
-    Charts.mixtures(page, own.get(0).outcome().components(), traces, Charts.HALF_LOW);
+    Charts.mixtures(page, models, own.get(0).outcome().components(), traces, Charts.HALF_LOW);
     page.line("</div>");
   }
 

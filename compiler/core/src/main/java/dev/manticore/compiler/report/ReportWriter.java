@@ -114,9 +114,11 @@ public final class ReportWriter {
     page.line(
         "<p>Thick lines are means over seeds, thin ones single seeds. The"
             + " first steps may lie above the plot.</p>");
-    ImmutableList<String> names =
-        data.models().stream().map(Model::name).collect(ImmutableList.toImmutableList());
-    Charts.losses(page, names, data.curves(), Charts.WIDE);
+    Charts.losses(page, names(data), data.curves(), Charts.WIDE);
+  }
+
+  private static ImmutableList<String> names(ReportData data) {
+    return data.models().stream().map(Model::name).collect(ImmutableList.toImmutableList());
   }
 
   private static void mixtures(Html page, ReportData data) {
@@ -127,7 +129,7 @@ public final class ReportWriter {
     page.line(
         "<p>The share of each component in each block. Thick lines are means over seeds, thin ones"
             + " single seeds.</p>");
-    Charts.mixtures(page, data.components(), data.alphas(), Charts.WIDE_LOW);
+    Charts.mixtures(page, names(data), data.components(), data.alphas(), Charts.WIDE_LOW);
   }
 
   private static void configuration(Html page, ReportData data) {
