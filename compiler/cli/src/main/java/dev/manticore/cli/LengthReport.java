@@ -8,6 +8,7 @@ import dev.manticore.compiler.bench.LengthResult;
 import dev.manticore.compiler.bench.StepBenchmark;
 import dev.manticore.compiler.bench.StepRequest;
 import dev.manticore.compiler.memory.ByteSize;
+import dev.manticore.compiler.report.TextTable;
 import dev.manticore.runtime.Device;
 import java.util.Locale;
 
@@ -46,27 +47,27 @@ record LengthReport(StepRequest request, long memory, ImmutableList<LengthResult
   }
 
   ImmutableList<String> lines() {
-    ImmutableList.Builder<String> lines = ImmutableList.builder();
-    lines.add(
-        String.format(
-            "%8s %12s %11s %12s %9s %13s",
-            "length", "ms a step", "us a token", "planned MB", "held MB", "resident MiB"));
+    TextTable table =
+        new TextTable()
+            .numbers("length")
+            .numbers("ms a step")
+            .numbers("us a token")
+            .numbers("planned MB")
+            .numbers("held MB")
+            .numbers("resident MiB");
     for (LengthResult result : results) {
-      lines.add(
-          String.format(
-              Locale.ROOT,
-              "%8d %12.1f %11.1f %12s %9.0f %13d",
-              result.length(),
-              result.milliseconds(),
-              microsecondsPerToken(result),
-              result
-                  .plannedBytes()
-                  .map(bytes -> String.format(Locale.ROOT, "%.0f", bytes / MEGABYTE))
-                  .orElse("-"),
-              result.heldBytes() / MEGABYTE,
-              result.peakRssMebibytes()));
+      table.row(
+          Integer.toString(result.length()),
+          String.format(Locale.ROOT, "%.1f", result.milliseconds()),
+          String.format(Locale.ROOT, "%.1f", microsecondsPerToken(result)),
+          result
+              .plannedBytes()
+              .map(bytes -> String.format(Locale.ROOT, "%.0f", bytes / MEGABYTE))
+              .orElse("-"),
+          String.format(Locale.ROOT, "%.0f", result.heldBytes() / MEGABYTE),
+          Long.toString(result.peakRssMebibytes()));
     }
-    return lines.build();
+    return table.lines();
   }
 
   private double microsecondsPerToken(LengthResult result) {

@@ -15,8 +15,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 
-/** Metric records as JSON Lines, the format of {@code metrics.jsonl}. */
+/** Metric records as JSON Lines, the format of {@value #FILE}. */
 public final class Metrics {
+
+  /** The name of the file in the directory of what was run. */
+  public static final String FILE = "metrics.jsonl";
 
   private static final ObjectMapper JSON = new ObjectMapper();
 

@@ -2,6 +2,7 @@ package dev.manticore.compiler.report;
 
 import dev.manticore.compiler.report.ReportData.Model;
 import dev.manticore.compiler.report.ReportData.ModelKind;
+import dev.manticore.compiler.statistics.Sample;
 import java.util.Comparator;
 import java.util.Locale;
 import java.util.Optional;

@@ -2,40 +2,19 @@ package dev.manticore.compiler.report;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
-import com.google.common.io.Resources;
-import dev.manticore.compiler.progress.MetricRecord.Split;
 import dev.manticore.compiler.recipe.ResolvedRecipe.Explained;
-import dev.manticore.compiler.report.LineChart.Line;
-import dev.manticore.compiler.report.LineChart.Range;
-import dev.manticore.compiler.report.LineChart.Weight;
-import dev.manticore.compiler.report.LineChart.Xy;
-import dev.manticore.compiler.report.ReportData.AlphaPoint;
-import dev.manticore.compiler.report.ReportData.AlphaTrace;
-import dev.manticore.compiler.report.ReportData.Curve;
 import dev.manticore.compiler.report.ReportData.Model;
 import dev.manticore.compiler.report.ReportData.ModelKind;
-import dev.manticore.compiler.report.ReportData.Point;
+import dev.manticore.compiler.statistics.Sample;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.io.AtomicFiles;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.Collection;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.TreeSet;
 
 /** Writes a report as one HTML file without scripts or links to anywhere. */
 public final class ReportWriter {
-
-  private static final int CHART_HEIGHT = 330;
-  private static final int ALPHA_HEIGHT = 220;
-
-  /** Batch losses are averaged over this share of a run, so that curves can be told apart. */
-  private static final double SMOOTHING_SHARE = 0.02;
 
   private ReportWriter() {}
 
@@ -51,13 +30,6 @@ public final class ReportWriter {
   /** The page as text. */
   static String html(ReportData data) {
     Html page = new Html();
-    page.line("<!doctype html>");
-    page.line("<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    page.line("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-    page.line("<meta name=\"color-scheme\" content=\"light dark\">");
-    page.line("<title>%s: Manticore report</title>", data.title());
-    page.line("<style>").raw(style()).line("</style></head><body><main>");
-    page.line("<p class=\"kicker\">Manticore report</p><h1>%s</h1>", data.title());
     Headline headline = Headline.of(data);
     page.line(
         "<p class=\"headline %s\">%s</p>",
@@ -65,20 +37,10 @@ public final class ReportWriter {
     results(page, data);
     kinds(page, data);
     curves(page, data);
-    alphas(page, data);
+    mixtures(page, data);
     configuration(page, data);
     provenance(page, data);
-    page.line("</main></body></html>");
-    return page.toString();
-  }
-
-  private static String style() {
-    try {
-      return Resources.toString(
-          Resources.getResource(ReportWriter.class, "report.css"), StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return Page.of("Manticore report", data.title(), Page.Width.TEXT, page);
   }
 
   private static void results(Html page, ReportData data) {
@@ -101,10 +63,10 @@ public final class ReportWriter {
       page.line("<th>%s</th>", model.name());
       for (int seed : seeds) {
         Double loss = model.heldOutLoss().get(seed);
-        page.line("<td class=\"number\">%s</td>", loss == null ? "–" : number(loss, 4));
+        page.line("<td class=\"number\">%s</td>", loss == null ? "–" : Numbers.number(loss, 4));
       }
-      page.line("<td class=\"number mean\">%s</td>", number(sample.mean(), 4));
-      page.line("<td class=\"number\">%s</td>", number(sample.standardDeviation(), 4));
+      page.line("<td class=\"number mean\">%s</td>", Numbers.number(sample.mean(), 4));
+      page.line("<td class=\"number\">%s</td>", Numbers.number(sample.standardDeviation(), 4));
       page.line("<td class=\"number\">%,d</td>", model.parameters());
       if (speeds) {
         double speed = model.trainTokensPerSecond();
@@ -136,7 +98,7 @@ public final class ReportWriter {
         boolean best = loss != null && loss == lowest;
         page.line(
             "<td class=\"number%s\">%s</td>",
-            best ? " mean" : "", loss == null ? "–" : number(loss, 4));
+            best ? " mean" : "", loss == null ? "–" : Numbers.number(loss, 4));
       }
       page.line("</tr>");
     }
@@ -152,131 +114,22 @@ public final class ReportWriter {
     page.line(
         "<p>Thick lines are means over seeds, thin ones single seeds. The"
             + " first steps may lie above the plot.</p>");
-    chart(page, data, Split.HELD_OUT, "Held-out loss");
-    chart(page, data, Split.TRAIN, "Training loss, smoothed");
+    Charts.losses(page, names(data), data.curves(), Charts.WIDE);
   }
 
-  private static void chart(Html page, ReportData data, Split split, String title) {
-    ImmutableList<String> names =
-        data.models().stream().map(Model::name).collect(ImmutableList.toImmutableList());
-    ImmutableList.Builder<Line> faint = ImmutableList.builder();
-    ImmutableList.Builder<Line> strong = ImmutableList.builder();
-    ImmutableSet<String> models =
-        data.curves().stream()
-            .filter(curve -> curve.split() == split && !curve.points().isEmpty())
-            .map(Curve::model)
-            .collect(ImmutableSet.toImmutableSet());
-    if (models.isEmpty()) {
-      return;
-    }
-    int unknown = names.size();
-    for (String model : models) {
-      int colour = names.contains(model) ? names.indexOf(model) : unknown++;
-      ImmutableList<ImmutableList<Xy>> seeds =
-          data.curves().stream()
-              .filter(curve -> curve.split() == split && curve.model().equals(model))
-              .map(curve -> split == Split.TRAIN ? smoothed(curve.points()) : exact(curve.points()))
-              .collect(ImmutableList.toImmutableList());
-      strong.add(new Line(model, colour, Weight.STRONG, mean(seeds)));
-      if (seeds.size() > 1) {
-        seeds.forEach(points -> faint.add(new Line(model, colour, Weight.FAINT, points)));
-      }
-    }
-    ImmutableList<Line> lines =
-        ImmutableList.<Line>builder().addAll(faint.build()).addAll(strong.build()).build();
-    page.line("<figure>")
-        .raw(new LineChart(title, "nats a token", CHART_HEIGHT, Range.OF_DATA, lines).svg())
-        .line("</figure>");
+  private static ImmutableList<String> names(ReportData data) {
+    return data.models().stream().map(Model::name).collect(ImmutableList.toImmutableList());
   }
 
-  private static void alphas(Html page, ReportData data) {
-    int blocks =
-        data.alphas().stream()
-            .flatMap(trace -> trace.points().stream())
-            .mapToInt(point -> point.weights().size())
-            .max()
-            .orElse(0);
-    if (blocks == 0) {
+  private static void mixtures(Html page, ReportData data) {
+    if (data.alphas().stream().allMatch(trace -> trace.points().isEmpty())) {
       return;
     }
     page.line("<h2>Mixture weights over the search</h2>");
     page.line(
         "<p>The share of each component in each block. Thick lines are means over seeds, thin ones"
             + " single seeds.</p>");
-    for (int block = 0; block < blocks; block++) {
-      ImmutableList.Builder<Line> faint = ImmutableList.builder();
-      ImmutableList.Builder<Line> strong = ImmutableList.builder();
-      for (int k = 0; k < data.components().size(); k++) {
-        String name = data.components().get(k);
-        // The hybrid has the first colour everywhere.
-        int colour = k + 1;
-        ImmutableList.Builder<ImmutableList<Xy>> seeds = ImmutableList.builder();
-        for (AlphaTrace trace : data.alphas()) {
-          seeds.add(weights(trace, block, k));
-        }
-        strong.add(new Line(name, colour, Weight.STRONG, mean(seeds.build())));
-        if (data.alphas().size() > 1) {
-          seeds.build().forEach(p -> faint.add(new Line(name, colour, Weight.FAINT, p)));
-        }
-      }
-      String title = "Block " + (block + 1);
-      ImmutableList<Line> lines =
-          ImmutableList.<Line>builder().addAll(faint.build()).addAll(strong.build()).build();
-      page.line("<figure>")
-          .raw(new LineChart(title, "mixture weight", ALPHA_HEIGHT, Range.UNIT, lines).svg())
-          .line("</figure>");
-    }
-  }
-
-  private static ImmutableList<Xy> weights(AlphaTrace trace, int block, int component) {
-    ImmutableList.Builder<Xy> points = ImmutableList.builder();
-    for (AlphaPoint point : trace.points()) {
-      if (block < point.weights().size() && component < point.weights().get(block).size()) {
-        points.add(new Xy(point.step(), point.weights().get(block).get(component)));
-      }
-    }
-    return points.build();
-  }
-
-  private static ImmutableList<Xy> exact(List<Point> points) {
-    return points.stream()
-        .map(point -> new Xy(point.step(), point.loss()))
-        .collect(ImmutableList.toImmutableList());
-  }
-
-  /** Averages each point with its neighbours, fewer of them at the ends. */
-  private static ImmutableList<Xy> smoothed(List<Point> points) {
-    int radius = (int) Math.ceil(points.size() * SMOOTHING_SHARE);
-    ImmutableList.Builder<Xy> smoothed = ImmutableList.builder();
-    for (int i = 0; i < points.size(); i++) {
-      int reach = Math.min(radius, Math.min(i, points.size() - 1 - i));
-      double mean =
-          points.subList(i - reach, i + reach + 1).stream()
-              .mapToDouble(Point::loss)
-              .average()
-              .orElse(Double.NaN);
-      smoothed.add(new Xy(points.get(i).step(), mean));
-    }
-    return smoothed.build();
-  }
-
-  /** The mean over lines at every step that all of them have. */
-  private static ImmutableList<Xy> mean(Collection<ImmutableList<Xy>> lines) {
-    Map<Double, ImmutableList.Builder<Double>> byStep = new TreeMap<>();
-    for (ImmutableList<Xy> line : lines) {
-      for (Xy point : line) {
-        byStep.computeIfAbsent(point.x(), x -> ImmutableList.builder()).add(point.y());
-      }
-    }
-    ImmutableList.Builder<Xy> mean = ImmutableList.builder();
-    byStep.forEach(
-        (step, values) -> {
-          Sample sample = Sample.of(values.build());
-          if (sample.size() == lines.size()) {
-            mean.add(new Xy(step, sample.mean()));
-          }
-        });
-    return mean.build();
+    Charts.mixtures(page, names(data), data.components(), data.alphas(), Charts.WIDE_LOW);
   }
 
   private static void configuration(Html page, ReportData data) {
@@ -304,11 +157,5 @@ public final class ReportWriter {
     data.provenance()
         .forEach((key, value) -> page.line("<tr><th>%s</th><td>%s</td></tr>", key, value));
     page.line("</tbody></table></div>");
-  }
-
-  private static String number(double value, int decimals) {
-    return Double.isFinite(value)
-        ? String.format(Locale.ROOT, "%." + decimals + "f", value)
-        : Double.isNaN(value) ? "–" : "diverged";
   }
 }

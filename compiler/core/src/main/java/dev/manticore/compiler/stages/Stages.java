@@ -3,6 +3,7 @@ package dev.manticore.compiler.stages;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.huggingface.ModelConfig;
@@ -11,7 +12,7 @@ import java.util.Locale;
 /** What several stages do alike. */
 final class Stages {
 
-  static final String METRICS = "metrics.jsonl";
+  static final String METRICS = Metrics.FILE;
 
   private Stages() {}
 

@@ -1,7 +1,6 @@
 package dev.manticore.compiler.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
@@ -191,14 +190,5 @@ class ReportWriterTest {
                 model("mamba", ModelKind.COMPONENT, 1.71)));
 
     assertThat(headline.verdict()).isEqualTo(Headline.Verdict.NONE);
-  }
-
-  @Test
-  void marginIsWelchs() {
-    Sample a = new Sample(ImmutableList.of(1.0, 2.0, 3.0));
-    Sample b = new Sample(ImmutableList.of(2.0, 4.0, 6.0));
-
-    // Variances of the means 1/3 and 4/3; 2.94 degrees of freedom, rounded down to 2.
-    assertThat(Sample.differenceMargin(a, b)).isCloseTo(4.303 * Math.sqrt(5.0 / 3), within(1e-9));
   }
 }
