@@ -139,7 +139,12 @@ final class ExperimentOptions {
   @Mixin private ProgressOptions progress;
   @Mixin private DeviceOption device;
 
-  int run(Terminal terminal, ImmutableList<TaskSpec> tasks) {
+  /**
+   * Runs the trials and shows what came of them.
+   *
+   * @param title of the report
+   */
+  int run(Terminal terminal, String title, ImmutableList<TaskSpec> tasks) {
     TrialRunner.Options usual = TrialRunner.Options.ofThreads(threads);
     TaskExperiment experiment =
         new TaskExperiment(
@@ -147,8 +152,7 @@ final class ExperimentOptions {
             (models.isEmpty() ? Architecture.names() : models)
                 .stream().map(Architecture::of).collect(ImmutableList.toImmutableList()),
             new ModelSize(width, blocks, heads, state),
-            new TrialSpec.Schedule(
-                steps, batch, learningRate, weightDecay, clip, schedule, warmup),
+            new TrialSpec.Schedule(steps, batch, learningRate, weightDecay, clip, schedule, warmup),
             new TrialSpec.Mixing(method, Recipe.SearchUpdates.SIMULTANEOUS, alphaLearningRate),
             seed,
             seeds);
@@ -161,7 +165,6 @@ final class ExperimentOptions {
         progress.progress(terminal),
         terminal.cancellation(),
         terminal.ticker());
-    terminal.out().println(directory);
-    return ExitCode.OK;
+    return ExperimentTable.show(terminal, directory, title, progress.json());
   }
 }

@@ -1,11 +1,14 @@
 package dev.manticore.cli;
 
+import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.task.SampleText;
 import dev.manticore.compiler.task.Task;
 import dev.manticore.compiler.task.TaskDefinition;
 import dev.manticore.compiler.task.lra.LraFiles;
 import dev.manticore.compiler.task.lra.LraTasks;
+import dev.manticore.compiler.trial.TaskSpec;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -18,7 +21,10 @@ import picocli.CommandLine.Spec;
 /** {@code manticore lra}, the parent of what is done with the tasks of Long Range Arena. */
 @Command(
     name = "lra",
-    description = "Shows the tasks of Long Range Arena, which classify long sequences.",
+    description = {
+      "Shows the tasks of Long Range Arena, which classify long sequences, and trains models on",
+      "them."
+    },
     synopsisSubcommandLabel = "WHAT",
     footer = {
       "",
@@ -28,6 +34,8 @@ import picocli.CommandLine.Spec;
       "  manticore lra sample text --files aclImdb"
     })
 final class LraCommand implements Callable<Integer> {
+
+  private static final String TITLE = "Long Range Arena";
 
   private final Terminal terminal;
 
@@ -102,5 +110,70 @@ final class LraCommand implements Callable<Integer> {
             terminal.existing(files.get()),
             new LraFiles.Options(length.orElse(usual.longest()), usual.holdout(), options.seed()));
     return options.show(terminal, opened);
+  }
+
+  @Command(
+      name = "run",
+      sortOptions = false,
+      description = {
+        "Trains models from scratch on tasks and measures them on samples they never saw.",
+        "What is there already is not run again; a stopped run goes on with the same command."
+      },
+      footer = {
+        "",
+        "Example:",
+        "  manticore lra run listops --set above=20 --set below=100 -o listops"
+      })
+  Integer run(
+      @Parameters(paramLabel = "TASK", arity = "1..*", description = "Tasks of manticore lra list.")
+          List<String> tasks,
+      @Option(
+              names = "--files",
+              paramLabel = "DIR",
+              description = "Read the published files of the one task there.")
+          Optional<Path> files,
+      @Option(
+              names = "--length",
+              paramLabel = "N",
+              description =
+                  "Tokens of a text from files, its end included (default: 2048; retrieval 4000).")
+          Optional<Integer> length,
+      @Mixin SettingOptions settings,
+      @Mixin ExperimentOptions options,
+      @Mixin CommonOptions runCommon) {
+    ImmutableList.Builder<TaskSpec> specs = ImmutableList.builder();
+    for (String name : tasks) {
+      if (files.isPresent()) {
+        settings.requireNone();
+        specs.add(
+            TaskSpec.read(
+                TaskSpec.Benchmark.LRA,
+                name,
+                terminal.existing(files.get()),
+                length.orElse(LraFiles.Options.of(name).longest())));
+      } else {
+        specs.add(
+            TaskSpec.drawn(
+                TaskSpec.Benchmark.LRA,
+                name,
+                settings.of(LraTasks.byName(name)),
+                settings.faults()));
+      }
+    }
+    return options.run(terminal, TITLE, specs.build());
+  }
+
+  @Command(
+      name = "table",
+      sortOptions = false,
+      description = "Shows what trials of lra run came to, as manticore mad table does.",
+      footer = {"", "Example:", "  manticore lra table listops"})
+  Integer table(
+      @Parameters(paramLabel = "DIR", description = "The directory of the experiment.")
+          Path directory,
+      @Option(names = "--json", description = "Write one JSON object that names the files.")
+          boolean json,
+      @Mixin CommonOptions tableCommon) {
+    return ExperimentTable.show(terminal, terminal.existing(directory), TITLE, json);
   }
 }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -101,5 +102,69 @@ class TaskCommandsTest extends VerbTest {
     assertThat(run("mad")).isEqualTo(ExitCode.USAGE);
     assertThat(err()).contains("Usage: manticore mad");
     assertThat(run("lra")).isEqualTo(ExitCode.USAGE);
+  }
+
+  @Test
+  void modelsAreTrainedAndCompared() throws IOException {
+    String[] command = {
+      "mad",
+      "run",
+      "memorization",
+      "--model",
+      "mamba,hybrid",
+      "--seeds",
+      "2",
+      "--width",
+      "8",
+      "--heads",
+      "2",
+      "--state",
+      "2",
+      "--steps",
+      "4",
+      "--batch",
+      "4",
+      "--set",
+      "vocabulary=9",
+      "--set",
+      "length=8",
+      "--set",
+      "validation=8",
+      "--set",
+      "test=8",
+      "-o",
+      "memory"
+    };
+    List<String> lines = lines(command);
+    assertThat(lines).anyMatch(line -> line.matches("hybrid +0\\.[0-9]+ \u00b1 [0-9.]+"));
+    assertThat(directory.resolve("memory/report.html")).exists();
+    assertThat(Files.readAllLines(directory.resolve("memory/outcomes.csv"))).hasSize(1 + 4);
+    // Nothing is run again, and all is as it was.
+    byte[] table = Files.readAllBytes(directory.resolve("memory/table.csv"));
+    long written = Files.getLastModifiedTime(outcome("mamba-2")).toMillis();
+    assertThat(lines(command)).isEqualTo(lines);
+    assertThat(lines("mad", "table", "memory")).isEqualTo(lines);
+    assertThat(Files.readAllBytes(directory.resolve("memory/table.csv"))).isEqualTo(table);
+    assertThat(Files.getLastModifiedTime(outcome("mamba-2")).toMillis()).isEqualTo(written);
+  }
+
+  private Path outcome(String trial) {
+    return directory.resolve("memory/trials/memorization-" + trial + "/outcome.json");
+  }
+
+  @Test
+  void whatCannotBeTrainedIsSaid() {
+    refused(
+        "There is no model 'mumba'; did you mean 'mamba'?",
+        "mad",
+        "run",
+        "memorization",
+        "--model",
+        "mumba",
+        "-o",
+        "memory");
+    refused("There is no MAD task 'memory'", "mad", "run", "memory", "-o", "memory");
+    refused("nowhere: no such file or directory", "mad", "table", "nowhere");
+    assertThat(directory.resolve("memory")).doesNotExist();
   }
 }

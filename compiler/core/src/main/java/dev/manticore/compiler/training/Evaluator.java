@@ -70,9 +70,7 @@ public final class Evaluator implements AutoCloseable {
         .forEach(
             (value, tensor) -> {
               if (types.containsKey(value.name())) {
-                state
-                    .get(value.name())
-                    .write(parameters.getOrDefault(value.name(), tensor).data());
+                state.get(value.name()).write(parameters.getOrDefault(value.name(), tensor).data());
               }
             });
     StepProgram program =

@@ -110,8 +110,7 @@ final class TaskHead {
                 Initial.normal(draws, DEVIATION, outputs, x.shape().dim(-1).extent()));
     Value product = ops.matMul(x, ops.transpose(weight, 1, 0));
     return bias
-        ? ops.add(
-            product, ops.editor().parameter(name + ".bias", Initial.constant(0, outputs)))
+        ? ops.add(product, ops.editor().parameter(name + ".bias", Initial.constant(0, outputs)))
         : product;
   }
 }

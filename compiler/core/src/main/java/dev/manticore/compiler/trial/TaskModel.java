@@ -60,8 +60,7 @@ public record TaskModel(
                     task.vocabularySize(),
                     spliceSeed));
         yield new TaskModel(
-            TaskHead.attach(
-                hybrid.graph(), hybrid.hiddenStates().get(blocks), task, headSeed),
+            TaskHead.attach(hybrid.graph(), hybrid.hiddenStates().get(blocks), task, headSeed),
             IntStream.range(0, blocks)
                 .mapToObj(Hybrid::alpha)
                 .collect(ImmutableList.toImmutableList()),

@@ -40,8 +40,7 @@ public record TaskSpec(
   }
 
   /** A task that is drawn. */
-  public static TaskSpec drawn(
-      Benchmark benchmark, String name, Settings settings, Faults faults) {
+  public static TaskSpec drawn(Benchmark benchmark, String name, Settings settings, Faults faults) {
     return new TaskSpec(benchmark, name, settings.texts(), faults == Faults.UPSTREAM, "", 0);
   }
 

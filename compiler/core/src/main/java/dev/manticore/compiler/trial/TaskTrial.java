@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.experiment.Outcome;
 import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.compiler.progress.MetricsWriter;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.Recipe;
@@ -30,7 +31,6 @@ import java.util.OptionalDouble;
  */
 public final class TaskTrial {
 
-  private static final String METRICS = "metrics.jsonl";
   private static final String CHECKPOINTS = "checkpoints";
   private static final String PARAMETERS = "parameters.safetensors";
 
@@ -82,16 +82,13 @@ public final class TaskTrial {
     int done = TrainingRun.stepsDone(checkpoints);
     try (MetricsWriter metrics =
         MetricsWriter.open(
-            directory.resolve(METRICS), entry -> done > 0 && entry.step() <= done)) {
+            directory.resolve(Metrics.FILE), entry -> done > 0 && entry.step() <= done)) {
       TrainingRun.run(
           request,
           checkpoints,
           parameters,
           new TrainingRun.Surroundings(
-              progress,
-              Optional.of(metrics),
-              cancellation,
-              TrainingRun.CHECKPOINT_INTERVAL));
+              progress, Optional.of(metrics), cancellation, TrainingRun.CHECKPOINT_INTERVAL));
     }
     Map<String, Tensor> trained = SafetensorsFile.open(parameters).tensors();
     ImmutableList.Builder<ImmutableList<Double>> mixture = ImmutableList.builder();

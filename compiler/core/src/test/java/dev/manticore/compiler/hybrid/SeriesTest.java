@@ -38,7 +38,7 @@ class SeriesTest {
         layers.add(Series.layer(0, component, i));
       }
       Series.Made made = Series.of("series", List.of(component), layers);
-            assertSame(made, component);
+      assertSame(made, component);
       assertThat(made.graph().parameters()).hasSameSizeAs(component.graph().parameters());
     }
   }

@@ -29,10 +29,7 @@ class TaskHeadTest {
   private static Task compression() {
     return MadTasks.byName("compression")
         .create(
-            MadTasks.byName("compression")
-                .baseline()
-                .with("vocabulary", 7)
-                .with("length", LENGTH),
+            MadTasks.byName("compression").baseline().with("vocabulary", 7).with("length", LENGTH),
             3,
             Faults.MENDED);
   }
@@ -40,7 +37,11 @@ class TaskHeadTest {
   private static Task listops() {
     return LraTasks.byName("listops")
         .create(
-            LraTasks.byName("listops").baseline().with("depth", 2).with("above", 4).with("below", 9),
+            LraTasks.byName("listops")
+                .baseline()
+                .with("depth", 2)
+                .with("above", 4)
+                .with("below", 9),
             3,
             Faults.MENDED);
   }
@@ -60,7 +61,8 @@ class TaskHeadTest {
     Graph graph = TaskModel.draw(architecture, SIZE, task, 5).graph();
     Tensor ids = ids(task.vocabularySize(), task.longest());
     float[] said = Runs.onDevice(graph, ids).toFloats();
-    float[] hidden = Runs.onDevice(withOutput(graph, hidden(graph, "head.classes.weight")), ids).toFloats();
+    float[] hidden =
+        Runs.onDevice(withOutput(graph, hidden(graph, "head.classes.weight")), ids).toFloats();
     float[] weight = parameters(graph).get("head.classes.weight").toFloats();
     int classes = task.classes();
     assertThat(said).hasSize(2 * task.longest() * classes);
@@ -103,8 +105,7 @@ class TaskHeadTest {
         }
         double[] logits = linear(parameters, "head.tokens", norm(x));
         for (int v = 0; v < 7; v++) {
-          assertThat((double) said[(row * LENGTH + p) * 7 + v])
-              .isCloseTo(logits[v], within(2e-5));
+          assertThat((double) said[(row * LENGTH + p) * 7 + v]).isCloseTo(logits[v], within(2e-5));
         }
       }
     }
