@@ -187,6 +187,7 @@ final class BackwardRules {
         .own("SelectiveScan", BackwardRules::selectiveScan)
         .own("StateSpaceDual", BackwardRules::stateSpaceDual)
         .own("Attention", BackwardRules::attention)
+        .own("CausalAttention", BackwardRules::causalAttention)
         .own("CrossEntropy", BackwardRules::crossEntropy)
         .own("LinearCrossEntropy", BackwardRules::linearCrossEntropy)
         .own("LinearCrossEntropySum", BackwardRules::linearCrossEntropy)
@@ -597,6 +598,23 @@ final class BackwardRules {
             node.input(1),
             node.input(2),
             node.input(3),
+            only(dy))
+        .stream()
+        .map(Optional::of)
+        .toList();
+  }
+
+  private static List<Optional<Value>> causalAttention(
+      Backward b, Node node, List<Optional<Value>> dy) {
+    return b
+        .ops()
+        .own(
+            "CausalAttentionGrad",
+            node.attributes(),
+            3,
+            node.input(0),
+            node.input(1),
+            node.input(2),
             only(dy))
         .stream()
         .map(Optional::of)

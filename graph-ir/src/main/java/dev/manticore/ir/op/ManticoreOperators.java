@@ -82,6 +82,16 @@ final class ManticoreOperators {
     define(operators, "Attention", call -> List.of(call.type(0)), ManticoreOperators::attention);
     define(
         operators,
+        "CausalAttention",
+        ManticoreOperators::causalAttentionType,
+        ManticoreOperators::causalAttention);
+    define(
+        operators,
+        "CausalAttentionGrad",
+        call -> List.of(call.type(0), call.type(1), call.type(2)),
+        ManticoreOperators::causalAttentionGrad);
+    define(
+        operators,
         "AttentionWithState",
         call -> List.of(call.type(0), call.type(3), call.type(4)),
         ManticoreOperators::attentionWithState);
@@ -563,7 +573,10 @@ final class ManticoreOperators {
 
   /** y = softmax(scale q k^T + mask) v for each head. */
   private static List<Value> attention(Ops ops, Call call, List<Value> in) {
-    Value weights = attentionWeights(ops, call, in);
+    return mixed(ops, call, in, attentionWeights(ops, call, in, in.get(3)));
+  }
+
+  private static List<Value> mixed(Ops ops, Call call, List<Value> in, Value weights) {
     return List.of(joinHeads(ops, ops.matMul(weights, splitHeads(ops, call, in.get(2)))));
   }
 
@@ -600,11 +613,16 @@ final class ManticoreOperators {
 
   /** q, k, v, mask, dy -> dq, dk, dv. */
   private static List<Value> attentionGrad(Ops ops, Call call, List<Value> in) {
-    Value weights = attentionWeights(ops, call, in);
+    Value weights = attentionWeights(ops, call, in, in.get(3));
+    return attentionGrad(ops, call, in, weights, in.get(4));
+  }
+
+  private static List<Value> attentionGrad(
+      Ops ops, Call call, List<Value> in, Value weights, Value dResult) {
     Value q = splitHeads(ops, call, in.get(0));
     Value k = splitHeads(ops, call, in.get(1));
     Value v = splitHeads(ops, call, in.get(2));
-    Value dy = splitHeads(ops, call, in.get(4));
+    Value dy = splitHeads(ops, call, dResult);
     Value dWeights = ops.matMul(dy, ops.transpose(v, 0, 1, 3, 2));
     Value dScores =
         ops.mul(
@@ -616,11 +634,54 @@ final class ManticoreOperators {
         joinHeads(ops, ops.matMul(ops.transpose(weights, 0, 1, 3, 2), dy)));
   }
 
-  private static Value attentionWeights(Ops ops, Call call, List<Value> in) {
+  private static Value attentionWeights(Ops ops, Call call, List<Value> in, Value mask) {
     Value q = splitHeads(ops, call, in.get(0));
     Value k = splitHeads(ops, call, in.get(1));
     Value products = ops.matMul(q, ops.transpose(k, 0, 1, 3, 2));
-    return ops.softmax(ops.add(ops.mul(products, scale(call)), in.get(3)), -1);
+    return ops.softmax(ops.add(ops.mul(products, scale(call)), mask), -1);
+  }
+
+  // ---- CausalAttention: q, k, v [B,L,H*D], attributes heads, scale, window -> y [B,L,H*D]. Every
+  // query sees so many keys at most, itself the last: its mask is 0 for them, and hides all others
+
+  private static List<TensorType> causalAttentionType(Call call) {
+    Inference.same(call.shape(0), call.shape(1), "queries and keys");
+    Inference.same(call.shape(0), call.shape(2), "queries and values");
+    if (call.attributes().intValue("window", 0) < 1) {
+      throw new IrException("attribute 'window' should be at least 1: a query sees itself");
+    }
+    return List.of(call.type(0));
+  }
+
+  private static List<Value> causalAttention(Ops ops, Call call, List<Value> in) {
+    return mixed(ops, call, in, attentionWeights(ops, call, in, causalMask(ops, call, in)));
+  }
+
+  /** q, k, v, dy -> dq, dk, dv. */
+  private static List<Value> causalAttentionGrad(Ops ops, Call call, List<Value> in) {
+    Value weights = attentionWeights(ops, call, in, causalMask(ops, call, in));
+    return attentionGrad(ops, call, in, weights, in.get(3));
+  }
+
+  /** The mask [L,L], made of a constant where the length is known, so that all layers share one. */
+  private static Value causalMask(Ops ops, Call call, List<Value> in) {
+    Shape shape = call.shape(0);
+    Value length =
+        shape.isRanked() && shape.dim(1).isKnown()
+            ? ops.scalar(ElementType.INT64, shape.dim(1).extent())
+            : ops.squeeze(ops.shapeOf(in.get(0), 1, 2), 0);
+    Value keys =
+        ops.onnx(
+            "Range", ops.scalar(ElementType.INT64, 0), length, ops.scalar(ElementType.INT64, 1));
+    Value queries = ops.unsqueeze(keys, 1);
+    Value window = ops.scalar(ElementType.INT64, call.attributes().intValue("window", 1));
+    Value seen =
+        ops.onnx(
+            "And",
+            ops.onnx("LessOrEqual", keys, queries),
+            ops.onnx("Less", ops.sub(queries, window), keys));
+    ElementType type = call.type(0).elementType();
+    return ops.where(seen, ops.scalar(type, 0), ops.scalar(type, -Float.MAX_VALUE));
   }
 
   private static float scale(Call call) {

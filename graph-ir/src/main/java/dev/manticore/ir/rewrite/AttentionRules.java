@@ -13,7 +13,6 @@ import dev.manticore.ir.Node;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
-import dev.manticore.ir.rewrite.IndexFunction.Choice;
 import dev.manticore.ir.rewrite.IndexFunction.Linear;
 import dev.manticore.ir.rewrite.IndexFunction.Truth;
 import java.util.Arrays;
@@ -26,9 +25,6 @@ import java.util.Optional;
  * {@code visible} compared from a range of positions; rotary positions turned half by half.
  */
 final class AttentionRules {
-
-  /** What is at least so negative hides a position from a softmax of any sensible scores. */
-  private static final double HIDDEN = -1e9;
 
   /** A mask's number in the normal form: the least float32. */
   private static final double LEAST = -Float.MAX_VALUE;
@@ -46,24 +42,19 @@ final class AttentionRules {
                 .where(
                     "it is over the last axis",
                     (match, node) -> node.attributes().intValue("axis", -1) == -1))
-        .provided(
-            "the scores are masked by positions alone",
-            match -> Masked.of(match, match.value("masked")).isPresent())
+        .provided("the scores are masked by positions alone", match -> masked(match).isPresent())
         .provided(
             "the masks add nothing to the shape",
             match ->
-                fits(
-                    Masked.of(match, match.value("masked")).orElseThrow().scores().shape(),
-                    match.value("masked").shape()))
+                fits(masked(match).orElseThrow().scores().shape(), match.value("masked").shape()))
         .provided(
-            "queries and keys are as many",
-            match -> isSquare(Masked.of(match, match.value("masked")).orElseThrow().scores()))
+            "queries and keys are as many", match -> isSquare(masked(match).orElseThrow().scores()))
         .provided(
             "every position sees itself",
-            match -> seesItself(Masked.of(match, match.value("masked")).orElseThrow().visible()))
+            match -> seesItself(masked(match).orElseThrow().visible()))
         .replacedIfPossible(
             (match, ops) -> {
-              Masked masked = Masked.of(match, match.value("masked")).orElseThrow();
+              Masked masked = masked(match).orElseThrow();
               ShapeBuilder shapes = new ShapeBuilder(ops, match.graphInputs());
               Value scores = masked.scores();
               Value all = scores;
@@ -80,82 +71,8 @@ final class AttentionRules {
             });
   }
 
-  /** Scores, and where they are not hidden by masks on them. */
-  private record Masked(Value scores, Truth visible) {
-
-    /** Empty if there is no mask. */
-    static Optional<Masked> of(Match match, Value value) {
-      Masked masked = new Masked(value, Truth.EVERYWHERE);
-      boolean found = false;
-      for (Optional<Masked> next = masked.peeled(match);
-          next.isPresent();
-          next = masked.peeled(match)) {
-        masked = next.get();
-        found = true;
-      }
-      return found ? Optional.of(masked) : Optional.empty();
-    }
-
-    /** Without the mask that was put on last. */
-    private Optional<Masked> peeled(Match match) {
-      Optional<Node> made = match.producer(scores);
-      if (made.isEmpty()) {
-        return Optional.empty();
-      }
-      Node node = made.get();
-      if (node.op().isOnnx("Where")) {
-        Optional<Truth> condition = truth(match, node.input(0));
-        if (isHidden(match, node.input(2))) {
-          return condition.flatMap(shown -> under(node.input(1), shown));
-        }
-        return isHidden(match, node.input(1))
-            ? condition.flatMap(Truth::not).flatMap(shown -> under(node.input(2), shown))
-            : Optional.empty();
-      }
-      if (node.op().isOnnx("Add")) {
-        Optional<Truth> right = shown(match, node.input(1));
-        return right.isPresent()
-            ? under(node.input(0), right.get())
-            : shown(match, node.input(0)).flatMap(left -> under(node.input(1), left));
-      }
-      return Optional.empty();
-    }
-
-    private Optional<Masked> under(Value inner, Truth shown) {
-      return Optional.of(new Masked(inner, visible.and(shown)));
-    }
-
-    private static Optional<Truth> truth(Match match, Value value) {
-      return match
-          .indexFunctions()
-          .of(value)
-          .filter(Truth.class::isInstance)
-          .map(Truth.class::cast);
-    }
-
-    private static boolean isHidden(Match match, Value value) {
-      return match.indexFunctions().constant(value).map(number -> number <= HIDDEN).orElse(false);
-    }
-
-    /** Where an additive mask is 0, if it hides everything else. */
-    private static Optional<Truth> shown(Match match, Value value) {
-      Optional<Choice> choice =
-          match
-              .indexFunctions()
-              .of(value)
-              .filter(Choice.class::isInstance)
-              .map(Choice.class::cast)
-              .filter(mask -> !mask.isConstant());
-      if (choice.isEmpty()) {
-        return Optional.empty();
-      }
-      if (choice.get().then() == 0 && choice.get().otherwise() <= HIDDEN) {
-        return Optional.of(choice.get().where());
-      }
-      return choice.get().otherwise() == 0 && choice.get().then() <= HIDDEN
-          ? choice.get().where().not()
-          : Optional.empty();
-    }
+  private static Optional<Masked> masked(Match match) {
+    return Masked.of(match.knowledge(), match.value("masked"));
   }
 
   /**

@@ -170,6 +170,10 @@ public final class Match {
     return knowledge.inputs();
   }
 
+  Knowledge knowledge() {
+    return knowledge;
+  }
+
   IndexFunctions indexFunctions() {
     return knowledge.indexFunctions();
   }

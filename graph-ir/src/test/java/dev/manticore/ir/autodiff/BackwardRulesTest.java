@@ -323,6 +323,27 @@ class BackwardRulesTest {
             Shape.of(2, 4, 6),
             Shape.of(2, 4, 6)),
         of(
+            "dev.manticore.CausalAttention",
+            "all keys before",
+            (o, v) -> causalAttention(o, v, 5),
+            Shape.of(2, 5, 6),
+            Shape.of(2, 5, 6),
+            Shape.of(2, 5, 6)),
+        of(
+            "dev.manticore.CausalAttention",
+            "a window of them",
+            (o, v) -> causalAttention(o, v, 2),
+            Shape.of(1, 7, 4),
+            Shape.of(1, 7, 4),
+            Shape.of(1, 7, 4)),
+        of(
+            "dev.manticore.CausalAttention",
+            "one token",
+            (o, v) -> causalAttention(o, v, 3),
+            Shape.of(1, 1, 4),
+            Shape.of(1, 1, 4),
+            Shape.of(1, 1, 4)),
+        of(
             "dev.manticore.CrossEntropy",
             (o, v) -> o.own("CrossEntropy", Attributes.NONE, 2, v.get(0), labels(o)).get(0),
             Shape.of(2, 3, 5)),
@@ -385,6 +406,12 @@ class BackwardRulesTest {
     Attributes attributes =
         Attributes.of("heads", heads).with("groups", groups).with("chunk_size", chunk);
     return o.own("StateSpaceDual", attributes, 1, v.get(0), delta, a, v.get(3), v.get(4)).get(0);
+  }
+
+  private static Value causalAttention(Ops o, List<Value> v, long window) {
+    Attributes attributes =
+        Attributes.of("heads", 2).with("scale", Attribute.of(0.7f)).with("window", window);
+    return o.own("CausalAttention", attributes, 1, v.get(0), v.get(1), v.get(2)).get(0);
   }
 
   /** Twice, since a gradient of the loss that is not 1 has to be heeded. */

@@ -5,6 +5,7 @@ import static dev.manticore.ir.ElementType.INT64;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
+import com.google.common.primitives.Ints;
 import dev.manticore.ir.ElementType;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.kernels.Attention;
@@ -14,6 +15,7 @@ import dev.manticore.kernels.Elementwise;
 import dev.manticore.kernels.EmbeddingGradient;
 import dev.manticore.kernels.Forms;
 import dev.manticore.kernels.GatedScanWithState;
+import dev.manticore.kernels.Mask;
 import dev.manticore.kernels.Rows;
 import dev.manticore.kernels.SelectiveScan;
 import dev.manticore.kernels.SiluConvWithState;
@@ -42,12 +44,14 @@ final class CpuKernels {
           Entry.of("Attention", floats(4), 1, CpuKernels::attention)
               .withIntegerAttributes("heads")
               .withFloatAttributes("scale"),
+          causalAttention("", 3, 1, CpuKernels::causalAttention),
           Entry.of("AttentionWithState", floats(6), 3, CpuKernels::attentionWithState)
               .withIntegerAttributes("heads")
               .withFloatAttributes("scale"),
           Entry.of("AttentionGrad", floats(5), 3, CpuKernels::attentionGrad)
               .withIntegerAttributes("heads")
               .withFloatAttributes("scale"),
+          causalAttention("Grad", 4, 3, CpuKernels::causalAttentionGrad),
           Entry.of("CausalConv", floats(3), 1, CpuKernels::causalConv),
           Entry.of("CausalConvGrad", floats(3), 3, CpuKernels::causalConvGrad),
           Entry.of("EmbeddingGrad", ImmutableList.of(INT64, FLOAT32), 1, CpuKernels::embeddingGrad)
@@ -81,7 +85,7 @@ final class CpuKernels {
 
   /** Those that win in their vector form only. */
   private static final ImmutableSet<String> WITH_VECTORS =
-      ImmutableSet.of("Attention", "AttentionGrad");
+      ImmutableSet.of("Attention", "AttentionGrad", "CausalAttention", "CausalAttentionGrad");
 
   private CpuKernels() {}
 
@@ -106,6 +110,13 @@ final class CpuKernels {
   private static Entry product(String name, int addends) {
     return Entry.of(name, floats(2 + addends), 1, CpuKernels::fusedMatMul)
         .withIntegerAttributes("transA", "transB");
+  }
+
+  private static Entry causalAttention(
+      String suffix, int inputs, int outputs, BiConsumer<Entry, KernelContext> computation) {
+    return Entry.of("CausalAttention" + suffix, floats(inputs), outputs, computation)
+        .withIntegerAttributes("heads", "window")
+        .withFloatAttributes("scale");
   }
 
   private static Entry linearCrossEntropy(String suffix, int heads) {
@@ -319,7 +330,6 @@ final class CpuKernels {
     kernel.check(context, 0, q.length == 3 && heads > 0 && q[2] % heads == 0);
     kernel.check(context, 1, k.length == 3 && k[0] == q[0] && k[2] == q[2]);
     kernel.checkSame(context, 1, 2);
-    kernel.checkShape(context, 3, q[1], k[1]);
     return new Attention(
         Math.toIntExact(q[0]),
         Math.toIntExact(q[1]),
@@ -330,26 +340,62 @@ final class CpuKernels {
   }
 
   private static void attention(Entry kernel, KernelContext context) {
-    attentionOf(kernel, context)
-        .forward(
-            context::parallel,
-            context.floatInput(0),
-            context.floatInput(1),
-            context.floatInput(2),
-            context.floatInput(3),
-            context.floatOutput(0, context.inputShape(0)));
+    Attention attention = attentionOf(kernel, context);
+    forward(attention, maskOf(kernel, context, attention), context);
   }
 
   private static void attentionGrad(Entry kernel, KernelContext context) {
     Attention attention = attentionOf(kernel, context);
     kernel.checkSame(context, 0, 4);
+    gradient(attention, maskOf(kernel, context, attention), 4, context);
+  }
+
+  private static Mask maskOf(Entry kernel, KernelContext context, Attention attention) {
+    kernel.checkShape(context, 3, attention.queries(), attention.keys());
+    return Mask.of(context.floatInput(3));
+  }
+
+  private static void causalAttention(Entry kernel, KernelContext context) {
+    forward(attentionOf(kernel, context), causalMaskOf(kernel, context), context);
+  }
+
+  private static void causalAttentionGrad(Entry kernel, KernelContext context) {
+    kernel.checkSame(context, 0, 3);
+    gradient(attentionOf(kernel, context), causalMaskOf(kernel, context), 3, context);
+  }
+
+  private static Mask causalMaskOf(Entry kernel, KernelContext context) {
+    kernel.checkSame(context, 0, 1);
+    long window = context.integer("window");
+    if (window < 1) {
+      throw new ManticoreException(
+          "MNT-RUNTIME-KERNEL",
+          kernel.name() + ": attribute 'window' should be 1 or more, not " + window);
+    }
+    return Mask.causal(Ints.saturatedCast(window));
+  }
+
+  private static void forward(Attention attention, Mask mask, KernelContext context) {
+    attention.forward(
+        context::parallel,
+        context.floatInput(0),
+        context.floatInput(1),
+        context.floatInput(2),
+        mask,
+        context.floatOutput(0, context.inputShape(0)));
+  }
+
+  /**
+   * @param dy the input that holds the gradient of the result
+   */
+  private static void gradient(Attention attention, Mask mask, int dy, KernelContext context) {
     attention.gradient(
         context::parallel,
         context.floatInput(0),
         context.floatInput(1),
         context.floatInput(2),
-        context.floatInput(3),
-        context.floatInput(4),
+        mask,
+        context.floatInput(dy),
         context.floatOutput(0, context.inputShape(0)),
         context.floatOutput(1, context.inputShape(1)),
         context.floatOutput(2, context.inputShape(2)));

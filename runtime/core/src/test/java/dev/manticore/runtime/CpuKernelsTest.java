@@ -192,6 +192,27 @@ class CpuKernelsTest {
     return operands.toArray(Tensor[]::new);
   }
 
+  private static Case causalAttention(int l, int window) {
+    return with(
+        "CausalAttention",
+        heads(3, 0.4f).with("window", window),
+        1,
+        draw(2, l, 21),
+        draw(v -> v + 0.1, 2, l, 21),
+        draw(v -> v - 0.5, 2, l, 21));
+  }
+
+  private static Case causalAttentionGrad(int l, int window) {
+    return with(
+        "CausalAttentionGrad",
+        heads(2, 0.2f).with("window", window),
+        3,
+        draw(2, l, 32),
+        draw(v -> v + 0.1, 2, l, 32),
+        draw(v -> v - 0.5, 2, l, 32),
+        draw(v -> v + 0.2, 2, l, 32));
+  }
+
   private static Case adamW(long... shape) {
     return of(
         "AdamW",
@@ -230,6 +251,18 @@ class CpuKernelsTest {
         with("AttentionWithState", heads(1, 1), 3, attentionWithState(1, 1, 1, 1, 1)),
         with("AttentionGrad", heads(3, 0.4f), 3, attentionGrad(2, 20, 23, 21)),
         with("AttentionGrad", heads(2, 0.2f), 3, attentionGrad(3, 33, 34, 64)),
+        causalAttention(1, 1),
+        causalAttention(2, 2),
+        causalAttention(7, 256),
+        causalAttention(33, 5),
+        causalAttention(257, 256),
+        causalAttention(300, 300),
+        causalAttentionGrad(1, 256),
+        causalAttentionGrad(2, 1),
+        causalAttentionGrad(7, 7),
+        causalAttentionGrad(33, 16),
+        causalAttentionGrad(257, 257),
+        causalAttentionGrad(300, 256),
         of("CausalConv", 1, draw(2, 40, 300), draw(300, 1, 4), draw(300)),
         of("CausalConv", 1, draw(1, 2, 3), draw(3, 1, 4), draw(3)),
         of("CausalConv", 1, draw(3, 5, 17), draw(17, 1, 1), draw(17)),

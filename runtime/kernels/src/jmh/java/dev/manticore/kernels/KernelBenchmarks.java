@@ -34,7 +34,6 @@ public class KernelBenchmarks {
   private static final int TAPS = 4;
   private static final int VOCABULARY = 512;
   private static final long SEED = 0;
-  private static final float MASKED = -3.4e38f;
 
   /** Width of the residual stream; a state space has twice as many channels. */
   @Param("256")
@@ -66,7 +65,7 @@ public class KernelBenchmarks {
   private Floats c;
   private Floats db;
   private Floats dc;
-  private Floats mask;
+  private Mask mask;
   private Floats taps;
   private Floats dtaps;
   private Floats scale;
@@ -108,7 +107,7 @@ public class KernelBenchmarks {
     c = drawn(tokens * STATES);
     db = drawn(tokens * STATES);
     dc = drawn(tokens * STATES);
-    mask = causal();
+    mask = Mask.causal(LENGTH);
     taps = drawn(channels * TAPS);
     dtaps = drawn(channels * TAPS);
     scale = drawn(width);
@@ -136,14 +135,6 @@ public class KernelBenchmarks {
   private static Floats filled(int count, float value) {
     float[] values = new float[count];
     Arrays.fill(values, value);
-    return Floats.of(values);
-  }
-
-  private static Floats causal() {
-    float[] values = new float[LENGTH * LENGTH];
-    for (int query = 0; query < LENGTH; query++) {
-      Arrays.fill(values, query * LENGTH + query + 1, (query + 1) * LENGTH, MASKED);
-    }
     return Floats.of(values);
   }
 

@@ -178,7 +178,7 @@ final class AdaptiveBlocks implements Blocks {
             Arrays.fill(v[2], 0);
             b.multiply(LANES, LANES, 2 * LANES, v[0], 0, LANES, 1, v[1], 0, width, v[2], 0, width);
           };
-      case SOFTMAX -> b -> b.softmax(2 * LANES, v[0], 1, v[1]);
+      case SOFTMAX -> b -> b.softmax(2 * LANES, v[0], 1, v[1], 0);
       case SOFTMAX_GRADIENT -> b -> b.softmaxGradient(2 * LANES, v[0], v[1], 1);
     };
   }
@@ -345,8 +345,8 @@ final class AdaptiveBlocks implements Blocks {
   }
 
   @Override
-  public void softmax(int count, float[] s, float scale, float[] mask) {
-    form(Operation.SOFTMAX).softmax(count, s, scale, mask);
+  public void softmax(int count, float[] s, float scale, float[] mask, int maskAt) {
+    form(Operation.SOFTMAX).softmax(count, s, scale, mask, maskAt);
   }
 
   @Override

@@ -3,7 +3,7 @@ package dev.manticore.kernels;
 import java.util.Arrays;
 
 /**
- * Attention of several heads with an additive mask, and its gradient, tile by tile (Dao et al.,
+ * Attention of several heads with a mask, and its gradient, tile by tile (Dao et al.,
  * "FlashAttention", 2022): the weights of all queries over all keys are never held at once. With
  * {@code i} a query and {@code j} a key,
  *
@@ -37,16 +37,16 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
    * @param q {@code [batch, queries, heads * width]}
    * @param k {@code [batch, keys, heads * width]}
    * @param v {@code [batch, keys, heads * width]}
-   * @param mask {@code [queries, keys]}, added before the softmax
+   * @param mask of the queries and keys
    * @param y {@code [batch, queries, heads * width]}
    */
-  public void forward(Parallel parallel, Floats q, Floats k, Floats v, Floats mask, Floats y) {
+  public void forward(Parallel parallel, Floats q, Floats k, Floats v, Mask mask, Floats y) {
     forward(Forms.chosen(), parallel, q, k, v, mask, y);
   }
 
   void forward(
-      Blocks blocks, Parallel parallel, Floats q, Floats k, Floats v, Floats mask, Floats y) {
-    MaskTile[] tiles = tiles(mask);
+      Blocks blocks, Parallel parallel, Floats q, Floats k, Floats v, Mask mask, Floats y) {
+    MaskTile[] tiles = mask.tiles(queries, keys);
     parallel.run(
         batch * groups(),
         task -> {
@@ -64,7 +64,7 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
               int at = tile.first() * stride + column;
               int keysAt = tile.from() * stride + column;
               group.products(blocks, tile, ks, keysAt, qs, at, turned, p);
-              blocks.softmax(tile.count(), p, scale, tile.mask());
+              blocks.softmax(tile.count(), p, scale, tile.mask(), tile.maskAt());
               blocks.multiply(
                   tile.rows(),
                   tile.count(),
@@ -96,7 +96,7 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
       Floats q,
       Floats k,
       Floats v,
-      Floats mask,
+      Mask mask,
       Floats dy,
       Floats dq,
       Floats dk,
@@ -110,12 +110,12 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
       Floats q,
       Floats k,
       Floats v,
-      Floats mask,
+      Mask mask,
       Floats dy,
       Floats dq,
       Floats dk,
       Floats dv) {
-    MaskTile[] tiles = tiles(mask);
+    MaskTile[] tiles = mask.tiles(queries, keys);
     parallel.run(
         batch * groups(),
         task -> {
@@ -140,7 +140,7 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
               int keysAt = tile.from() * stride + column;
               group.products(blocks, tile, ks, keysAt, qs, at, turned, p);
               group.products(blocks, tile, vs, keysAt, dys, at, turned, dp);
-              blocks.softmax(count, p, scale, tile.mask());
+              blocks.softmax(count, p, scale, tile.mask(), tile.maskAt());
               blocks.softmaxGradient(count, p, dp, scale);
               blocks.multiply(
                   rows, count, size, dp, 0, 1, TILE, ks, keysAt, stride, dqs, at, stride);
@@ -169,12 +169,6 @@ public record Attention(int batch, int queries, int keys, int heads, int width, 
 
   private int groups() {
     return (heads + group() - 1) / group();
-  }
-
-  private MaskTile[] tiles(Floats mask) {
-    MaskTile[] tiles = new MaskTile[MaskTile.count(queries)];
-    Arrays.setAll(tiles, tile -> MaskTile.of(mask, 0, queries, keys, tile));
-    return tiles;
   }
 
   /** Some heads of one sequence, copied out with their width rounded up. */

@@ -287,7 +287,7 @@ public record AttentionWithState(
         Arrays.fill(p, 0, count * TILE, 0);
         blocks.multiply(
             count, width, TILE, heldKeys, tile.from(), 1, slots, turned, 0, TILE, p, 0, TILE);
-        blocks.softmax(count, p, scale, tile.mask());
+        blocks.softmax(count, p, scale, tile.mask(), tile.maskAt());
         float[] result = scratch.zeros(5, tile.rows() * columns);
         blocks.multiply(
             tile.rows(),

@@ -212,9 +212,9 @@ interface Blocks {
    *
    * @param count the rows, a multiple of {@link #LANES}
    * @param s {@code [count][LANES]}
-   * @param mask {@code [count][LANES]}
+   * @param mask {@code [count][LANES]}, from {@code maskAt} on
    */
-  void softmax(int count, float[] s, float scale, float[] mask);
+  void softmax(int count, float[] s, float scale, float[] mask, int maskAt);
 
   /**
    * The gradient of a softmax down each of {@link #LANES} columns and of the scale before it, in

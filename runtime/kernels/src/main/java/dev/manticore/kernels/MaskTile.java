@@ -10,10 +10,11 @@ import java.util.Arrays;
  * @param rows the number of queries, {@link #QUERIES} but for the last tile
  * @param from the first key, a multiple of {@link Blocks#LANES}
  * @param count the number of keys, a multiple of {@link Blocks#LANES}
- * @param mask of these keys and queries, {@code [count][QUERIES]}; keys that only fill the range up
- *     are excluded
+ * @param mask of these keys and queries, {@code [count][QUERIES]} from {@code maskAt} on; keys that
+ *     only fill the range up are excluded
+ * @param maskAt where the tile's mask begins
  */
-record MaskTile(int first, int rows, int from, int count, float[] mask) {
+record MaskTile(int first, int rows, int from, int count, float[] mask, int maskAt) {
 
   /** Queries of a tile. */
   static final int QUERIES = Blocks.LANES;
@@ -66,6 +67,39 @@ record MaskTile(int first, int rows, int from, int count, float[] mask) {
       }
     }
     Arrays.fill(turned, there * QUERIES, count * QUERIES, Float.NEGATIVE_INFINITY);
-    return new MaskTile(first, rows, from, count, turned);
+    return new MaskTile(first, rows, from, count, turned, 0);
+  }
+
+  /**
+   * The tiles of a causal mask, which all share one array: whether a query sees a key depends on
+   * how far before it the key is, and on nothing else.
+   *
+   * @param window how many keys a query sees at most, itself the last
+   */
+  static MaskTile[] causal(int queries, int window) {
+    MaskTile[] tiles = new MaskTile[count(queries)];
+    // Keys before the first query of a tile that its queries see, in whole lanes.
+    int before = padded(Math.min(window - 1, (tiles.length - 1) * QUERIES));
+    float[] mask = new float[(before + QUERIES) * QUERIES];
+    for (int key = -before; key < QUERIES; key++) {
+      for (int row = 0; row < QUERIES; row++) {
+        if (key > row || key <= row - window) {
+          mask[(before + key) * QUERIES + row] = Float.NEGATIVE_INFINITY;
+        }
+      }
+    }
+    for (int tile = 0; tile < tiles.length; tile++) {
+      int first = tile * QUERIES;
+      int seen = Math.min(before, first);
+      tiles[tile] =
+          new MaskTile(
+              first,
+              Math.min(QUERIES, queries - first),
+              first - seen,
+              seen + QUERIES,
+              mask,
+              (before - seen) * QUERIES);
+    }
+    return tiles;
   }
 }

@@ -338,11 +338,11 @@ final class PlainBlocks implements Blocks {
   }
 
   @Override
-  public void softmax(int count, float[] s, float scale, float[] mask) {
+  public void softmax(int count, float[] s, float scale, float[] mask, int maskAt) {
     float[] most = new float[LANES];
     Arrays.fill(most, Float.NEGATIVE_INFINITY);
     for (int i = 0; i < count * LANES; i++) {
-      s[i] = Math.fma(s[i], scale, mask[i]);
+      s[i] = Math.fma(s[i], scale, mask[maskAt + i]);
       most[i % LANES] = Math.max(most[i % LANES], s[i]);
     }
     float[] sums = new float[LANES];

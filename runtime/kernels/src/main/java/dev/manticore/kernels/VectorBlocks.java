@@ -720,10 +720,10 @@ final class VectorBlocks implements Blocks {
   }
 
   @Override
-  public void softmax(int count, float[] s, float scale, float[] mask) {
+  public void softmax(int count, float[] s, float scale, float[] mask, int maskAt) {
     int end = count * LANES;
     for (int lane = 0; lane < LANES; lane += STEP) {
-      FloatVector sum = exponentials(lane, end, s, largest(lane, end, s, scale, mask));
+      FloatVector sum = exponentials(lane, end, s, largest(lane, end, s, scale, mask, maskAt));
       FloatVector inverse = all(1f).div(sum);
       for (int i = lane; i < end; i += LANES) {
         load(s, i).mul(inverse).intoArray(s, i);
@@ -732,10 +732,11 @@ final class VectorBlocks implements Blocks {
   }
 
   /** The largest values down some columns of {@code scale s + mask}, which replaces s. */
-  private static FloatVector largest(int lane, int end, float[] s, float scale, float[] mask) {
+  private static FloatVector largest(
+      int lane, int end, float[] s, float scale, float[] mask, int maskAt) {
     FloatVector most = all(Float.NEGATIVE_INFINITY);
     for (int i = lane; i < end; i += LANES) {
-      FloatVector x = load(s, i).fma(all(scale), load(mask, i));
+      FloatVector x = load(s, i).fma(all(scale), load(mask, maskAt + i));
       x.intoArray(s, i);
       most = most.max(x);
     }

@@ -3,6 +3,7 @@ package dev.manticore.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
@@ -43,27 +44,12 @@ class AttentionTest {
     Operands in = new Operands(size, kind);
     Reference expected = new Reference(size, in);
     for (Blocks blocks : forms()) {
-      float[] y = new float[in.q.length];
-      float[] dq = new float[in.q.length];
-      float[] dk = new float[in.k.length];
-      float[] dv = new float[in.v.length];
-      size.forward(blocks, backwards(), of(in.q), of(in.k), of(in.v), of(in.mask), of(y));
-      size.gradient(
-          blocks,
-          backwards(),
-          of(in.q),
-          of(in.k),
-          of(in.v),
-          of(in.mask),
-          of(in.dy),
-          of(dq),
-          of(dk),
-          of(dv));
+      float[][] actual = results(blocks, size, in, Mask.of(of(in.mask)));
 
-      assertThat(difference(y, expected.y)).isLessThan(1e-5);
-      assertThat(difference(dq, expected.dq)).isLessThan(2e-5);
-      assertThat(difference(dk, expected.dk)).isLessThan(2e-5);
-      assertThat(difference(dv, expected.dv)).isLessThan(2e-5);
+      assertThat(difference(actual[0], expected.y)).isLessThan(1e-5);
+      assertThat(difference(actual[1], expected.dq)).isLessThan(2e-5);
+      assertThat(difference(actual[2], expected.dk)).isLessThan(2e-5);
+      assertThat(difference(actual[3], expected.dv)).isLessThan(2e-5);
     }
   }
 
@@ -71,31 +57,55 @@ class AttentionTest {
   @MethodSource("cases")
   void givesTheSameBitsInBothForms(Attention size, Kind kind) {
     Operands in = new Operands(size, kind);
-    List<List<float[]>> results = new ArrayList<>();
+    List<float[][]> results = new ArrayList<>();
     for (Blocks blocks : forms()) {
-      float[] y = new float[in.q.length];
-      float[] dq = new float[in.q.length];
-      float[] dk = new float[in.k.length];
-      float[] dv = new float[in.v.length];
-      size.forward(blocks, Parallel.none(), of(in.q), of(in.k), of(in.v), of(in.mask), of(y));
-      size.gradient(
-          blocks,
-          Parallel.none(),
-          of(in.q),
-          of(in.k),
-          of(in.v),
-          of(in.mask),
-          of(in.dy),
-          of(dq),
-          of(dk),
-          of(dv));
-      results.add(List.of(y, dq, dk, dv));
+      results.add(results(blocks, size, in, Mask.of(of(in.mask))));
     }
-    for (List<float[]> other : results) {
-      for (int i = 0; i < other.size(); i++) {
-        assertThat(other.get(i)).isEqualTo(results.get(0).get(i));
+    assertThat(results).allSatisfy(other -> assertThat(other).isDeepEqualTo(results.get(0)));
+  }
+
+  static Stream<Arguments> windows() {
+    return Stream.of(1, 2, 7, 16, 33, 257, 300)
+        .flatMap(
+            length ->
+                Stream.of(1, 2, 5, 16, 17, 33, 256, length, Integer.MAX_VALUE)
+                    .distinct()
+                    .map(window -> Arguments.of(length, window)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("windows")
+  void aCausalMaskGivesTheBitsOfItsTable(int length, int window) {
+    Attention size = new Attention(1, length, length, 2, 5, 0.4f);
+    Operands in = new Operands(size, Kind.NONE);
+    for (int i = 0; i < length; i++) {
+      for (int j = 0; j < length; j++) {
+        in.mask[i * length + j] = j > i || i - j >= window ? -Float.MAX_VALUE : 0;
       }
     }
+    for (Blocks blocks : forms()) {
+      assertThat(results(blocks, size, in, Mask.causal(window)))
+          .isDeepEqualTo(results(blocks, size, in, Mask.of(of(in.mask))));
+    }
+  }
+
+  /** y, dq, dk, dv. */
+  private static float[][] results(Blocks blocks, Attention size, Operands in, Mask mask) {
+    float[][] results = new float[4][];
+    Arrays.setAll(results, i -> new float[i < 2 ? in.q.length : in.k.length]);
+    size.forward(blocks, backwards(), of(in.q), of(in.k), of(in.v), mask, of(results[0]));
+    size.gradient(
+        blocks,
+        backwards(),
+        of(in.q),
+        of(in.k),
+        of(in.v),
+        mask,
+        of(in.dy),
+        of(results[1]),
+        of(results[2]),
+        of(results[3]));
+    return results;
   }
 
   private static List<Blocks> forms() {

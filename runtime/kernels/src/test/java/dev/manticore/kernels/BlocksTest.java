@@ -59,7 +59,7 @@ class BlocksTest {
         new Case(
             "multiply, one row of many columns",
             (b, a) -> b.multiply(1, 3, 80, a.get(0), 2, 0, 5, a.get(1), 1, 81, a.get(2), 3, 0)),
-        new Case("softmax", (b, a) -> b.softmax(16, a.get(0), 0.3f, a.get(1))),
+        new Case("softmax", (b, a) -> b.softmax(16, a.get(0), 0.3f, a.get(1), 0)),
         new Case("softmaxGradient", (b, a) -> b.softmaxGradient(16, a.get(0), a.get(1), 0.3f)),
         new Case(
             "normGradient",

@@ -84,8 +84,16 @@ record KernelCase(
             .floats("bias", d)
             .floats("state", b, TAPS - 1, d)
             .build(2),
-        attention(new Builder("Attention").with(attention), b, l, w).build(1),
+        attention(new Builder("Attention").with(attention), b, l, w)
+            .constant("mask", causal((int) l))
+            .build(1),
         attention(new Builder("AttentionGrad").with(attention), b, l, w)
+            .constant("mask", causal((int) l))
+            .floats("dy", b, l, w)
+            .build(3),
+        attention(new Builder("CausalAttention").with(attention.with("window", l)), b, l, w)
+            .build(1),
+        attention(new Builder("CausalAttentionGrad").with(attention.with("window", l)), b, l, w)
             .floats("dy", b, l, w)
             .build(3),
         new Builder("AttentionWithState")
@@ -157,11 +165,7 @@ record KernelCase(
   }
 
   private static Builder attention(Builder builder, long b, long l, long w) {
-    return builder
-        .floats("q", b, l, w)
-        .floats("k", b, l, w)
-        .floats("v", b, l, w)
-        .constant("mask", causal((int) l));
+    return builder.floats("q", b, l, w).floats("k", b, l, w).floats("v", b, l, w);
   }
 
   private static Tensor causal(int length) {

@@ -6,6 +6,7 @@ import dev.manticore.compiler.inspect.FlopCounter;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Node;
 import dev.manticore.ir.OpId;
+import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.Value;
 import java.util.LinkedHashSet;
@@ -101,9 +102,9 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
 
   private static long operations(Graph graph, Node node) {
     return switch (node.op().name()) {
-      case "Attention" ->
+      case "Attention", "CausalAttention" ->
           2 * ATTENTION_PRODUCTS * pairs(graph, node) * node.input(0).shape().dim(2).extent();
-      case "AttentionGrad" ->
+      case "AttentionGrad", "CausalAttentionGrad" ->
           2
               * ATTENTION_GRADIENT_PRODUCTS
               * pairs(graph, node)
@@ -145,7 +146,7 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
       case "GatedScanWithState" ->
           elements(node.input(0)) * (node.input(5).shape().dim(1).extent() + 2);
       case "SiluConvWithState" -> elements(node.output(0));
-      case "Attention", "AttentionGrad" ->
+      case "Attention", "AttentionGrad", "CausalAttention", "CausalAttentionGrad" ->
           pairs(graph, node) * node.attributes().intValue("heads", 1);
       default -> 0;
     };
@@ -153,9 +154,17 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
 
   /** Pairs of a query and a key that the mask of an attention lets through, of all sequences. */
   private static long pairs(Graph graph, Node node) {
+    Shape queries = node.input(0).shape();
+    return queries.dim(0).extent() * pairs(graph, node, queries.dim(1).extent());
+  }
+
+  private static long pairs(Graph graph, Node node, long length) {
+    if (node.op().name().startsWith("CausalAttention")) {
+      long window = Math.min(length, node.attributes().intValue("window", 1));
+      return length * window - window * (window - 1) / 2;
+    }
     Value mask = node.input(3);
-    long kept = constant(graph, mask).map(NodeWork::kept).orElseGet(() -> elements(mask));
-    return node.input(0).shape().dim(0).extent() * kept;
+    return constant(graph, mask).map(NodeWork::kept).orElseGet(() -> elements(mask));
   }
 
   private static long kept(Tensor mask) {

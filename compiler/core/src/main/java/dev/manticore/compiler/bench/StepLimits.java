@@ -231,7 +231,7 @@ public record StepLimits(
   /** Operations of the products of matrices alone, those of attention left out. */
   public long productOperations() {
     return kinds.stream()
-        .filter(kind -> !kind.operator().startsWith("Attention"))
+        .filter(kind -> !kind.operator().contains("Attention"))
         .mapToLong(Kind::operations)
         .sum();
   }

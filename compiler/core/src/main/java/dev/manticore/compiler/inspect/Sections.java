@@ -27,7 +27,8 @@ final class Sections {
 
   /** What tells of attention: weights that sum to one. */
   private static final ImmutableSet<String> ATTENTION =
-      ImmutableSet.of("Softmax", "Attention", "MultiHeadAttention", "GroupQueryAttention");
+      ImmutableSet.of(
+          "Softmax", "Attention", "CausalAttention", "MultiHeadAttention", "GroupQueryAttention");
 
   /** What tells of a recurrence. */
   private static final ImmutableSet<String> RECURRENCE =

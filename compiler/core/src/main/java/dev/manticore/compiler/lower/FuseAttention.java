@@ -12,17 +12,23 @@ import dev.manticore.ir.Value;
 import dev.manticore.ir.build.Ops;
 import dev.manticore.ir.pass.GraphProperty;
 import dev.manticore.ir.pass.Pass;
+import dev.manticore.ir.rewrite.CausalMasks;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
 /**
  * Recognises attention that is spelled out, in float32 and with all shapes known: the product of
- * queries and keys, a scale, a mask that is added, softmax, the product with the values; and writes
- * it as our operator {@code Attention}, which takes heads side by side, so that splitting and
- * joining them goes too. A mask must be [queries,keys] and not depend on parameters.
+ * queries and keys, a scale, a mask, softmax, the product with the values; and writes it as an
+ * operator of ours, which takes heads side by side, so that splitting and joining them goes too.
+ *
+ * <p>Where every query sees itself and the keys before it, all or a number of them, that is {@code
+ * CausalAttention}, and the mask goes. Any other mask that is added, is [queries,keys] and does not
+ * depend on parameters stays as the operand of an {@code Attention}.
  */
 public final class FuseAttention implements Pass {
 
@@ -66,23 +72,20 @@ public final class FuseAttention implements Pass {
    * @param queries [batch,heads,queries,width]
    * @param keys [batch,heads,width,keys]
    * @param values [batch,heads,keys,width]
-   * @param mask [queries,keys]
    */
   private record Found(
-      Value mixed, Value queries, Value keys, Value values, Value mask, float scale) {
+      Value mixed, Value queries, Value keys, Value values, Mask mask, float scale) {
 
     void replace(Heads heads, Ops ops, Map<Value, Value> fused) {
+      Attributes attributes =
+          Attributes.of("heads", mixed.shape().dim(1).extent()).with("scale", Attribute.of(scale));
       Value y =
-          ops.own(
-                  "Attention",
-                  Attributes.of("heads", mixed.shape().dim(1).extent())
-                      .with("scale", Attribute.of(scale)),
-                  1,
-                  heads.joined(ops, queries),
-                  heads.joinedKeys(ops, keys),
-                  heads.joined(ops, values),
-                  mask)
-              .get(0);
+          mask.attend(
+              ops,
+              attributes,
+              heads.joined(ops, queries),
+              heads.joinedKeys(ops, keys),
+              heads.joined(ops, values));
       Optional<Value> joined = heads.joinedAgain(mixed);
       if (joined.isPresent()) {
         fused.put(joined.get(), y);
@@ -92,14 +95,43 @@ public final class FuseAttention implements Pass {
     }
   }
 
+  /** A mask, as the operator takes it. */
+  private interface Mask {
+
+    /** The attention of queries to keys and values, heads side by side. */
+    Value attend(Ops ops, Attributes attributes, Value queries, Value keys, Value values);
+
+    /** That of a window of keys. */
+    static Mask causal(long window) {
+      return (ops, attributes, queries, keys, values) ->
+          ops.own("CausalAttention", attributes.with("window", window), 1, queries, keys, values)
+              .get(0);
+    }
+
+    /** One that is added, [queries,keys]. */
+    static Mask added(Value mask) {
+      return (ops, attributes, queries, keys, values) ->
+          ops.own("Attention", attributes, 1, queries, keys, values, mask).get(0);
+    }
+  }
+
+  /**
+   * Scores under a mask.
+   *
+   * @param scores [batch,heads,queries,keys]
+   */
+  private record Masked(Value scores, Mask mask) {}
+
   private static final class Finder {
     private final Graph graph;
+    private final CausalMasks causalMasks;
     private final GraphEditor editor;
     private final Set<Value> trained = new HashSet<>();
 
     Finder(Graph graph, GraphEditor editor) {
       this.graph = graph;
       this.editor = editor;
+      this.causalMasks = new CausalMasks(graph);
       trained.addAll(graph.parameters().keySet());
       for (Node node : graph.nodes()) {
         if (node.reads().stream().anyMatch(trained::contains)) {
@@ -115,40 +147,49 @@ public final class FuseAttention implements Pass {
       Optional<Node> softmax =
           made(node.input(0), "Softmax")
               .filter(made -> Math.floorMod(made.attributes().intValue("axis", -1), 4L) == 3);
-      Optional<Node> masked = softmax.flatMap(made -> made(made.input(0), "Add"));
-      if (masked.isEmpty() || !isHeads(node.input(1))) {
+      if (softmax.isEmpty() || !isHeads(node.input(1))) {
         return Optional.empty();
       }
-      for (int i = 0; i < 2; i++) {
-        Value scores = masked.get().input(i);
-        Optional<Value> mask = mask(masked.get().input(1 - i), scores);
-        float scale = 1;
-        Optional<Node> product = Optional.empty();
-        if (mask.isPresent()) {
-          Optional<Node> scaled = made(scores, "Mul").or(() -> made(scores, "Div"));
-          Optional<Double> factor = scaled.flatMap(made -> scalar(made.input(1)));
-          if (factor.isPresent()) {
-            boolean divides = scaled.get().op().isOnnx("Div");
-            scale = (float) (divides ? 1 / factor.get() : factor.get());
-            product = made(scaled.get().input(0), "MatMul");
-          } else {
-            product = made(scores, "MatMul");
-          }
-        }
-        if (product.isPresent()
-            && isHeads(product.get().input(0))
-            && isHeads(product.get().input(1))) {
+      for (Masked masked : masked(softmax.get().input(0))) {
+        Value scores = masked.scores();
+        Optional<Node> scaled = made(scores, "Mul").or(() -> made(scores, "Div"));
+        Optional<Double> factor = scaled.flatMap(made -> scalar(made.input(1)));
+        Optional<Node> product =
+            made(factor.isPresent() ? scaled.get().input(0) : scores, "MatMul")
+                .filter(made -> isHeads(made.input(0)) && isHeads(made.input(1)));
+        if (product.isPresent()) {
+          boolean divides = factor.isPresent() && scaled.get().op().isOnnx("Div");
+          double scale = factor.orElse(1.0);
           return Optional.of(
               new Found(
                   node.output(),
                   product.get().input(0),
                   product.get().input(1),
                   node.input(1),
-                  mask.get(),
-                  scale));
+                  masked.mask(),
+                  (float) (divides ? 1 / scale : scale)));
         }
       }
       return Optional.empty();
+    }
+
+    /** The ways to see scores under a mask, the one without its table first. */
+    private List<Masked> masked(Value value) {
+      List<Masked> found = new ArrayList<>();
+      causalMasks
+          .find(value)
+          .map(causal -> new Masked(causal.scores(), Mask.causal(causal.window())))
+          .ifPresent(found::add);
+      made(value, "Add")
+          .ifPresent(
+              sum -> {
+                for (int i = 0; i < 2; i++) {
+                  Value scores = sum.input(i);
+                  mask(sum.input(1 - i), scores)
+                      .ifPresent(mask -> found.add(new Masked(scores, Mask.added(mask))));
+                }
+              });
+      return found;
     }
 
     private Optional<Node> made(Value value, String operator) {

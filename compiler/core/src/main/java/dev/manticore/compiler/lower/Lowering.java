@@ -40,6 +40,8 @@ public final class Lowering {
       ImmutableSet.of(
           OpId.manticore("Attention"),
           OpId.manticore("AttentionGrad"),
+          OpId.manticore("CausalAttention"),
+          OpId.manticore("CausalAttentionGrad"),
           OpId.manticore("Projector"));
 
   private Lowering() {}
@@ -82,6 +84,7 @@ public final class Lowering {
             inlineWithout(kernels),
             new UseKernels(kernels),
             InlineBodies.of(PRODUCTS::contains),
+            new CommonSubexpressions(),
             new FoldConstants(),
             LowerPrecision.ofTraining(precision))
         .run(step);
@@ -107,6 +110,8 @@ public final class Lowering {
             new UseTrainingKernels(),
             new ParallelScan(),
             InlineBodies.of(Lowering::isUnknownToRuntimes),
+            // Before masks are folded, which are too large to be compared.
+            new CommonSubexpressions(),
             new FoldConstants(),
             new Simplify(),
             new FuseTransposes(),
@@ -132,6 +137,7 @@ public final class Lowering {
                 new ShortenChunks(),
                 InlineBodies.of(Lowering::isUnknownToRuntimes),
                 new ExpandSoftplus(),
+                new CommonSubexpressions(),
                 new FoldConstants(),
                 new Simplify(),
                 new FuseTransposes(),

@@ -239,7 +239,7 @@ final class StepMemory {
         bytes += value.isTensor() ? value.type().byteSize() : 0;
       }
       boolean products =
-          FlopCounter.ofProduct(node).isPresent() || node.op().name().equals("Attention");
+          FlopCounter.ofProduct(node).isPresent() || node.op().name().endsWith("Attention");
       return operations * (products ? 1 : OTHER_OPERATION) + bytes * BYTE;
     };
   }
