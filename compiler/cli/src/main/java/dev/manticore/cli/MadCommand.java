@@ -116,7 +116,7 @@ final class MadCommand implements Callable<Integer> {
       name = "table",
       sortOptions = false,
       description = {
-        "Shows what trials of mad run came to: means over seeds with 95 % intervals, and how far",
+        "Shows what trials of mad run came to: means over seeds with 95 %% intervals, and how far",
         "the hybrid is from the others, by paired tests. The same is written as a page, CSV and JSON."
       },
       footer = {"", "Example:", "  manticore mad table recall"})
