@@ -124,6 +124,12 @@ final class Publication {
     for (ComponentSource component : components) {
       sources.add(Provenance.Source.of(component.name(), component.directory(results::result)));
     }
+    // No component has a space in its name.
+    shop.recipe()
+        .splice()
+        .projector()
+        .from()
+        .ifPresent(place -> sources.add(Provenance.Source.of("trained projectors", place)));
     ImmutableList.Builder<Provenance.Result> losses = ImmutableList.builder();
     tuned.forEach(
         (run, runs) -> {

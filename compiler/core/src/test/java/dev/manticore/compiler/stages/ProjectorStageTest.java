@@ -13,6 +13,7 @@ import dev.manticore.compiler.data.BatchSampler;
 import dev.manticore.compiler.data.CorpusGenerator;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.pipeline.Compilation;
+import dev.manticore.compiler.pipeline.Hashes;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.Metrics;
@@ -168,6 +169,9 @@ class ProjectorStageTest {
     assertThat(losses("projectors")).isEmpty();
     assertThat(losses("search").get(0)).isCloseTo(trained.after(), within(1e-5));
     assertThat(losses("tune").get(0)).isCloseTo(trained.after(), within(1e-5));
+    assertThat(directory.resolve("output/bom.cdx.json"))
+        .content()
+        .contains(Hashes.sha256(directory.resolve("projectors/projectors.safetensors")));
     JsonNode description =
         new ObjectMapper().readTree(directory.resolve("projectors/projectors.json").toFile());
     assertThat(description.path("training").path("steps").asInt()).isEqualTo(60);
