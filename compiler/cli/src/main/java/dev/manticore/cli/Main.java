@@ -37,6 +37,7 @@ public final class Main {
         new ReproduceCommand(terminal, pipelines),
         new PretrainCommand(terminal),
         new SpliceCommand(terminal),
+        new ProjectorsCommand(terminal),
         new EngineCommand(terminal),
         new TritonCommand(terminal),
         new ServeCommand(terminal),

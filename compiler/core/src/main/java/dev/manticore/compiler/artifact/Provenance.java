@@ -23,7 +23,7 @@ import java.util.stream.Stream;
  * @param summary how it was made, in a sentence
  * @param data what it was trained on
  * @param dataHash the SHA-256 of that
- * @param sources what each component was read from
+ * @param sources what each component was read from, and projectors that were trained before
  * @param results held-out losses, the hybrid's first
  * @param recipe the resolved recipe
  */
@@ -56,7 +56,7 @@ public record Provenance(
   }
 
   /**
-   * A component's checkpoint.
+   * A component's checkpoint, or projectors that were trained before.
    *
    * @param licence the name that its model card gives, empty if it gives none
    * @param files the SHA-256 of each file that was read

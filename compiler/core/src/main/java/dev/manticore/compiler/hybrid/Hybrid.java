@@ -41,6 +41,11 @@ public record Hybrid(
     return "components." + index + ".";
   }
 
+  /** Whether a parameter is a component's; all others are what the hybrid adds to them. */
+  public static boolean isOfComponent(String parameter) {
+    return parameter.startsWith("components.");
+  }
+
   /** The parameter that is the table of a component, where tables are fresh. */
   public static String table(int component) {
     return "embeddings." + component + ".weight";

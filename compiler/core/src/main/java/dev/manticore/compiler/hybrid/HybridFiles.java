@@ -146,7 +146,8 @@ public final class HybridFiles {
         directory.resolve(DESCRIPTION), describe(hybrid).toPrettyString() + "\n");
   }
 
-  private static ObjectNode describe(Hybrid hybrid) {
+  /** What a hybrid is, its components by name. */
+  static ObjectNode describe(Hybrid hybrid) {
     SpliceOptions options = hybrid.options();
     ObjectNode json = JSON.createObjectNode();
     ArrayNode names = json.putArray("components");
@@ -231,9 +232,9 @@ public final class HybridFiles {
   }
 
   /** The parameters that are no component's. */
-  private static ImmutableMap<String, Tensor> own(Hybrid hybrid) {
+  static ImmutableMap<String, Tensor> own(Hybrid hybrid) {
     return ImmutableMap.copyOf(
-        Maps.filterKeys(parameters(hybrid.graph()), name -> !name.startsWith(COMPONENTS + ".")));
+        Maps.filterKeys(parameters(hybrid.graph()), name -> !Hybrid.isOfComponent(name)));
   }
 
   /**

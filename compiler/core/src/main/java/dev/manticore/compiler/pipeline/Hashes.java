@@ -4,10 +4,13 @@ import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import dev.manticore.ir.ManticoreException;
+import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorData;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Map;
 
 /** SHA-256 of files and tensors. */
 public final class Hashes {
@@ -17,12 +20,28 @@ public final class Hashes {
   private Hashes() {}
 
   /** Adds the bytes of a tensor, of whatever size. */
-  static void put(Hasher hasher, TensorData data) {
+  private static void put(Hasher hasher, TensorData data) {
     ByteBuffer window = ByteBuffer.allocate((int) Math.min(WINDOW, data.byteSize()));
     for (long offset = 0; offset < data.byteSize(); offset += WINDOW) {
       data.read(offset, window.clear().limit((int) Math.min(WINDOW, data.byteSize() - offset)));
       hasher.putBytes(window.flip());
     }
+  }
+
+  /**
+   * Of the names, types and values of tensors, in their order.
+   *
+   * @return in lower-case hexadecimal
+   * @throws ManticoreException when they cannot be read
+   */
+  public static String sha256(Map<String, Tensor> tensors) {
+    Hasher hasher = Hashing.sha256().newHasher();
+    tensors.forEach(
+        (name, tensor) -> {
+          hasher.putString(name + " " + tensor.type() + "\n", StandardCharsets.UTF_8);
+          put(hasher, tensor.data());
+        });
+    return hasher.hash().toString();
   }
 
   /**

@@ -83,13 +83,7 @@ public record StageInputs(ImmutableMap<String, String> entries) {
      * @throws ManticoreException when they cannot be read
      */
     public Builder tensors(String name, Map<String, Tensor> tensors) {
-      Hasher hasher = Hashing.sha256().newHasher();
-      tensors.forEach(
-          (tensorName, tensor) -> {
-            hasher.putString(tensorName + " " + tensor.type() + "\n", StandardCharsets.UTF_8);
-            Hashes.put(hasher, tensor.data());
-          });
-      return value(name, "sha256:" + hasher.hash());
+      return value(name, "sha256:" + Hashes.sha256(tensors));
     }
 
     /** The result of another stage, which must come earlier in the run. */

@@ -14,10 +14,11 @@ import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
- * What to build: components, how they are spliced, data, search, tuning and checks. All values are
- * set and checked; paths are absolute.
+ * What to build: components, how they are spliced, data, training of projectors, search, tuning and
+ * checks. All values are set and checked; paths are absolute.
  *
  * @param name names the hybrid and its output directory
  * @param seed base seed; repetition r uses {@code seed + r}
@@ -25,6 +26,7 @@ import java.nio.file.Path;
  * @param threads threads of a training step, 0 for all cores
  * @param device what the training runs on, {@code cpu} or {@code cuda:N}
  * @param components at least two, names distinct
+ * @param projectors their training before the search, if there is one
  */
 public record Recipe(
     String name,
@@ -35,6 +37,7 @@ public record Recipe(
     ImmutableList<Component> components,
     Splice splice,
     Data data,
+    Optional<ProjectorTraining> projectors,
     Search search,
     Training tune,
     Evaluation evaluate,
@@ -47,6 +50,7 @@ public record Recipe(
     checkArgument(components.size() >= 2, "components: at least two are needed");
     requireNonNull(splice, "splice");
     requireNonNull(data, "data");
+    requireNonNull(projectors, "projectors");
     requireNonNull(search, "search");
     requireNonNull(tune, "tune");
     requireNonNull(evaluate, "evaluate");
@@ -64,11 +68,19 @@ public record Recipe(
         components,
         splice,
         data,
+        projectors,
         search,
         tune,
         evaluate,
         compare,
         output);
+  }
+
+  /** The steps that the recipe trains the hybrid for, those of its projectors included. */
+  public int hybridSteps() {
+    return projectors.map(ProjectorTraining::training).map(Training::steps).orElse(0)
+        + search.training().steps()
+        + tune.steps();
   }
 
   /** A model that takes part. */
@@ -130,11 +142,17 @@ public record Recipe(
     }
   }
 
-  /** The maps between a component's width and the common width. */
-  public record Projector(ProjectorKind kind, ProjectorInitialisation initialisation) {
+  /**
+   * The maps between a component's width and the common width.
+   *
+   * @param from a directory of trained ones to start from, instead of the initialisation
+   */
+  public record Projector(
+      ProjectorKind kind, ProjectorInitialisation initialisation, Optional<Path> from) {
     public Projector {
       requireNonNull(kind, "kind");
       requireNonNull(initialisation, "initialisation");
+      requireNonNull(from, "from");
     }
   }
 
@@ -245,6 +263,22 @@ public record Recipe(
     LINEAR,
     COSINE,
     CONSTANT
+  }
+
+  /** The training of what a hybrid adds to its components, which are frozen. */
+  public record ProjectorTraining(ProjectorMixture mixture, Training training) {
+    public ProjectorTraining {
+      requireNonNull(mixture, "mixture");
+      requireNonNull(training, "training");
+    }
+  }
+
+  /** What mixture weights are while projectors are trained. */
+  public enum ProjectorMixture {
+    /** Equal shares. */
+    EQUAL,
+    /** Trained along, and dropped afterwards. */
+    TRAINED
   }
 
   /**

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.hybrid.ProjectorFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
@@ -29,6 +30,8 @@ import dev.manticore.compiler.recipe.Recipe.Output;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
 import dev.manticore.compiler.recipe.Recipe.Projector;
 import dev.manticore.compiler.recipe.Recipe.ProjectorKind;
+import dev.manticore.compiler.recipe.Recipe.ProjectorMixture;
+import dev.manticore.compiler.recipe.Recipe.ProjectorTraining;
 import dev.manticore.compiler.recipe.Recipe.Schedule;
 import dev.manticore.compiler.recipe.Recipe.Search;
 import dev.manticore.compiler.recipe.Recipe.SearchMethod;
@@ -48,6 +51,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
@@ -93,6 +97,7 @@ final class RecipeBinder {
     JsonNode search = tree.get("search");
     Splice splice = splice(components);
     Data data = data(components);
+    Optional<ProjectorTraining> projectors = projectors(tree.path("projectors"));
     Training searchTraining = training(KeyPath.ROOT.child("search"), search);
     Training tune = training(KeyPath.ROOT.child("tune"), tree.get("tune"));
     problems.throwIfAny();
@@ -106,6 +111,7 @@ final class RecipeBinder {
             components,
             splice,
             data,
+            projectors,
             new Search(
                 choice(SearchMethod.class, search.get("method")),
                 choice(SearchUpdates.class, search.get("updates")),
@@ -136,6 +142,15 @@ final class RecipeBinder {
       problems.add(path, "has no number above 0");
     }
     return given;
+  }
+
+  private Optional<ProjectorTraining> projectors(JsonNode projectors) {
+    return projectors.path("steps").asInt() == 0
+        ? Optional.empty()
+        : Optional.of(
+            new ProjectorTraining(
+                choice(ProjectorMixture.class, projectors.get("mixture")),
+                training(KeyPath.ROOT.child("projectors"), projectors)));
   }
 
   private Output output(JsonNode output) {
@@ -235,9 +250,26 @@ final class RecipeBinder {
         choice(Gates.class, splice.get("gates")),
         new Projector(
             choice(ProjectorKind.class, projector.get("kind")),
-            choice(ProjectorInitialisation.class, projector.get("initialisation"))),
+            choice(ProjectorInitialisation.class, projector.get("initialisation")),
+            projectorsFrom(projector)),
         choice(Embeddings.class, splice.get("embeddings")),
         partition(splice.path("partition"), components, blocks));
+  }
+
+  private Optional<Path> projectorsFrom(JsonNode projector) {
+    if (!projector.has("from")) {
+      return Optional.empty();
+    }
+    KeyPath place = KeyPath.ROOT.child("splice").child("projector").child("from");
+    Path directory = path(place, projector.get("from").asText());
+    if (!Files.isRegularFile(directory.resolve(ProjectorFiles.DESCRIPTION))) {
+      problems.add(
+          place,
+          String.format(
+              "there is no %s in %s; manticore projectors writes such a directory",
+              ProjectorFiles.DESCRIPTION, directory));
+    }
+    return Optional.of(directory);
   }
 
   private ImmutableList<ImmutableList<LayerRange>> partition(

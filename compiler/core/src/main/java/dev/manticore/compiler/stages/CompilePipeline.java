@@ -13,17 +13,19 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
- * The pipeline of a recipe: tokenizer, components trained from scratch, and for each repetition the
- * search, the tuning of the hybrid and that of each component alone; then the artifact and the
- * report.
+ * The pipeline of a recipe: tokenizer, components trained from scratch, projectors where they are
+ * trained before the search, and for each repetition the search, the tuning of the hybrid and that
+ * of each component alone; then the artifact and the report.
  */
 public final class CompilePipeline implements Pipeline {
 
   private final Workshop shop;
   private final TokenizerStage tokenizer;
   private final List<ComponentSource> components = new ArrayList<>();
+  private final ProjectorSource projectors;
   private final List<Repetition> repetitions = new ArrayList<>();
   private final ImmutableList<Stage<?>> stages;
 
@@ -68,9 +70,17 @@ public final class CompilePipeline implements Pipeline {
         components.add(new ComponentSource.Trained(component.name(), stage));
       }
     }
+    ProjectorSource given = new ProjectorSource.Given(recipe.splice().projector().from());
+    this.projectors =
+        recipe
+            .projectors()
+            .map(settings -> new ProjectorStage(shop, settings, tokenizer, components, given))
+            .<ProjectorSource>map(ProjectorSource.Trained::new)
+            .orElse(given);
+    projectors.stage().ifPresent(all::add);
     for (int r = 0; r < recipe.seeds(); r++) {
-      SearchStage search = new SearchStage(shop, r, tokenizer, components);
-      TuneStage hybrid = TuneStage.hybrid(shop, r, tokenizer, components, search);
+      SearchStage search = new SearchStage(shop, r, tokenizer, components, projectors);
+      TuneStage hybrid = TuneStage.hybrid(shop, r, tokenizer, components, projectors, search);
       ImmutableList.Builder<TuneStage> alone = ImmutableList.builder();
       if (recipe.compare().components()) {
         for (ComponentSource component : components) {
@@ -106,8 +116,14 @@ public final class CompilePipeline implements Pipeline {
     return stages;
   }
 
+  /** The stage that trains projectors, if the recipe asks for it. */
+  Optional<ProjectorStage> projectors() {
+    return projectors.stage();
+  }
+
   @Override
   public Summary publish(StageRunner results, Path directory) throws IOException {
-    return new Publication(shop, tokenizer, components, repetitions).write(results, directory);
+    return new Publication(shop, tokenizer, components, projectors.stage(), repetitions)
+        .write(results, directory);
   }
 }

@@ -41,6 +41,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** Writes what a compile came to: the artifact, the metrics, the results and the report. */
 final class Publication {
@@ -51,16 +52,19 @@ final class Publication {
   private final Workshop shop;
   private final TokenizerStage tokenizer;
   private final List<ComponentSource> components;
+  private final Optional<ProjectorStage> projectors;
   private final List<CompilePipeline.Repetition> repetitions;
 
   Publication(
       Workshop shop,
       TokenizerStage tokenizer,
       List<ComponentSource> components,
+      Optional<ProjectorStage> projectors,
       List<CompilePipeline.Repetition> repetitions) {
     this.shop = shop;
     this.tokenizer = tokenizer;
     this.components = components;
+    this.projectors = projectors;
     this.repetitions = repetitions;
   }
 
@@ -73,6 +77,8 @@ final class Publication {
           .stage()
           .ifPresent(stage -> metricFiles.add(results.result(stage).resolve(Stages.METRICS)));
     }
+    projectors.ifPresent(
+        stage -> metricFiles.add(results.result(stage).directory().resolve(Stages.METRICS)));
     for (CompilePipeline.Repetition repetition : repetitions) {
       metricFiles.add(results.result(repetition.search()).metrics());
       for (TuneStage stage : repetition.tuned()) {
@@ -118,6 +124,12 @@ final class Publication {
     for (ComponentSource component : components) {
       sources.add(Provenance.Source.of(component.name(), component.directory(results::result)));
     }
+    // No component has a space in its name.
+    shop.recipe()
+        .splice()
+        .projector()
+        .from()
+        .ifPresent(place -> sources.add(Provenance.Source.of("trained projectors", place)));
     ImmutableList.Builder<Provenance.Result> losses = ImmutableList.builder();
     tuned.forEach(
         (run, runs) -> {
@@ -143,7 +155,8 @@ final class Publication {
       StageRunner results, CompilePipeline.Repetition shipped, Path directory) {
     Path tokenizerFile = results.result(tokenizer);
     List<Path> checkpoints = ComponentSource.directories(components, results::result);
-    Hybrid spliced = shop.splice(checkpoints, tokenizerFile, shipped.index());
+    // All parameters are those of tuning, whatever it started from.
+    Hybrid spliced = shop.splice(checkpoints, tokenizerFile, Optional.empty(), shipped.index());
     Map<String, Tensor> parameters =
         SafetensorsFile.open(results.result(shipped.hybrid()).parameters()).tensors();
     Recipe.Output output = shop.recipe().output();
@@ -204,6 +217,14 @@ final class Publication {
                   .forEach(
                       (kind, count) -> vocabulary.put(kind.name().toLowerCase(Locale.ROOT), count));
             });
+    projectors.ifPresent(
+        stage -> {
+          ProjectorPretraining.Result result = results.result(stage);
+          json.putObject("projectors")
+              .put("steps", result.steps())
+              .put("held_out_loss_before", result.before())
+              .put("held_out_loss_after", result.after());
+        });
     ArrayNode searches = json.putArray("mixture_weights");
     for (CompilePipeline.Repetition repetition : repetitions) {
       ObjectNode search = searches.addObject();
@@ -267,6 +288,8 @@ final class Publication {
                         tokens.counts().get(Retokenization.Kind.SAME),
                         tokens.counts().get(Retokenization.Kind.PIECES),
                         tokens.counts().get(Retokenization.Kind.NONE))));
+    projectors.ifPresent(
+        stage -> text.append(results.result(stage).text()).append(System.lineSeparator()));
     text.append(String.format("Mixture weights of %s, by block:%n", names()));
     for (CompilePipeline.Repetition repetition : repetitions) {
       StringBuilder blocks = new StringBuilder();
@@ -308,11 +331,19 @@ final class Publication {
   private String comparison() {
     Recipe recipe = shop.recipe();
     return String.format(
-        "The hybrid was searched for %d steps, rewound to the pretrained weights and tuned for %d;"
+        "%s searched for %d steps, rewound to the pretrained weights and tuned for %d;"
             + " each component alone was tuned for all %d, on the same data, batch and rates.",
+        projectors
+            .map(
+                stage ->
+                    String.format(
+                        "The hybrid's projectors were trained for %d steps with frozen components;"
+                            + " it was",
+                        stage.steps()))
+            .orElse("The hybrid was"),
         recipe.search().training().steps(),
         recipe.tune().steps(),
-        recipe.search().training().steps() + recipe.tune().steps());
+        recipe.hybridSteps());
   }
 
   private ReportData report(

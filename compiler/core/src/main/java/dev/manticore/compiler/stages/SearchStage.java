@@ -42,14 +42,20 @@ final class SearchStage implements Stage<SearchStage.Found> {
   private final int repetition;
   private final TokenizerStage tokenizer;
   private final List<ComponentSource> components;
+  private final ProjectorSource projectors;
   private final StageInputs inputs;
 
   SearchStage(
-      Workshop shop, int repetition, TokenizerStage tokenizer, List<ComponentSource> components) {
+      Workshop shop,
+      int repetition,
+      TokenizerStage tokenizer,
+      List<ComponentSource> components,
+      ProjectorSource projectors) {
     this.shop = shop;
     this.repetition = repetition;
     this.tokenizer = tokenizer;
     this.components = components;
+    this.projectors = projectors;
     StageInputs.Builder builder =
         shop.trainingInputs()
             .values(shop.resolved().values("splice"))
@@ -57,6 +63,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
             .value("seed", Integer.toString(shop.seed(repetition)))
             .stage(tokenizer);
     components.forEach(component -> component.describe(builder));
+    projectors.describe(builder);
     this.inputs = builder.build();
   }
 
@@ -80,8 +87,11 @@ final class SearchStage implements Stage<SearchStage.Found> {
     Path tokenizerFile = context.result(tokenizer);
     Hybrid hybrid =
         shop.splice(
-            ComponentSource.directories(components, context::result), tokenizerFile, repetition);
-    requireDeployable(hybrid);
+            ComponentSource.directories(components, context::result),
+            tokenizerFile,
+            projectors.directory(context::result),
+            repetition);
+    requireDeployable(hybrid, shop.recipe().output());
     Recipe.Search search = shop.recipe().search();
     TrainingRun.Request request =
         new TrainingRun.Request(
@@ -113,8 +123,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
   }
 
   /** What a runtime would refuse is known before anything is trained, and not only at the end. */
-  private void requireDeployable(Hybrid hybrid) {
-    Recipe.Output output = shop.recipe().output();
+  static void requireDeployable(Hybrid hybrid, Recipe.Output output) {
     Lowering.forTarget(hybrid.graph(), output.target(), output.precision());
     Lowering.forTarget(
         DecoderBuilder.build(hybrid.graph()).graph(),

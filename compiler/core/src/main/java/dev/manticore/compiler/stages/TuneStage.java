@@ -17,9 +17,10 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Fine-tunes one model of one repetition: the hybrid, from pretrained weights and the searched
- * mixture weights, which stay as they are; or one component alone, for as many steps as the hybrid
- * was given for search and tuning together.
+ * Fine-tunes one model of one repetition: the hybrid, from pretrained weights (of its projectors
+ * too, where they were trained before the search) and the searched mixture weights, which stay as
+ * they are; or one component alone, for as many steps as the hybrid was given in all stages
+ * together.
  */
 final class TuneStage implements Stage<Tuned> {
 
@@ -35,7 +36,8 @@ final class TuneStage implements Stage<Tuned> {
     String name();
   }
 
-  private record WholeHybrid(List<ComponentSource> components, SearchStage search)
+  private record WholeHybrid(
+      List<ComponentSource> components, ProjectorSource projectors, SearchStage search)
       implements Subject {
     @Override
     public String name() {
@@ -70,6 +72,7 @@ final class TuneStage implements Stage<Tuned> {
     if (subject instanceof WholeHybrid hybrid) {
       builder.values(shop.resolved().values("splice")).stage(hybrid.search());
       hybrid.components().forEach(component -> component.describe(builder));
+      hybrid.projectors().describe(builder);
     } else {
       ((Alone) subject).component().describe(builder);
       if (shop.recipe().splice().embeddings() == Embeddings.MERGED) {
@@ -84,18 +87,22 @@ final class TuneStage implements Stage<Tuned> {
       int repetition,
       TokenizerStage tokenizer,
       List<ComponentSource> components,
+      ProjectorSource projectors,
       SearchStage search) {
     return new TuneStage(
-        shop, repetition, tokenizer, new WholeHybrid(components, search), shop.recipe().tune());
+        shop,
+        repetition,
+        tokenizer,
+        new WholeHybrid(components, projectors, search),
+        shop.recipe().tune());
   }
 
   static TuneStage alone(
       Workshop shop, int repetition, TokenizerStage tokenizer, ComponentSource component) {
     Recipe.Training tune = shop.recipe().tune();
-    int steps = tune.steps() + shop.recipe().search().training().steps();
     Recipe.Training schedule =
         new Recipe.Training(
-            steps,
+            shop.recipe().hybridSteps(),
             tune.batch(),
             tune.accumulation(),
             tune.learningRate(),
@@ -176,6 +183,7 @@ final class TuneStage implements Stage<Tuned> {
         shop.splice(
             ComponentSource.directories(whole.components(), context::result),
             tokenizerFile,
+            whole.projectors().directory(context::result),
             repetition);
     return HybridFiles.withParameters(spliced, context.result(whole.search()).alpha());
   }

@@ -3,6 +3,7 @@ package dev.manticore.compiler.stages;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.hybrid.ProjectorFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.Splicer;
@@ -13,6 +14,7 @@ import dev.manticore.compiler.recipe.ResolvedRecipe;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What the stages of one compile share: the recipe, what to train with, and the data, read once.
@@ -54,8 +56,12 @@ final class Workshop {
     return trainer.describe(corpus.inputs());
   }
 
-  /** Splices the components for one repetition. */
-  Hybrid splice(List<Path> directories, Path tokenizer, int repetition) {
+  /**
+   * Splices the components for one repetition.
+   *
+   * @param projectors a directory of trained ones to start from; empty to initialise them
+   */
+  Hybrid splice(List<Path> directories, Path tokenizer, Optional<Path> projectors, int repetition) {
     Recipe.Splice splice = recipe().splice();
     SpliceOptions options =
         new SpliceOptions(
@@ -66,15 +72,11 @@ final class Workshop {
             splice.partition(),
             corpus.vocabulary(tokenizer),
             seed(repetition));
+    List<Component> given = components(directories);
     List<Component> components = new ArrayList<>();
     for (int k = 0; k < directories.size(); k++) {
-      String name = recipe().components().get(k).name();
       Component component =
-          Vocabularies.fit(
-              ModelFiles.component(name, directories.get(k)),
-              directories.get(k),
-              tokenizer,
-              splice.embeddings());
+          Vocabularies.fit(given.get(k), directories.get(k), tokenizer, splice.embeddings());
       Stages.requireLength(component, corpus.length());
       components.add(component);
     }
@@ -84,7 +86,19 @@ final class Workshop {
         requireAlone(components.get(k), directories.get(k), tokenizer);
       }
     }
-    return hybrid;
+    return projectors.isPresent()
+        ? ProjectorFiles.read(projectors.get(), hybrid, given, tokenizer)
+        : hybrid;
+  }
+
+  /** The components as they are in their checkpoints. */
+  List<Component> components(List<Path> directories) {
+    List<Component> components = new ArrayList<>();
+    for (int k = 0; k < directories.size(); k++) {
+      String name = recipe().components().get(k).name();
+      components.add(ModelFiles.component(name, directories.get(k)));
+    }
+    return components;
   }
 
   /** A component as it is tuned alone: on the same text, so with the same tokenizer. */

@@ -84,4 +84,24 @@ final class FrozenPartsTest {
     double more = products(all) - products(forward);
     assertThat(products(mixture) - products(forward)).isBetween(0.2 * more, 0.55 * more);
   }
+
+  private static boolean isProjector(String parameter) {
+    return parameter.matches("blocks\\.\\d+\\.(in|out)\\.\\d+\\.(weight|bias)");
+  }
+
+  @Test
+  void projectorsAloneNeedNoGradientOfAComponentsWeight() {
+    Graph model = model(StepRequest.Model.HYBRID);
+
+    Graph all = step(model, name -> true);
+    Graph projectors = step(model, FrozenPartsTest::isProjector);
+    Graph forward = StepGraphs.of(model, 2, 8).logits();
+
+    assertThat(updated(projectors)).hasSize(8).allMatch(FrozenPartsTest::isProjector);
+    assertThat(count(projectors, "EmbeddingGrad")).isZero();
+    // A forward, the way back through all layers, of about the same size, and the gradients of the
+    // projectors; those of the components' weights, as large as a forward, are gone.
+    double more = products(all) - products(forward);
+    assertThat(products(projectors) - products(forward)).isBetween(0.4 * more, 0.65 * more);
+  }
 }

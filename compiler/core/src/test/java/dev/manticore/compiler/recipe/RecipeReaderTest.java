@@ -13,6 +13,7 @@ import dev.manticore.compiler.recipe.Recipe.FromScratch;
 import dev.manticore.compiler.recipe.Recipe.Generated;
 import dev.manticore.compiler.recipe.Recipe.InstructionFile;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
+import dev.manticore.compiler.recipe.Recipe.ProjectorMixture;
 import dev.manticore.compiler.recipe.Recipe.TextFile;
 import dev.manticore.compiler.recipe.Recipe.TokenizerOfComponent;
 import dev.manticore.compiler.recipe.Recipe.TrainedTokenizer;
@@ -177,6 +178,33 @@ class RecipeReaderTest {
         .isEqualTo(new Pretrained(root.resolve("other")));
     assertThat(resolved.recipe().splice().partition().get(0))
         .containsExactly(new LayerRange(0, 1), new LayerRange(1, 3));
+  }
+
+  @Test
+  void projectorsAreTrainedWhereTheRecipeHasASectionThatSaysHowLong() throws IOException {
+    Path stored = Files.createDirectories(root.resolve("stored"));
+    Files.writeString(stored.resolve("projectors.json"), "{}");
+
+    assertThat(read(MINIMAL).recipe().projectors()).isEmpty();
+    assertThat(read(MINIMAL).recipe().splice().projector().from()).isEmpty();
+    assertThat(read(MINIMAL).yaml(root)).doesNotContain("projectors:", "from:");
+    assertThat(read(MINIMAL, "projectors.steps=0", "training.warmup=3").recipe().projectors())
+        .isEmpty();
+    Recipe recipe =
+        read(
+                MINIMAL + "training: {batch: 3}\nprojectors: {steps: 9, mixture: trained}\n",
+                "splice.projector.from=stored",
+                "search.steps=10",
+                "tune.steps=20")
+            .recipe();
+    assertThat(recipe.projectors().orElseThrow().mixture()).isEqualTo(ProjectorMixture.TRAINED);
+    assertThat(recipe.projectors().orElseThrow().training().steps()).isEqualTo(9);
+    assertThat(recipe.projectors().orElseThrow().training().batch()).isEqualTo(3);
+    assertThat(recipe.hybridSteps()).isEqualTo(39);
+    assertThat(recipe.splice().projector().from()).contains(stored);
+    assertThat(errorOf(MINIMAL, "projectors.batch=2")).contains("the key 'steps' is missing");
+    assertThat(errorOf(MINIMAL, "splice.projector.from=recipes"))
+        .contains("splice.projector.from: there is no projectors.json in");
   }
 
   @Test

@@ -49,6 +49,7 @@ class ResumeTest {
         tokenizer: {train: {vocabulary: 280}}
         length: 16
       training: {batch: 4}
+      projectors: {steps: 6}
       search: {steps: 6}
       tune: {steps: 8, accumulation: 2}
       evaluate: {every: 2, batches: 2}
@@ -127,6 +128,7 @@ class ResumeTest {
     CompileInProcess.compile(whole, NEVER, Progress.quiet());
 
     runAndKill(killed, new Kill(EVERY_STEP, "\"step\"", "mamba", "\"step\":3"));
+    runAndKill(killed, new Kill(EVERY_STEP, "\"step\"", "projectors", "\"step\":4"));
     runAndKill(killed, new Kill(NEVER, "\"step\"", "hybrid", "\"step\":5"));
     runAndKill(killed, new Kill(EVERY_STEP, "\"step\"", "hybrid", "\"step\":7"));
     runAndKill(killed, new Kill(EVERY_STEP, "stage-finished", "tune-hybrid"));
