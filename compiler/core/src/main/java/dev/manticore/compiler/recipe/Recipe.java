@@ -259,6 +259,7 @@ public record Recipe(
    * @param settled the search ends once no mixture weight has changed by more than this over a
    *     tenth of its steps; 0 for never
    * @param weights of {@link SearchMethod#FIXED}, one a component; empty for equal shares
+   * @param discretisation what is made of the weights found
    */
   public record Search(
       SearchMethod method,
@@ -269,14 +270,40 @@ public record Recipe(
       Temperature temperature,
       double settled,
       ImmutableList<Double> weights,
+      Discretisation discretisation,
       Training training) {
     public Search {
       requireNonNull(method, "method");
       requireNonNull(updates, "updates");
       requireNonNull(temperature, "temperature");
       requireNonNull(weights, "weights");
+      requireNonNull(discretisation, "discretisation");
       requireNonNull(training, "training");
     }
+  }
+
+  /**
+   * Which components a hybrid keeps after the search.
+   *
+   * @param threshold of {@link Keeping#THRESHOLD}
+   */
+  public record Discretisation(Keeping keeping, double threshold) {
+    /** All of them. */
+    public static final Discretisation NONE = new Discretisation(Keeping.NONE, 0.1);
+
+    public Discretisation {
+      requireNonNull(keeping, "keeping");
+    }
+  }
+
+  /** What a block keeps of its components. */
+  public enum Keeping {
+    /** All of them, with the weights found. */
+    NONE,
+    /** The strongest. */
+    ARGMAX,
+    /** Those of some weight, and the strongest. */
+    THRESHOLD
   }
 
   /** How mixture weights are found. */

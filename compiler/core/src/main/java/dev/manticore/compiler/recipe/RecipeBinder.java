@@ -20,11 +20,13 @@ import dev.manticore.compiler.recipe.Recipe.Component;
 import dev.manticore.compiler.recipe.Recipe.ComponentSource;
 import dev.manticore.compiler.recipe.Recipe.Data;
 import dev.manticore.compiler.recipe.Recipe.DataSource;
+import dev.manticore.compiler.recipe.Recipe.Discretisation;
 import dev.manticore.compiler.recipe.Recipe.Evaluation;
 import dev.manticore.compiler.recipe.Recipe.FromScratch;
 import dev.manticore.compiler.recipe.Recipe.Generated;
 import dev.manticore.compiler.recipe.Recipe.InstructionFile;
 import dev.manticore.compiler.recipe.Recipe.JsonLines;
+import dev.manticore.compiler.recipe.Recipe.Keeping;
 import dev.manticore.compiler.recipe.Recipe.Output;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
 import dev.manticore.compiler.recipe.Recipe.Projector;
@@ -117,6 +119,9 @@ final class RecipeBinder {
                     search.get("temperature").get(1).asDouble()),
                 search.get("settled").asDouble(),
                 weights(search, components.size()),
+                new Discretisation(
+                    choice(Keeping.class, search.get("discretise")),
+                    search.get("threshold").asDouble()),
                 searchTraining),
             tune,
             new Evaluation(evaluate.get("batches").asInt(), evaluate.get("every").asInt()),

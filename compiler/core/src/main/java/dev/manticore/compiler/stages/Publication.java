@@ -41,6 +41,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** Writes what a compile came to: the artifact, the metrics, the results and the report. */
 final class Publication {
@@ -84,8 +85,9 @@ final class Publication {
       }
     }
     CompilePipeline.Repetition shipped = best(tuned.get(HYBRID));
-    Artifact artifact = writeArtifact(results, shipped, directory);
-    Provenance provenance = provenance(results, tuned, directory);
+    Hybrid hybrid = hybrid(results, shipped);
+    Artifact artifact = writeArtifact(results, shipped, hybrid, directory);
+    Provenance provenance = provenance(results, hybrid, tuned, directory);
     ModelCard.write(artifact, provenance);
     BillOfMaterials.write(artifact, provenance);
     StringBuilder metrics = new StringBuilder();
@@ -95,10 +97,10 @@ final class Publication {
       records.addAll(Metrics.read(file));
     }
     AtomicFiles.writeString(directory.resolve(Stages.METRICS), metrics.toString());
-    ObjectNode json = json(results, tuned, shipped);
+    ObjectNode json = json(results, tuned, shipped, hybrid);
     AtomicFiles.writeString(directory.resolve("results.json"), json.toPrettyString() + "\n");
     ReportWriter.write(report(tuned, records.build(), directory), directory.resolve("report.html"));
-    return new Pipeline.Summary(text(results, tuned, shipped), json.toString());
+    return new Pipeline.Summary(text(results, tuned, shipped, hybrid), json.toString());
   }
 
   /** The repetition whose hybrid is shipped: the one of the lowest held-out loss. */
@@ -112,10 +114,28 @@ final class Publication {
     return best;
   }
 
+  private Hybrid hybrid(StageRunner results, CompilePipeline.Repetition repetition) {
+    Hybrid found =
+        shop.found(
+            ComponentSource.directories(components, results::result),
+            results.result(tokenizer),
+            repetition.index(),
+            results.result(repetition.search()).alpha());
+    return HybridFiles.withParameters(
+        found, SafetensorsFile.open(results.result(repetition.hybrid()).parameters()).tensors());
+  }
+
+  /** The components that a hybrid is made of: a discretised one may have lost some. */
+  private List<ComponentSource> components(Hybrid hybrid) {
+    return components.stream()
+        .filter(component -> hybrid.names().contains(component.name()))
+        .toList();
+  }
+
   private Provenance provenance(
-      StageRunner results, Map<String, Map<Integer, Tuned>> tuned, Path directory) {
+      StageRunner results, Hybrid hybrid, Map<String, Map<Integer, Tuned>> tuned, Path directory) {
     ImmutableList.Builder<Provenance.Source> sources = ImmutableList.builder();
-    for (ComponentSource component : components) {
+    for (ComponentSource component : components(hybrid)) {
       sources.add(Provenance.Source.of(component.name(), component.directory(results::result)));
     }
     ImmutableList.Builder<Provenance.Result> losses = ImmutableList.builder();
@@ -140,18 +160,15 @@ final class Publication {
   }
 
   private Artifact writeArtifact(
-      StageRunner results, CompilePipeline.Repetition shipped, Path directory) {
+      StageRunner results, CompilePipeline.Repetition shipped, Hybrid hybrid, Path directory) {
     Path tokenizerFile = results.result(tokenizer);
-    List<Path> checkpoints = ComponentSource.directories(components, results::result);
-    Hybrid spliced = shop.splice(checkpoints, tokenizerFile, shipped.index());
-    Map<String, Tensor> parameters =
-        SafetensorsFile.open(results.result(shipped.hybrid()).parameters()).tensors();
+    List<Path> checkpoints = ComponentSource.directories(components(hybrid), results::result);
     Recipe.Output output = shop.recipe().output();
     int sequences = output.verifyBatches() * shop.recipe().tune().batch();
     ArtifactRequest request =
         new ArtifactRequest(
             shop.recipe().name(),
-            HybridFiles.withParameters(spliced, parameters),
+            hybrid,
             ImmutableList.copyOf(checkpoints),
             tokenizerFile,
             HeldOutInputs.of(shop.corpus().split(tokenizerFile).heldOut(), sequences),
@@ -176,7 +193,8 @@ final class Publication {
   private ObjectNode json(
       StageRunner results,
       Map<String, Map<Integer, Tuned>> tuned,
-      CompilePipeline.Repetition shipped) {
+      CompilePipeline.Repetition shipped,
+      Hybrid hybrid) {
     ObjectNode json = JSON.createObjectNode();
     json.put("name", shop.recipe().name());
     json.put("shipped_seed", shipped.seed());
@@ -214,7 +232,18 @@ final class Publication {
         TrainingRun.softmax(logits.toFloats()).forEach(weights::add);
       }
     }
+    if (isDiscretised()) {
+      ArrayNode blocks = json.putArray("kept_components");
+      for (int i = 0; i < hybrid.blocks(); i++) {
+        ArrayNode block = blocks.addArray();
+        hybrid.mixed(i).forEach(k -> block.add(hybrid.names().get(k)));
+      }
+    }
     return json;
+  }
+
+  private boolean isDiscretised() {
+    return shop.recipe().search().discretisation().keeping() != Recipe.Keeping.NONE;
   }
 
   /** The mean loss on each slice over the seeds. */
@@ -231,7 +260,8 @@ final class Publication {
   private String text(
       StageRunner results,
       Map<String, Map<Integer, Tuned>> tuned,
-      CompilePipeline.Repetition shipped) {
+      CompilePipeline.Repetition shipped,
+      Hybrid hybrid) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
@@ -280,6 +310,16 @@ final class Publication {
           String.format(
               "  seed %-3d%s%s%n",
               repetition.seed(), blocks, repetition == shipped ? "  (shipped)" : ""));
+    }
+    if (isDiscretised()) {
+      text.append(String.format("Components kept, by block:%n  %-8s", "seed " + shipped.seed()));
+      for (int i = 0; i < hybrid.blocks(); i++) {
+        text.append(
+            hybrid.mixed(i).stream()
+                .map(hybrid.names()::get)
+                .collect(Collectors.joining(", ", "  [", "]")));
+      }
+      text.append(String.format("%n"));
     }
     if (shop.recipe().output().target().isTensorRt()) {
       text.append(

@@ -1,7 +1,8 @@
 package dev.manticore.compiler.stages;
 
-import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Maps;
 import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.lower.Lowering;
@@ -19,7 +20,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * Searches the mixture weights, by the recipe's method, while the weights are trained too. By
@@ -37,6 +37,8 @@ final class SearchStage implements Stage<SearchStage.Found> {
   record Found(ImmutableMap<String, Tensor> alpha, Path metrics) {}
 
   private static final String ALPHA = "alpha.safetensors";
+  private static final ImmutableSet<String> LATER =
+      ImmutableSet.of("search.discretise", "search.threshold");
 
   private final Workshop shop;
   private final int repetition;
@@ -53,11 +55,16 @@ final class SearchStage implements Stage<SearchStage.Found> {
     StageInputs.Builder builder =
         shop.trainingInputs()
             .values(shop.resolved().values("splice"))
-            .values(shop.resolved().values("search"))
+            .values(settings(shop.resolved().values("search")))
             .value("seed", Integer.toString(shop.seed(repetition)))
             .stage(tokenizer);
     components.forEach(component -> component.describe(builder));
     this.inputs = builder.build();
+  }
+
+  /** What is made of the mixture weights found is not the search's. */
+  private static Map<String, String> settings(Map<String, String> search) {
+    return Maps.filterKeys(search, key -> !LATER.contains(key));
   }
 
   @Override
@@ -90,10 +97,10 @@ final class SearchStage implements Stage<SearchStage.Found> {
             shop.seed(repetition),
             hybrid.graph(),
             TrainingPlan.search(
-                hybrid.graph(), search, shop.recipe().data().length(), alphas(hybrid)),
+                hybrid.graph(), search, shop.recipe().data().length(), hybrid.alphas()),
             shop.corpus().split(tokenizerFile),
             ImmutableMap.of(),
-            alphas(hybrid),
+            hybrid.alphas(),
             shop.recipe().evaluate().every(),
             shop.recipe().evaluate().batches(),
             shop.trainer().device(),
@@ -120,12 +127,6 @@ final class SearchStage implements Stage<SearchStage.Found> {
         DecoderBuilder.build(hybrid.graph()).graph(),
         output.deployment().decoderTarget(),
         output.precision());
-  }
-
-  static ImmutableList<String> alphas(Hybrid hybrid) {
-    return IntStream.range(0, hybrid.blocks())
-        .mapToObj(Hybrid::alpha)
-        .collect(ImmutableList.toImmutableList());
   }
 
   @Override

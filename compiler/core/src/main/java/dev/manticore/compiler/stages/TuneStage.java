@@ -3,7 +3,6 @@ package dev.manticore.compiler.stages;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.hybrid.Hybrid;
-import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
@@ -70,6 +69,10 @@ final class TuneStage implements Stage<Tuned> {
     if (subject instanceof WholeHybrid hybrid) {
       builder.values(shop.resolved().values("splice")).stage(hybrid.search());
       hybrid.components().forEach(component -> component.describe(builder));
+      Recipe.Discretisation discretisation = shop.recipe().search().discretisation();
+      if (discretisation.keeping() != Recipe.Keeping.NONE) {
+        builder.value("discretisation", discretisation.toString());
+      }
     } else {
       ((Alone) subject).component().describe(builder);
       if (shop.recipe().splice().embeddings() == Embeddings.MERGED) {
@@ -140,9 +143,14 @@ final class TuneStage implements Stage<Tuned> {
     Graph model;
     ImmutableList<String> alphas = ImmutableList.of();
     if (subject instanceof WholeHybrid whole) {
-      Hybrid hybrid = hybrid(whole, context, tokenizerFile);
+      Hybrid hybrid =
+          shop.found(
+              ComponentSource.directories(whole.components(), context::result),
+              tokenizerFile,
+              repetition,
+              context.result(whole.search()).alpha());
       model = hybrid.graph();
-      alphas = SearchStage.alphas(hybrid);
+      alphas = hybrid.alphas();
     } else {
       Alone alone = (Alone) subject;
       Component component =
@@ -169,15 +177,6 @@ final class TuneStage implements Stage<Tuned> {
     long count =
         model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
     Tuned.write(context.directory(), result, count, schedule.steps());
-  }
-
-  private Hybrid hybrid(WholeHybrid whole, StageContext context, Path tokenizerFile) {
-    Hybrid spliced =
-        shop.splice(
-            ComponentSource.directories(whole.components(), context::result),
-            tokenizerFile,
-            repetition);
-    return HybridFiles.withParameters(spliced, context.result(whole.search()).alpha());
   }
 
   @Override

@@ -3,6 +3,8 @@ package dev.manticore.compiler.stages;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.hybrid.HybridFiles;
+import dev.manticore.compiler.hybrid.Pruner;
 import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.Splicer;
@@ -10,9 +12,11 @@ import dev.manticore.compiler.hybrid.Vocabularies;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
+import dev.manticore.ir.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What the stages of one compile share: the recipe, what to train with, and the data, read once.
@@ -85,6 +89,17 @@ final class Workshop {
       }
     }
     return hybrid;
+  }
+
+  /** The hybrid of one repetition as it is tuned: with the mixture weights found, discretised. */
+  Hybrid found(List<Path> directories, Path tokenizer, int repetition, Map<String, Tensor> alpha) {
+    Hybrid hybrid = HybridFiles.withParameters(splice(directories, tokenizer, repetition), alpha);
+    Recipe.Discretisation discretisation = recipe().search().discretisation();
+    return switch (discretisation.keeping()) {
+      case NONE -> hybrid;
+      case ARGMAX -> Pruner.argmax(hybrid);
+      case THRESHOLD -> Pruner.threshold(hybrid, discretisation.threshold());
+    };
   }
 
   /** A component as it is tuned alone: on the same text, so with the same tokenizer. */

@@ -167,6 +167,7 @@ class SearchStepsTest {
         new Recipe.Temperature(1, 0.05),
         settled,
         ImmutableList.of(),
+        Recipe.Discretisation.NONE,
         new Recipe.Training(
             steps,
             BATCH,
@@ -397,6 +398,7 @@ class SearchStepsTest {
             new Recipe.Temperature(1, 1),
             0,
             ImmutableList.of(3.0, 0.0),
+            Recipe.Discretisation.NONE,
             search(SearchMethod.DARTS, SearchUpdates.SIMULTANEOUS, 1, 1).training());
     SearchSteps search = new SearchSteps(TrainingPlan.search(model, fixed, LENGTH, ALPHAS), 1);
 
