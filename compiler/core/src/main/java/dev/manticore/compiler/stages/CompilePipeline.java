@@ -79,7 +79,7 @@ public final class CompilePipeline implements Pipeline {
       }
       Repetition repetition = new Repetition(r, shop.seed(r), search, hybrid, alone.build());
       repetitions.add(repetition);
-      all.add(search).addAll(repetition.tuned());
+      all.addAll(search.candidates()).add(search).addAll(repetition.tuned());
     }
     this.stages = all.build();
   }
@@ -104,6 +104,32 @@ public final class CompilePipeline implements Pipeline {
   @Override
   public ImmutableList<Stage<?>> stages() {
     return stages;
+  }
+
+  /** The stages that lead to what the searches of these repetitions find. */
+  ImmutableList<Stage<?>> stagesToSearch(List<Repetition> wanted) {
+    ImmutableList.Builder<Stage<?>> all = ImmutableList.builder();
+    all.add(tokenizer);
+    components.forEach(component -> component.stage().ifPresent(all::add));
+    wanted.forEach(
+        repetition -> all.addAll(repetition.search().candidates()).add(repetition.search()));
+    return all.build();
+  }
+
+  Workshop shop() {
+    return shop;
+  }
+
+  TokenizerStage tokenizer() {
+    return tokenizer;
+  }
+
+  ImmutableList<ComponentSource> components() {
+    return ImmutableList.copyOf(components);
+  }
+
+  ImmutableList<Repetition> repetitions() {
+    return ImmutableList.copyOf(repetitions);
   }
 
   @Override

@@ -26,8 +26,6 @@ import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.report.ReportData;
 import dev.manticore.compiler.report.ReportWriter;
-import dev.manticore.compiler.training.TrainingRun;
-import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.OnnxExporter.Placement;
 import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
@@ -227,9 +225,8 @@ final class Publication {
       ObjectNode search = searches.addObject();
       search.put("seed", repetition.seed());
       ArrayNode blocks = search.putArray("blocks");
-      for (Tensor logits : results.result(repetition.search()).alpha().values()) {
-        ArrayNode weights = blocks.addArray();
-        TrainingRun.softmax(logits.toFloats()).forEach(weights::add);
+      for (ImmutableList<Double> weights : results.result(repetition.search()).weights()) {
+        weights.forEach(blocks.addArray()::add);
       }
     }
     if (isDiscretised()) {
@@ -300,10 +297,9 @@ final class Publication {
     text.append(String.format("Mixture weights of %s, by block:%n", names()));
     for (CompilePipeline.Repetition repetition : repetitions) {
       StringBuilder blocks = new StringBuilder();
-      for (Tensor logits : results.result(repetition.search()).alpha().values()) {
+      for (ImmutableList<Double> found : results.result(repetition.search()).weights()) {
         List<String> weights = new ArrayList<>();
-        TrainingRun.softmax(logits.toFloats())
-            .forEach(weight -> weights.add(String.format(Locale.ROOT, "%.3f", weight)));
+        found.forEach(weight -> weights.add(String.format(Locale.ROOT, "%.3f", weight)));
         blocks.append("  [").append(String.join(", ", weights)).append("]");
       }
       text.append(

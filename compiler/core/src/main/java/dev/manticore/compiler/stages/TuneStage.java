@@ -96,22 +96,7 @@ final class TuneStage implements Stage<Tuned> {
       Workshop shop, int repetition, TokenizerStage tokenizer, ComponentSource component) {
     Recipe.Training tune = shop.recipe().tune();
     int steps = tune.steps() + shop.recipe().search().training().steps();
-    Recipe.Training schedule =
-        new Recipe.Training(
-            steps,
-            tune.batch(),
-            tune.accumulation(),
-            tune.learningRate(),
-            tune.weightDecay(),
-            tune.clip(),
-            tune.beta1(),
-            tune.beta2(),
-            tune.epsilon(),
-            tune.schedule(),
-            tune.warmup(),
-            tune.precision(),
-            tune.memory());
-    return new TuneStage(shop, repetition, tokenizer, new Alone(component), schedule);
+    return new TuneStage(shop, repetition, tokenizer, new Alone(component), tune.withSteps(steps));
   }
 
   String run() {

@@ -2,6 +2,7 @@ package dev.manticore.compiler.stages;
 
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.Pruner;
@@ -9,6 +10,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.Splicer;
 import dev.manticore.compiler.hybrid.Vocabularies;
+import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
@@ -89,6 +91,16 @@ final class Workshop {
       }
     }
     return hybrid;
+  }
+
+  /** What a runtime would refuse is known before anything is trained, and not only at the end. */
+  void requireDeployable(Hybrid hybrid) {
+    Recipe.Output output = recipe().output();
+    Lowering.forTarget(hybrid.graph(), output.target(), output.precision());
+    Lowering.forTarget(
+        DecoderBuilder.build(hybrid.graph()).graph(),
+        output.deployment().decoderTarget(),
+        output.precision());
   }
 
   /** The hybrid of one repetition as it is tuned: with the mixture weights found, discretised. */

@@ -112,6 +112,8 @@ public record TrialSpec(
         new Recipe.Temperature(1, 0.05),
         0,
         ImmutableList.of(),
+        Recipe.Sampling.DEFAULT,
+        Recipe.Discretisation.NONE,
         steps);
   }
 }

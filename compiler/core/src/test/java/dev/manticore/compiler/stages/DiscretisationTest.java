@@ -78,6 +78,22 @@ class DiscretisationTest {
     assertThat(directory.resolve("output/components/gpt_neo")).doesNotExist();
   }
 
+  @Test
+  void eachBlockKeepsWhatHasWeightInIt() throws IOException {
+    JsonNode pruned =
+        compile(
+            "search.weights=[[3, 1], [1, 3]]",
+            "search.discretise=threshold",
+            "search.threshold=0.3");
+
+    Hybrid hybrid = Artifact.open(directory.resolve("output")).hybrid();
+    assertThat(hybrid.names()).containsExactly("mamba", "gpt_neo");
+    assertThat(hybrid.mixed(0)).containsExactly(0);
+    assertThat(hybrid.mixed(1)).containsExactly(1);
+    assertThat(hybrid.maxLength()).as("without the block that adds positions").isZero();
+    assertThat(pruned.path("kept_components").toString()).isEqualTo("[[\"mamba\"],[\"gpt_neo\"]]");
+  }
+
   private static long parameters(JsonNode results) {
     return results.path("held_out_loss").path("hybrid").path("parameters").asLong();
   }
