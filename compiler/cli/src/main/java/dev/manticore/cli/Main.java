@@ -35,6 +35,7 @@ public final class Main {
         new CompileCommand(terminal, pipelines),
         new SearchCommand(terminal),
         new TuneCommand(terminal),
+        new LandscapeCommand(terminal),
         new CleanCommand(terminal, pipelines),
         new ReproduceCommand(terminal, pipelines),
         new PretrainCommand(terminal),

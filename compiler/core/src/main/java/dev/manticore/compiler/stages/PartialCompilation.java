@@ -14,6 +14,7 @@ import dev.manticore.compiler.pipeline.StageStore;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
+import dev.manticore.compiler.report.TextTable;
 import dev.manticore.runtime.Device;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -81,10 +82,8 @@ public final class PartialCompilation {
 
   private Pipeline.Summary found(StageRunner results) {
     List<String> names = pipeline.components().stream().map(ComponentSource::name).toList();
-    List<List<String>> table = new ArrayList<>();
-    List<String> heading = new ArrayList<>(List.of("seed", "loss", "block"));
-    heading.addAll(names);
-    table.add(heading);
+    TextTable table = new TextTable().numbers("seed").numbers("loss").numbers("block");
+    names.forEach(table::numbers);
     ObjectNode json = JSON.createObjectNode();
     names.forEach(json.putArray("components")::add);
     ArrayNode searches = json.putArray("searches");
@@ -101,7 +100,7 @@ public final class PartialCompilation {
         row.add(i == 0 ? String.format(Locale.ROOT, "%.4f", found.loss()) : "");
         row.add(Integer.toString(i));
         found.weights().get(i).forEach(w -> row.add(String.format(Locale.ROOT, "%.3f", w)));
-        table.add(row);
+        table.row(row);
         found.weights().get(i).forEach(blocks.addArray()::add);
       }
       search.put("directory", directory.toString());
@@ -113,14 +112,19 @@ public final class PartialCompilation {
             : "the share of the training text that they are judged on";
     return new Pipeline.Summary(
         String.format(
-            "Mixture weights found; losses in nats a token, on %s:%n%s%n%s",
-            data, aligned(table), places.toString().stripTrailing()),
+            "Mixture weights found; losses in nats a token, on %s:%n%s%n%n%s",
+            data, lines(table), places.toString().stripTrailing()),
         json.toString());
   }
 
   private Pipeline.Summary tuned(StageRunner results) {
-    List<List<String>> table = new ArrayList<>();
-    table.add(List.of("seed", "model", "held-out loss", "parameters", "steps"));
+    TextTable table =
+        new TextTable()
+            .numbers("seed")
+            .words("model")
+            .numbers("held-out loss")
+            .numbers("parameters")
+            .numbers("steps");
     ObjectNode json = JSON.createObjectNode();
     ArrayNode models = json.putArray("tuned");
     StringBuilder places = new StringBuilder();
@@ -128,13 +132,12 @@ public final class PartialCompilation {
       for (TuneStage stage : repetition.tuned()) {
         Tuned tuned = results.result(stage);
         Path directory = store.directoryOf(stage);
-        table.add(
-            List.of(
-                Integer.toString(repetition.seed()),
-                stage.run(),
-                String.format(Locale.ROOT, "%.4f", tuned.heldOutLoss()),
-                String.format(Locale.ROOT, "%,d", tuned.parameterCount()),
-                Integer.toString(tuned.steps())));
+        table.row(
+            Integer.toString(repetition.seed()),
+            stage.run(),
+            String.format(Locale.ROOT, "%.4f", tuned.heldOutLoss()),
+            String.format(Locale.ROOT, "%,d", tuned.parameterCount()),
+            Integer.toString(tuned.steps()));
         ObjectNode model = models.addObject();
         model.put("seed", repetition.seed()).put("model", stage.run());
         model.put("held_out_loss", tuned.heldOutLoss());
@@ -148,23 +151,12 @@ public final class PartialCompilation {
     }
     return new Pipeline.Summary(
         String.format(
-            "Tuned; losses in nats a token:%n%s%n%s",
-            aligned(table), places.toString().stripTrailing()),
+            "Tuned; losses in nats a token:%n%s%n%n%s",
+            lines(table), places.toString().stripTrailing()),
         json.toString());
   }
 
-  /** Columns as wide as their widest cell. */
-  private static String aligned(List<List<String>> rows) {
-    StringBuilder text = new StringBuilder();
-    for (List<String> row : rows) {
-      StringBuilder line = new StringBuilder();
-      for (int column = 0; column < row.size(); column++) {
-        int at = column;
-        int width = rows.stream().mapToInt(other -> other.get(at).length()).max().orElseThrow();
-        line.append(String.format("  %-" + width + "s", row.get(column)));
-      }
-      text.append(line.toString().stripTrailing()).append(System.lineSeparator());
-    }
-    return text.toString();
+  private static String lines(TextTable table) {
+    return String.join(System.lineSeparator(), table.lines());
   }
 }
