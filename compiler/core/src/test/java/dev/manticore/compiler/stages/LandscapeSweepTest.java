@@ -119,6 +119,36 @@ class LandscapeSweepTest {
   }
 
   @Test
+  void ofThreeComponentsTwoShareTheBlock() throws IOException {
+    Path recipe = directory.resolve("recipe.yaml");
+    Files.writeString(
+        recipe,
+        Files.readString(recipe)
+            .replace(
+                "splice:",
+                "  - name: third\n    pretrain: {steps: 1, config: {model_type: mamba, hidden_size: 8,"
+                    + " num_hidden_layers: 2, state_size: 2}}\nsplice:"));
+    assertThatThrownBy(() -> sweep(2, 1, List.of(0)))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("choose two of the components [mamba, gpt_neo, third]");
+
+    run(
+        new LandscapeSweep(
+            new RecipeReader(directory).read(recipe, List.of()),
+            Devices.byName("cpu"),
+            directory.resolve("work"),
+            new LandscapeSweep.Request(
+                2, ImmutableList.of(0), ImmutableList.of("third", "mamba"), OptionalInt.of(1))),
+        Progress.quiet());
+
+    Landscape landscape = Landscape.read(output.resolve(LandscapeSweep.JSON));
+    assertThat(landscape.axes()).containsExactly("third in block 0");
+    assertThat(landscape.points()).hasSize(2);
+    assertThat(landscape.searched()).isEmpty();
+    assertThat(output.resolve(LandscapeSweep.PAGE)).content().contains("third in block 0");
+  }
+
+  @Test
   void refusesWhatTheRecipeDoesNotHave() {
     assertThatThrownBy(() -> sweep(3, 1, List.of(1)))
         .isInstanceOf(ManticoreException.class)
