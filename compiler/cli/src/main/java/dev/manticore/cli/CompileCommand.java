@@ -6,7 +6,6 @@ import dev.manticore.compiler.pipeline.Pipeline;
 import dev.manticore.compiler.pipeline.StagePlan;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -67,7 +66,9 @@ final class CompileCommand implements Callable<Integer> {
     Path target = terminal.resolve(output.orElseGet(() -> Path.of("runs", recipe.recipe().name())));
     Compilation compilation = new Compilation(recipe, factory, options.work(terminal), target);
     if (dryRun) {
-      compilation.plan().forEach(this::show);
+      for (StagePlan plan : compilation.plan()) {
+        terminal.out().println(progress.shown(plan));
+      }
       return ExitCode.OK;
     }
     Pipeline.Summary summary =
@@ -90,23 +91,6 @@ final class CompileCommand implements Callable<Integer> {
                   .put("path", row.path())
                   .put("value", row.value())
                   .put("source", row.source()));
-    }
-  }
-
-  private void show(StagePlan plan) {
-    String action = plan.action().name().toLowerCase(Locale.ROOT);
-    if (progress.json()) {
-      terminal
-          .out()
-          .println(
-              JsonNodeFactory.instance
-                  .objectNode()
-                  .put("stage", plan.stage())
-                  .put("directory", plan.directory())
-                  .put("action", action)
-                  .put("why", plan.why()));
-    } else {
-      terminal.out().println(String.format("%-7s %-28s %s", action, plan.directory(), plan.why()));
     }
   }
 }

@@ -33,6 +33,9 @@ public final class Main {
   static ImmutableList<Callable<Integer>> verbs(Terminal terminal, Pipeline.Factory pipelines) {
     return ImmutableList.of(
         new CompileCommand(terminal, pipelines),
+        new SearchCommand(terminal),
+        new TuneCommand(terminal),
+        new LandscapeCommand(terminal),
         new CleanCommand(terminal, pipelines),
         new ReproduceCommand(terminal, pipelines),
         new PretrainCommand(terminal),

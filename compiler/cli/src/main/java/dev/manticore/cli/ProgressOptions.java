@@ -1,6 +1,9 @@
 package dev.manticore.cli;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import dev.manticore.compiler.pipeline.StagePlan;
 import dev.manticore.compiler.progress.Progress;
+import java.util.Locale;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
@@ -21,6 +24,20 @@ final class ProgressOptions {
 
   boolean json() {
     return form.json;
+  }
+
+  /** A line on what would be done for a stage. */
+  String shown(StagePlan plan) {
+    String action = plan.action().name().toLowerCase(Locale.ROOT);
+    return form.json
+        ? JsonNodeFactory.instance
+            .objectNode()
+            .put("stage", plan.stage())
+            .put("directory", plan.directory())
+            .put("action", action)
+            .put("why", plan.why())
+            .toString()
+        : String.format("%-7s %-28s %s", action, plan.directory(), plan.why());
   }
 
   Progress progress(Terminal terminal) {

@@ -165,6 +165,8 @@ public final class SearchBenchmark {
         new Recipe.Temperature(1, 1),
         0,
         ImmutableList.of(),
+        Recipe.Sampling.DEFAULT,
+        Recipe.Discretisation.NONE,
         training(request));
   }
 

@@ -33,7 +33,7 @@ public interface TokenDataset {
       throw new ManticoreException(
           "MNT-DATA",
           "There is only one training sequence, and none to hold out for the mixture weights. Give"
-              + " more text, or search with other updates than bilevel.");
+              + " more text, or search in another way.");
     }
     int rest = (int) Math.max(1, Math.min(size() - 1, Math.round(size() * share)));
     return ImmutableList.of(

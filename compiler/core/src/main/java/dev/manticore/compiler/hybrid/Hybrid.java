@@ -1,7 +1,8 @@
 package dev.manticore.compiler.hybrid;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.Iterables;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.component.Component;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Value;
 import java.util.Arrays;
@@ -12,19 +13,20 @@ import java.util.Arrays;
  * @param graph input {@code input_ids} i64[batch,length], output {@code logits}
  *     f32[batch,length,vocabulary]; parameters {@code blocks.i.alpha}, {@code blocks.i.in.k.*},
  *     {@code blocks.i.out.k.*}, {@code embeddings.k.weight} where fresh, {@code components.k.*}
- * @param names the components, in the order of the mixture weights
- * @param options how it was spliced, the partition written out
+ * @param components as they were spliced, in the order of the mixture weights
+ * @param options how it was spliced, the partition and what each block mixes written out
  * @param maxLength the longest sequence that all components take, in tokens; 0 for any
  * @param hiddenStates the mixed embedding, then the output of each block
- * @param mixtureWeights the weights of each block, f32[K], positive and of sum 1
+ * @param mixtureWeights for each block that mixes several components their weights, positive and of
+ *     sum 1
  */
 public record Hybrid(
     Graph graph,
-    ImmutableList<String> names,
+    ImmutableList<Component> components,
     SpliceOptions options,
     long maxLength,
     ImmutableList<Value> hiddenStates,
-    ImmutableList<Value> mixtureWeights) {
+    ImmutableMap<Integer, Value> mixtureWeights) {
 
   /** The parameter whose softmax is the mixture weights of a block. */
   public static String alpha(int block) {
@@ -52,18 +54,45 @@ public record Hybrid(
   }
 
   public int blocks() {
-    return mixtureWeights.size();
+    return options.blocks();
+  }
+
+  /** What the components are called. */
+  public ImmutableList<String> names() {
+    return components.stream().map(Component::name).collect(ImmutableList.toImmutableList());
+  }
+
+  /** The components that a block mixes, ascending; where it is one, there are no weights. */
+  public ImmutableList<Integer> mixed(int block) {
+    return options.mixed().get(block);
+  }
+
+  /** Whether any block leaves a component out, or there is one alone. */
+  public boolean isPruned() {
+    return components.size() == 1
+        || options.mixed().stream().anyMatch(block -> block.size() < components.size());
+  }
+
+  /** Whether a component has projectors around its part of a block. */
+  public boolean isProjected(int block) {
+    return options.isProjected(mixed(block).size());
+  }
+
+  /** The parameters whose softmax mixture weights are. */
+  public ImmutableList<String> alphas() {
+    return mixtureWeights.keySet().stream()
+        .map(Hybrid::alpha)
+        .collect(ImmutableList.toImmutableList());
   }
 
   /** The number of layers of a component. */
   public int layers(int component) {
-    return Iterables.getLast(options.partition().get(component)).to();
+    return components.get(component).layers().size();
   }
 
   /** The width of a component's residual stream. */
   public long width(int component) {
-    Value projector = graph.parameter("blocks.0.in." + component + ".weight").orElseThrow();
-    return projector.shape().dim(0).extent();
+    return components.get(component).width();
   }
 
   /** The number of elements of the parameters that a component has in the hybrid. */
@@ -74,24 +103,31 @@ public record Hybrid(
         .sum();
   }
 
-  /** The mixture weights of a block as its parameter has them: positive, of sum 1. */
+  /**
+   * The mixture weights of a block, one for each component, as its parameter has them: of sum 1,
+   * positive, and 0 for components that it does not mix.
+   */
   public ImmutableList<Float> weights(int block) {
     double[] logits =
-        graph.parameters().get(graph.parameter(alpha(block)).orElseThrow()).toDoubles();
+        graph
+            .parameter(alpha(block))
+            .map(parameter -> graph.parameters().get(parameter).toDoubles())
+            .orElse(new double[1]);
     double largest = Arrays.stream(logits).max().orElseThrow();
     double[] powers = Arrays.stream(logits).map(a -> StrictMath.exp(a - largest)).toArray();
     double sum = 0;
     for (double power : powers) {
       sum += power;
     }
-    ImmutableList.Builder<Float> weights = ImmutableList.builder();
-    for (double power : powers) {
-      weights.add((float) (power / sum));
+    Float[] weights = new Float[components.size()];
+    Arrays.fill(weights, 0f);
+    for (int j = 0; j < powers.length; j++) {
+      weights[mixed(block).get(j)] = (float) (powers[j] / sum);
     }
-    return weights.build();
+    return ImmutableList.copyOf(weights);
   }
 
-  /** The width of the residual stream between blocks: the largest of the components'. */
+  /** The width of the residual stream between blocks: at least the largest of the components'. */
   public int width() {
     return Math.toIntExact(hiddenStates.get(0).shape().dim(-1).extent());
   }

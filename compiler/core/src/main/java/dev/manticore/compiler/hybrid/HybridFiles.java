@@ -42,9 +42,9 @@ import java.util.Set;
 
 /**
  * Hybrids as files: {@code hybrid.json} names the components in order, the number of blocks, the
- * vocabulary, the gating, the embeddings and the partition; what the hybrid adds to its components
- * is in {@code hybrid.safetensors} beside it; the components are checkpoints in directories of
- * their names.
+ * vocabulary, the gating, the embeddings and the partition, and where not every block mixes all
+ * components those that each mixes; what the hybrid adds to its components is in {@code
+ * hybrid.safetensors} beside it; the components are checkpoints in directories of their names.
  */
 public final class HybridFiles {
 
@@ -54,6 +54,7 @@ public final class HybridFiles {
   /** The name of the directory of components there. */
   public static final String COMPONENTS = "components";
 
+  private static final String MIXED = "mixed";
   private static final String TENSORS = "hybrid.safetensors";
   private static final long LARGEST_DESCRIPTION = 1 << 20;
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -96,6 +97,9 @@ public final class HybridFiles {
             partition.build(),
             count(json, "vocab_size", description),
             0);
+    if (json.has(MIXED)) {
+      options = options.withMixed(mixed(json, description), count(json, "width", description));
+    }
     Hybrid hybrid = Splicer.splice(parts, options);
     Path file = description.resolveSibling(TENSORS);
     ImmutableMap<String, Tensor> tensors = SafetensorsFile.open(file).tensors();
@@ -118,7 +122,8 @@ public final class HybridFiles {
    * hybrid.safetensors}, and each component in {@code components/<name>} as a checkpoint of the
    * format that it came from (an export as {@code model.onnx}), with the parameters that it has in
    * the hybrid. A component's tables are those that the hybrid reads and predicts with: fresh ones
-   * where those are fresh, and without the rows that only padded it.
+   * where those are fresh, and without the rows that only padded it; its own where the hybrid has
+   * none of it. Layers in blocks that do not mix it are those that it came with.
    *
    * @param checkpoints the directories that the components came from, in order
    * @throws ManticoreException if a checkpoint cannot be read, is not the component's, or the files
@@ -146,6 +151,18 @@ public final class HybridFiles {
         directory.resolve(DESCRIPTION), describe(hybrid).toPrettyString() + "\n");
   }
 
+  private static List<List<Integer>> mixed(JsonNode json, Path description) {
+    List<String> names = new ArrayList<>();
+    array(json, "components", description).forEach(name -> names.add(name.asText()));
+    List<List<Integer>> mixed = new ArrayList<>();
+    for (JsonNode block : array(json, MIXED, description)) {
+      List<Integer> components = new ArrayList<>();
+      block.forEach(name -> components.add(names.indexOf(name.asText())));
+      mixed.add(components);
+    }
+    return mixed;
+  }
+
   /** What a hybrid is, its components by name. */
   static ObjectNode describe(Hybrid hybrid) {
     SpliceOptions options = hybrid.options();
@@ -161,6 +178,13 @@ public final class HybridFiles {
     for (List<LayerRange> ranges : options.partition()) {
       ArrayNode cuts = partition.addArray();
       ranges.forEach(range -> cuts.addArray().add(range.from()).add(range.to()));
+    }
+    if (hybrid.isPruned()) {
+      ArrayNode blocks = json.putArray(MIXED);
+      for (int i = 0; i < hybrid.blocks(); i++) {
+        ArrayNode block = blocks.addArray();
+        hybrid.mixed(i).forEach(k -> block.add(hybrid.names().get(k)));
+      }
     }
     return json;
   }
@@ -188,7 +212,8 @@ public final class HybridFiles {
     }
     int vocabulary = hybrid.options().vocabulary();
     ModelConfig config = ModelConfig.read(checkpoint.resolve("config.json"));
-    if (component.vocabulary() != vocabulary) {
+    // One that the hybrid neither reads nor predicts with keeps the tables that it came with.
+    if (hybrid.mixed(0).contains(k) && component.vocabulary() != vocabulary) {
       config = config.with("vocab_size", vocabulary);
       if (!config.json().has("model_type")) {
         // The state-spaces layout, which would pad the table again.
@@ -245,7 +270,7 @@ public final class HybridFiles {
   public static Hybrid withParameters(Hybrid hybrid, Map<String, Tensor> tensors) {
     return new Hybrid(
         withParameters(hybrid.graph(), tensors),
-        hybrid.names(),
+        hybrid.components(),
         hybrid.options(),
         hybrid.maxLength(),
         hybrid.hiddenStates(),

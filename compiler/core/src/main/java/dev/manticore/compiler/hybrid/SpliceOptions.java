@@ -11,6 +11,8 @@ import java.util.List;
  * @param partition for each component the layer ranges of its blocks, end exclusive; empty for even
  *     cuts
  * @param seed of what is drawn: fresh tables, projectors as in the paper
+ * @param mixed for each block the components that it mixes, ascending; empty for all in all
+ * @param width of the residual stream between blocks; 0 for that of the widest component
  */
 public record SpliceOptions(
     int blocks,
@@ -19,7 +21,9 @@ public record SpliceOptions(
     Embeddings embeddings,
     ImmutableList<ImmutableList<LayerRange>> partition,
     int vocabulary,
-    long seed) {
+    long seed,
+    ImmutableList<ImmutableList<Integer>> mixed,
+    int width) {
 
   /** What opens the skip path of a projector. */
   public enum Gates {
@@ -60,16 +64,48 @@ public record SpliceOptions(
     }
   }
 
+  /** Every block mixes all components, in the width of the widest. */
+  public SpliceOptions(
+      int blocks,
+      Gates gates,
+      ProjectorInitialisation projectors,
+      Embeddings embeddings,
+      ImmutableList<ImmutableList<LayerRange>> partition,
+      int vocabulary,
+      long seed) {
+    this(blocks, gates, projectors, embeddings, partition, vocabulary, seed, ImmutableList.of(), 0);
+  }
+
   /** The same with other layer ranges for the blocks of each component. */
   SpliceOptions withPartition(List<? extends List<LayerRange>> ranges) {
+    return new SpliceOptions(
+        blocks, gates, projectors, embeddings, copy(ranges), vocabulary, seed, mixed, width);
+  }
+
+  /** The same with other components for each block, and another width between them. */
+  SpliceOptions withMixed(List<? extends List<Integer>> components, int between) {
     return new SpliceOptions(
         blocks,
         gates,
         projectors,
         embeddings,
-        ranges.stream().map(ImmutableList::copyOf).collect(ImmutableList.toImmutableList()),
+        partition,
         vocabulary,
-        seed);
+        seed,
+        copy(components),
+        between);
+  }
+
+  /**
+   * Whether a block of so many components has projectors: a tied gate of weight 1 leaves nothing of
+   * them.
+   */
+  boolean isProjected(int components) {
+    return components > 1 || gates == Gates.SEPARATE;
+  }
+
+  private static <T> ImmutableList<ImmutableList<T>> copy(List<? extends List<T>> lists) {
+    return lists.stream().map(ImmutableList::copyOf).collect(ImmutableList.toImmutableList());
   }
 
   /**

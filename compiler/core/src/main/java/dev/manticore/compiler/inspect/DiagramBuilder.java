@@ -122,10 +122,9 @@ final class DiagramBuilder {
     if (level == Level.NODES) {
       return nodes(hybrid.graph(), sections);
     }
-    int components = hybrid.names().size();
     int ids = text(Kind.OTHER, "token ids");
     List<Integer> before = new ArrayList<>();
-    for (int k = 0; k < components; k++) {
+    for (int k : hybrid.mixed(0)) {
       int box =
           add(
               new Box(
@@ -138,13 +137,13 @@ final class DiagramBuilder {
     int stream = mixture("mixed embedding", hybrid, 0, before);
     for (int i = 0; i < hybrid.blocks(); i++) {
       before.clear();
-      for (int k = 0; k < components; k++) {
+      for (int k : hybrid.mixed(i)) {
         before.add(branch(hybrid, i, k, sections, stream));
       }
       stream = mixture("block " + i + " mixed", hybrid, i, before);
     }
     before.clear();
-    for (int k = 0; k < components; k++) {
+    for (int k : hybrid.mixed(0)) {
       int head = add(new Box(Kind.HEAD, ImmutableList.of("head", hybrid.names().get(k))));
       arrows.add(new Arrow(stream, head));
       before.add(head);
@@ -157,12 +156,8 @@ final class DiagramBuilder {
   private int branch(Hybrid hybrid, int block, int k, List<Section> sections, int stream) {
     List<Integer> range = summary.blocks().get(block).layers().get(k);
     String name = hybrid.names().get(k);
-    int in =
-        add(
-            new Box(
-                Kind.PROJECTORS,
-                ImmutableList.of("project " + hybrid.width() + " \u2192 " + hybrid.width(k))));
-    arrows.add(new Arrow(stream, in));
+    boolean projected = hybrid.isProjected(block);
+    int in = projected ? projector(hybrid.width(), hybrid.width(k), stream) : stream;
     boolean one = range.get(1) - range.get(0) == 1;
     int layers =
         add(
@@ -178,19 +173,23 @@ final class DiagramBuilder {
                         ? "layer " + range.get(0)
                         : "layers " + range.get(0) + " to " + (range.get(1) - 1))));
     arrows.add(new Arrow(in, layers));
-    int out =
-        add(
-            new Box(
-                Kind.PROJECTORS,
-                ImmutableList.of("project " + hybrid.width(k) + " \u2192 " + hybrid.width())));
-    arrows.add(new Arrow(layers, out));
-    return out;
+    return projected ? projector(hybrid.width(k), hybrid.width(), layers) : layers;
   }
 
+  private int projector(long from, long to, int before) {
+    int box = add(new Box(Kind.PROJECTORS, ImmutableList.of("project " + from + " \u2192 " + to)));
+    arrows.add(new Arrow(before, box));
+    return box;
+  }
+
+  /** What is mixed in a block, in which there may be but one part. */
   private int mixture(String text, Hybrid hybrid, int block, List<Integer> parts) {
+    if (parts.size() == 1) {
+      return parts.get(0);
+    }
     int box = add(new Box(Kind.MIXTURE, ImmutableList.of(text)));
     for (int k = 0; k < parts.size(); k++) {
-      float weight = hybrid.weights(block).get(k);
+      float weight = hybrid.weights(block).get(hybrid.mixed(block).get(k));
       arrows.add(new Arrow(parts.get(k), box, weight, String.format(Locale.ROOT, "%.3f", weight)));
     }
     return box;

@@ -13,6 +13,7 @@ import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
+import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.inspect.ModelSummary.Block;
 import dev.manticore.compiler.inspect.ModelSummary.Cost;
 import dev.manticore.compiler.inspect.ModelSummary.Kind;
@@ -315,6 +316,9 @@ public final class Inspection {
       Block block = summary.blocks().get(i);
       List<String> branches = new ArrayList<>();
       for (int k = 0; k < block.layers().size(); k++) {
+        if (block.layers().get(k).isEmpty()) {
+          continue;
+        }
         branches.add(
             String.format(
                 Locale.ROOT,
@@ -369,14 +373,13 @@ public final class Inspection {
   private List<Block> blocks() {
     List<Block> blocks = new ArrayList<>();
     for (int i = 0; hybrid.isPresent() && i < hybrid.get().blocks(); i++) {
-      int block = i;
-      blocks.add(
-          new Block(
-              hybrid.get().options().partition().stream()
-                  .map(ranges -> ranges.get(block))
-                  .map(range -> List.of(range.from(), range.to()))
-                  .toList(),
-              hybrid.get().weights(i)));
+      List<List<Integer>> layers = new ArrayList<>();
+      for (int k = 0; k < hybrid.get().names().size(); k++) {
+        LayerRange range = hybrid.get().options().partition().get(k).get(i);
+        layers.add(
+            hybrid.get().mixed(i).contains(k) ? List.of(range.from(), range.to()) : List.of());
+      }
+      blocks.add(new Block(layers, hybrid.get().weights(i)));
     }
     return blocks;
   }

@@ -100,8 +100,9 @@ public record ModelSummary(
   /**
    * A block of a hybrid.
    *
-   * @param layers for each component the first layer and the one after the last
-   * @param mixtureWeights for each component, positive and of sum 1
+   * @param layers for each component the first layer and the one after the last; nothing where the
+   *     block does not mix it
+   * @param mixtureWeights for each component, of sum 1
    */
   @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
   public record Block(List<List<Integer>> layers, List<Float> mixtureWeights) {}

@@ -126,7 +126,8 @@ final class Sections {
     drafts.addAll(List.of(mixtures, projectors, gates, tables));
     drafts.addAll(components);
     for (Node node : graph.nodes()) {
-      boolean weights = node.presentOutputs().stream().anyMatch(hybrid.mixtureWeights()::contains);
+      boolean weights =
+          node.presentOutputs().stream().anyMatch(hybrid.mixtureWeights()::containsValue);
       if (weights || node.op().name().equals("Mixture")) {
         take(mixtures, node);
       } else if (node.op().name().equals("Projector")) {
@@ -152,11 +153,21 @@ final class Sections {
     Node predicted = mixture(graph.outputs().get(0));
     for (int k = 0; k < components.size(); k++) {
       Draft component = components.get(k);
-      for (Node mixture : List.of(embedded, predicted)) {
+      int place = hybrid.mixed(0).indexOf(k);
+      for (Node made : List.of(embedded, predicted)) {
         Draft owner = fresh ? tables : component;
-        cone(mixture.input(k + 1)).forEach(node -> take(owner, node));
+        if (place >= 0) {
+          cone(part(made, place)).forEach(node -> take(owner, node));
+        }
       }
       for (int i = 0; i < hybrid.blocks(); i++) {
+        if (!hybrid.mixed(i).contains(k)) {
+          continue;
+        }
+        if (!hybrid.isProjected(i)) {
+          cone(hybrid.hiddenStates().get(i + 1)).forEach(node -> take(component, node));
+          continue;
+        }
         Value weight = graph.parameter("blocks." + i + ".out." + k + ".weight").orElseThrow();
         for (Node node : graph.nodes()) {
           if (node.op().name().equals("Projector") && node.input(1) == weight) {
@@ -168,10 +179,15 @@ final class Sections {
     return finish();
   }
 
-  /** The mixture that makes a value, which may have been given a name of its own since. */
+  /** What a mixture has of a component; where nothing is mixed, that is all. */
+  private static Value part(Node made, int place) {
+    return made.op().name().equals("Mixture") ? made.input(place + 1) : made.output();
+  }
+
+  /** What makes a value, which may have been padded and given a name of its own since. */
   private Node mixture(Value value) {
     Node node = graph.producer(value).orElseThrow();
-    return node.op().isOnnx("Identity") ? mixture(node.input(0)) : node;
+    return node.op().isOnnx("Identity") || node.op().isOnnx("Pad") ? mixture(node.input(0)) : node;
   }
 
   private static int owner(Hybrid hybrid, String parameter) {

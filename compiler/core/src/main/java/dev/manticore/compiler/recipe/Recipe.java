@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.math.LongMath;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
@@ -256,6 +257,24 @@ public record Recipe(
       requireNonNull(schedule, "schedule");
       requireNonNull(precision, "precision");
     }
+
+    /** The same for other steps; a warm-up is cut to them. */
+    public Training withSteps(int changed) {
+      return new Training(
+          changed,
+          batch,
+          accumulation,
+          learningRate,
+          weightDecay,
+          clip,
+          beta1,
+          beta2,
+          epsilon,
+          schedule,
+          Math.min(warmup, changed),
+          precision,
+          memory);
+    }
   }
 
   /** The learning rate after the warm-up. */
@@ -285,14 +304,18 @@ public record Recipe(
    * The search for the mixture weights.
    *
    * @param updates which steps move mixture weights, and on what
-   * @param heldOut share of the training data that mixture weights alone see, where they do
+   * @param heldOut share of the training data that mixture weights alone see, or are judged on,
+   *     where they are
    * @param alphaLearningRate step size of the mixture weights
    * @param entropy what the entropy of each block's mixture weights adds to the loss, in nats of
    *     loss a nat of entropy
    * @param temperature of {@link SearchMethod#DASH}
    * @param settled the search ends once no mixture weight has changed by more than this over a
    *     tenth of its steps; 0 for never
-   * @param weights of {@link SearchMethod#FIXED}, one a component; empty for equal shares
+   * @param weights of {@link SearchMethod#FIXED}, for each block one a component; empty for equal
+   *     shares
+   * @param sampling of {@link SearchMethod#GRID} and {@link SearchMethod#RANDOM}
+   * @param discretisation what is made of the weights found
    */
   public record Search(
       SearchMethod method,
@@ -302,15 +325,65 @@ public record Recipe(
       double entropy,
       Temperature temperature,
       double settled,
-      ImmutableList<Double> weights,
+      ImmutableList<ImmutableList<Double>> weights,
+      Sampling sampling,
+      Discretisation discretisation,
       Training training) {
     public Search {
       requireNonNull(method, "method");
       requireNonNull(updates, "updates");
       requireNonNull(temperature, "temperature");
       requireNonNull(weights, "weights");
+      requireNonNull(sampling, "sampling");
+      requireNonNull(discretisation, "discretisation");
       requireNonNull(training, "training");
     }
+  }
+
+  /**
+   * What is tried by searches that train at several mixture weights, one after the other.
+   *
+   * @param divisions of the whole, which a grid deals out to the components of a block
+   * @param points that are drawn
+   */
+  public record Sampling(int divisions, int points) {
+    /** As recipes have it that do not say. */
+    public static final Sampling DEFAULT = new Sampling(4, 10);
+
+    /** How many mixture weights a method tries; {@link Long#MAX_VALUE} for more than that. */
+    public long count(SearchMethod method, int blocks, int components) {
+      return switch (method) {
+        case GRID ->
+            LongMath.saturatedPow(
+                LongMath.binomial(divisions + components - 1, components - 1), blocks);
+        case RANDOM -> points;
+        case DARTS, GAEA, DASH, FIXED -> 0;
+      };
+    }
+  }
+
+  /**
+   * Which components a hybrid keeps after the search.
+   *
+   * @param threshold of {@link Keeping#THRESHOLD}
+   */
+  public record Discretisation(Keeping keeping, double threshold) {
+    /** All of them. */
+    public static final Discretisation NONE = new Discretisation(Keeping.NONE, 0.1);
+
+    public Discretisation {
+      requireNonNull(keeping, "keeping");
+    }
+  }
+
+  /** What a block keeps of its components. */
+  public enum Keeping {
+    /** All of them, with the weights found. */
+    NONE,
+    /** The strongest. */
+    ARGMAX,
+    /** Those of some weight, and the strongest. */
+    THRESHOLD
   }
 
   /** How mixture weights are found. */
@@ -322,7 +395,11 @@ public record Recipe(
     /** The softmax of logits with noise, one sample a step, at a falling temperature. */
     DASH,
     /** Not at all: they are given. */
-    FIXED
+    FIXED,
+    /** The best of all on a grid, each tried by a training of its own. */
+    GRID,
+    /** The best of some that are drawn, each tried by a training of its own. */
+    RANDOM
   }
 
   /** Which steps of a search move mixture weights. */

@@ -21,17 +21,20 @@ import dev.manticore.compiler.recipe.Recipe.Component;
 import dev.manticore.compiler.recipe.Recipe.ComponentSource;
 import dev.manticore.compiler.recipe.Recipe.Data;
 import dev.manticore.compiler.recipe.Recipe.DataSource;
+import dev.manticore.compiler.recipe.Recipe.Discretisation;
 import dev.manticore.compiler.recipe.Recipe.Evaluation;
 import dev.manticore.compiler.recipe.Recipe.FromScratch;
 import dev.manticore.compiler.recipe.Recipe.Generated;
 import dev.manticore.compiler.recipe.Recipe.InstructionFile;
 import dev.manticore.compiler.recipe.Recipe.JsonLines;
+import dev.manticore.compiler.recipe.Recipe.Keeping;
 import dev.manticore.compiler.recipe.Recipe.Output;
 import dev.manticore.compiler.recipe.Recipe.Pretrained;
 import dev.manticore.compiler.recipe.Recipe.Projector;
 import dev.manticore.compiler.recipe.Recipe.ProjectorKind;
 import dev.manticore.compiler.recipe.Recipe.ProjectorMixture;
 import dev.manticore.compiler.recipe.Recipe.ProjectorTraining;
+import dev.manticore.compiler.recipe.Recipe.Sampling;
 import dev.manticore.compiler.recipe.Recipe.Schedule;
 import dev.manticore.compiler.recipe.Recipe.Search;
 import dev.manticore.compiler.recipe.Recipe.SearchMethod;
@@ -48,6 +51,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -100,6 +104,10 @@ final class RecipeBinder {
     Optional<ProjectorTraining> projectors = projectors(tree.path("projectors"));
     Training searchTraining = training(KeyPath.ROOT.child("search"), search);
     Training tune = training(KeyPath.ROOT.child("tune"), tree.get("tune"));
+    ImmutableList<ImmutableList<Double>> weights =
+        weights(search, splice.blocks(), components.size());
+    Sampling sampling =
+        sampling(search, splice.blocks(), components.size(), searchTraining.steps());
     problems.throwIfAny();
     Recipe recipe =
         new Recipe(
@@ -122,7 +130,11 @@ final class RecipeBinder {
                     search.get("temperature").get(0).asDouble(),
                     search.get("temperature").get(1).asDouble()),
                 search.get("settled").asDouble(),
-                weights(search, components.size()),
+                weights,
+                sampling,
+                new Discretisation(
+                    choice(Keeping.class, search.get("discretise")),
+                    search.get("threshold").asDouble()),
                 searchTraining),
             tune,
             new Evaluation(evaluate.get("batches").asInt(), evaluate.get("every").asInt()),
@@ -131,17 +143,63 @@ final class RecipeBinder {
     return new ResolvedRecipe(recipe, tree, sources, paths);
   }
 
-  private ImmutableList<Double> weights(JsonNode search, int components) {
-    ImmutableList.Builder<Double> weights = ImmutableList.builder();
-    search.get("weights").forEach(weight -> weights.add(weight.asDouble()));
-    ImmutableList<Double> given = weights.build();
-    KeyPath path = KeyPath.ROOT.child("search").child("weights");
-    if (!given.isEmpty() && given.size() != components) {
-      problems.add(path, "has " + given.size() + " numbers for " + components + " components");
-    } else if (!given.isEmpty() && given.stream().allMatch(weight -> weight == 0)) {
-      problems.add(path, "has no number above 0");
+  /** A list for all blocks, or one for each. */
+  private ImmutableList<ImmutableList<Double>> weights(
+      JsonNode search, int blocks, int components) {
+    JsonNode given = search.get("weights");
+    KeyPath place = KeyPath.ROOT.child("search").child("weights");
+    if (given.isEmpty()) {
+      return ImmutableList.of();
     }
-    return given;
+    if (!given.path(0).isArray()) {
+      return ImmutableList.copyOf(Collections.nCopies(blocks, weights(place, given, components)));
+    }
+    if (given.size() != blocks) {
+      problems.add(place, "has " + given.size() + " lists for " + blocks + " blocks");
+    }
+    ImmutableList.Builder<ImmutableList<Double>> all = ImmutableList.builder();
+    for (int i = 0; i < given.size(); i++) {
+      all.add(weights(place.child(i), given.get(i), components));
+    }
+    return all.build();
+  }
+
+  private ImmutableList<Double> weights(KeyPath place, JsonNode given, int components) {
+    ImmutableList.Builder<Double> numbers = ImmutableList.builder();
+    given.forEach(weight -> numbers.add(weight.asDouble()));
+    ImmutableList<Double> weights = numbers.build();
+    if (weights.size() != components || !given.valueStream().allMatch(JsonNode::isNumber)) {
+      problems.add(
+          place, "should be " + components + " numbers, one for each component, not " + given);
+    } else if (weights.stream().allMatch(weight -> weight == 0)) {
+      problems.add(place, "has no number above 0");
+    }
+    return weights;
+  }
+
+  private Sampling sampling(JsonNode search, int blocks, int components, int steps) {
+    KeyPath place = KeyPath.ROOT.child("search");
+    double step = search.get("grid_step").asDouble();
+    int divisions = (int) Math.round(1 / step);
+    if (Math.abs(divisions * step - 1) > 1e-6) {
+      problems.add(place.child("grid_step"), "is " + step + ", of which no number makes up 1");
+    }
+    Sampling sampling = new Sampling(divisions, search.get("points").asInt());
+    SearchMethod method = choice(SearchMethod.class, search.get("method"));
+    long count = sampling.count(method, blocks, components);
+    if (count > steps) {
+      problems.add(
+          place.child("steps"),
+          "is "
+              + steps
+              + ", too few for the "
+              + (count == Long.MAX_VALUE ? "countless" : count)
+              + " mixture weights to be tried, which share them"
+              + (method == SearchMethod.GRID
+                  ? ": make 'grid_step' larger, or choose random as 'method'"
+                  : ": lower 'points'"));
+    }
+    return sampling;
   }
 
   private Optional<ProjectorTraining> projectors(JsonNode projectors) {

@@ -1,7 +1,7 @@
 package dev.manticore.compiler.search;
 
 import com.google.common.collect.ImmutableList;
-import java.util.Arrays;
+import com.google.common.primitives.Doubles;
 import java.util.Map;
 
 /** Weights that stay as they were given. */
@@ -10,15 +10,15 @@ final class FixedMixture implements MixtureOptimizer {
   private final double[][] weights;
 
   /**
-   * @param weights of each component, the same in all blocks; empty for equal shares
+   * @param weights for each block one a component; empty for equal shares
    */
-  FixedMixture(ImmutableList<Double> weights, int blocks, int components) {
-    this.weights = Simplex.uniform(blocks, components);
-    if (!weights.isEmpty()) {
-      double[] given =
-          Simplex.normalised(weights.stream().mapToDouble(Double::doubleValue).toArray());
-      Arrays.setAll(this.weights, block -> given.clone());
-    }
+  FixedMixture(ImmutableList<ImmutableList<Double>> weights, int blocks, int components) {
+    this.weights =
+        weights.isEmpty()
+            ? Simplex.uniform(blocks, components)
+            : weights.stream()
+                .map(block -> Simplex.normalised(Doubles.toArray(block)))
+                .toArray(double[][]::new);
   }
 
   @Override

@@ -11,7 +11,8 @@ import java.util.Map;
 public interface MixtureOptimizer {
 
   /**
-   * The optimizer of a recipe's method, at its start.
+   * The optimizer of a recipe's method, at its start. Methods that try {@link CandidateWeights}
+   * have none.
    *
    * @param steps that the search takes at most
    * @param seed of what the method draws
@@ -23,6 +24,9 @@ public interface MixtureOptimizer {
       case GAEA -> new Gaea(search, blocks, components);
       case DASH -> new Dash(search, blocks, components, steps, seed);
       case FIXED -> new FixedMixture(search.weights(), blocks, components);
+      case GRID, RANDOM ->
+          throw new IllegalArgumentException(
+              search.method() + " takes no steps: see CandidateWeights");
     };
   }
 

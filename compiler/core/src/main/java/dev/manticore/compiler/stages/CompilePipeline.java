@@ -89,7 +89,7 @@ public final class CompilePipeline implements Pipeline {
       }
       Repetition repetition = new Repetition(r, shop.seed(r), search, hybrid, alone.build());
       repetitions.add(repetition);
-      all.add(search).addAll(repetition.tuned());
+      all.addAll(search.candidates()).add(search).addAll(repetition.tuned());
     }
     this.stages = all.build();
   }
@@ -119,6 +119,38 @@ public final class CompilePipeline implements Pipeline {
   /** The stage that trains projectors, if the recipe asks for it. */
   Optional<ProjectorStage> projectors() {
     return projectors.stage();
+  }
+
+  /** What hybrids start from. */
+  ProjectorSource projectorSource() {
+    return projectors;
+  }
+
+  /** The stages that lead to what the searches of these repetitions find. */
+  ImmutableList<Stage<?>> stagesToSearch(List<Repetition> wanted) {
+    ImmutableList.Builder<Stage<?>> all = ImmutableList.builder();
+    all.add(tokenizer);
+    components.forEach(component -> component.stage().ifPresent(all::add));
+    projectors.stage().ifPresent(all::add);
+    wanted.forEach(
+        repetition -> all.addAll(repetition.search().candidates()).add(repetition.search()));
+    return all.build();
+  }
+
+  Workshop shop() {
+    return shop;
+  }
+
+  TokenizerStage tokenizer() {
+    return tokenizer;
+  }
+
+  ImmutableList<ComponentSource> components() {
+    return ImmutableList.copyOf(components);
+  }
+
+  ImmutableList<Repetition> repetitions() {
+    return ImmutableList.copyOf(repetitions);
   }
 
   @Override

@@ -5,14 +5,11 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.Streams;
 import dev.manticore.compiler.pipeline.OutputDirectory;
 import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.pipeline.StageStore;
 import dev.manticore.compiler.pipeline.ToolVersion;
 import dev.manticore.compiler.progress.Cancellation;
-import dev.manticore.compiler.progress.MetricRecord;
-import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.training.TrainingRun;
@@ -196,7 +193,7 @@ public final class Pretraining {
       Recipe.Training schedule = request.training();
       Result result =
           new Result(
-              heldOutLoss(trained),
+              Stages.heldOutLoss(trained.resolve(Stages.METRICS)),
               schedule.steps(),
               (long) schedule.steps()
                   * schedule.batch()
@@ -211,13 +208,6 @@ public final class Pretraining {
     } catch (IOException e) {
       throw target.failure(e);
     }
-  }
-
-  private static OptionalDouble heldOutLoss(Path trained) {
-    return Streams.findLast(
-        Metrics.read(trained.resolve(Stages.METRICS)).stream()
-            .filter(entry -> entry.split() == MetricRecord.Split.HELD_OUT)
-            .mapToDouble(MetricRecord::loss));
   }
 
   private String identity() {

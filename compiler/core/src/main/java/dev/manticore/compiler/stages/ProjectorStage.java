@@ -102,8 +102,8 @@ final class ProjectorStage implements Stage<ProjectorPretraining.Result> {
     Path tokenizerFile = context.result(tokenizer);
     List<Path> checkpoints = ComponentSource.directories(components, context::result);
     Hybrid hybrid = shop.splice(checkpoints, tokenizerFile, start.directory(context::result), 0);
-    SearchStage.requireDeployable(hybrid, shop.recipe().output());
-    ImmutableList<String> alphas = SearchStage.alphas(hybrid);
+    shop.requireDeployable(hybrid);
+    ImmutableList<String> alphas = hybrid.alphas();
     TrainingRun.Request request =
         new TrainingRun.Request(
             SECTION,

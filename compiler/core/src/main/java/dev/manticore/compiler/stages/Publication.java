@@ -26,8 +26,6 @@ import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.report.ReportData;
 import dev.manticore.compiler.report.ReportWriter;
-import dev.manticore.compiler.training.TrainingRun;
-import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.OnnxExporter.Placement;
 import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
@@ -42,6 +40,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** Writes what a compile came to: the artifact, the metrics, the results and the report. */
 final class Publication {
@@ -90,8 +89,9 @@ final class Publication {
       }
     }
     CompilePipeline.Repetition shipped = best(tuned.get(HYBRID));
-    Artifact artifact = writeArtifact(results, shipped, directory);
-    Provenance provenance = provenance(results, tuned, directory);
+    Hybrid hybrid = hybrid(results, shipped);
+    Artifact artifact = writeArtifact(results, shipped, hybrid, directory);
+    Provenance provenance = provenance(results, hybrid, tuned, directory);
     ModelCard.write(artifact, provenance);
     BillOfMaterials.write(artifact, provenance);
     StringBuilder metrics = new StringBuilder();
@@ -101,10 +101,10 @@ final class Publication {
       records.addAll(Metrics.read(file));
     }
     AtomicFiles.writeString(directory.resolve(Stages.METRICS), metrics.toString());
-    ObjectNode json = json(results, tuned, shipped);
+    ObjectNode json = json(results, tuned, shipped, hybrid);
     AtomicFiles.writeString(directory.resolve("results.json"), json.toPrettyString() + "\n");
     ReportWriter.write(report(tuned, records.build(), directory), directory.resolve("report.html"));
-    return new Pipeline.Summary(text(results, tuned, shipped), json.toString());
+    return new Pipeline.Summary(text(results, tuned, shipped, hybrid), json.toString());
   }
 
   /** The repetition whose hybrid is shipped: the one of the lowest held-out loss. */
@@ -118,10 +118,30 @@ final class Publication {
     return best;
   }
 
+  private Hybrid hybrid(StageRunner results, CompilePipeline.Repetition repetition) {
+    Hybrid found =
+        shop.found(
+            ComponentSource.directories(components, results::result),
+            results.result(tokenizer),
+            // All parameters are those of tuning, whatever it started from.
+            Optional.empty(),
+            repetition.index(),
+            results.result(repetition.search()).alpha());
+    return HybridFiles.withParameters(
+        found, SafetensorsFile.open(results.result(repetition.hybrid()).parameters()).tensors());
+  }
+
+  /** The components that a hybrid is made of: a discretised one may have lost some. */
+  private List<ComponentSource> components(Hybrid hybrid) {
+    return components.stream()
+        .filter(component -> hybrid.names().contains(component.name()))
+        .toList();
+  }
+
   private Provenance provenance(
-      StageRunner results, Map<String, Map<Integer, Tuned>> tuned, Path directory) {
+      StageRunner results, Hybrid hybrid, Map<String, Map<Integer, Tuned>> tuned, Path directory) {
     ImmutableList.Builder<Provenance.Source> sources = ImmutableList.builder();
-    for (ComponentSource component : components) {
+    for (ComponentSource component : components(hybrid)) {
       sources.add(Provenance.Source.of(component.name(), component.directory(results::result)));
     }
     // No component has a space in its name.
@@ -152,19 +172,15 @@ final class Publication {
   }
 
   private Artifact writeArtifact(
-      StageRunner results, CompilePipeline.Repetition shipped, Path directory) {
+      StageRunner results, CompilePipeline.Repetition shipped, Hybrid hybrid, Path directory) {
     Path tokenizerFile = results.result(tokenizer);
-    List<Path> checkpoints = ComponentSource.directories(components, results::result);
-    // All parameters are those of tuning, whatever it started from.
-    Hybrid spliced = shop.splice(checkpoints, tokenizerFile, Optional.empty(), shipped.index());
-    Map<String, Tensor> parameters =
-        SafetensorsFile.open(results.result(shipped.hybrid()).parameters()).tensors();
+    List<Path> checkpoints = ComponentSource.directories(components(hybrid), results::result);
     Recipe.Output output = shop.recipe().output();
     int sequences = output.verifyBatches() * shop.recipe().tune().batch();
     ArtifactRequest request =
         new ArtifactRequest(
             shop.recipe().name(),
-            HybridFiles.withParameters(spliced, parameters),
+            hybrid,
             ImmutableList.copyOf(checkpoints),
             tokenizerFile,
             HeldOutInputs.of(shop.corpus().split(tokenizerFile).heldOut(), sequences),
@@ -189,7 +205,8 @@ final class Publication {
   private ObjectNode json(
       StageRunner results,
       Map<String, Map<Integer, Tuned>> tuned,
-      CompilePipeline.Repetition shipped) {
+      CompilePipeline.Repetition shipped,
+      Hybrid hybrid) {
     ObjectNode json = JSON.createObjectNode();
     json.put("name", shop.recipe().name());
     json.put("shipped_seed", shipped.seed());
@@ -230,12 +247,22 @@ final class Publication {
       ObjectNode search = searches.addObject();
       search.put("seed", repetition.seed());
       ArrayNode blocks = search.putArray("blocks");
-      for (Tensor logits : results.result(repetition.search()).alpha().values()) {
-        ArrayNode weights = blocks.addArray();
-        TrainingRun.softmax(logits.toFloats()).forEach(weights::add);
+      for (ImmutableList<Double> weights : results.result(repetition.search()).weights()) {
+        weights.forEach(blocks.addArray()::add);
+      }
+    }
+    if (isDiscretised()) {
+      ArrayNode blocks = json.putArray("kept_components");
+      for (int i = 0; i < hybrid.blocks(); i++) {
+        ArrayNode block = blocks.addArray();
+        hybrid.mixed(i).forEach(k -> block.add(hybrid.names().get(k)));
       }
     }
     return json;
+  }
+
+  private boolean isDiscretised() {
+    return shop.recipe().search().discretisation().keeping() != Recipe.Keeping.NONE;
   }
 
   /** The mean loss on each slice over the seeds. */
@@ -252,7 +279,8 @@ final class Publication {
   private String text(
       StageRunner results,
       Map<String, Map<Integer, Tuned>> tuned,
-      CompilePipeline.Repetition shipped) {
+      CompilePipeline.Repetition shipped,
+      Hybrid hybrid) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
@@ -293,16 +321,25 @@ final class Publication {
     text.append(String.format("Mixture weights of %s, by block:%n", names()));
     for (CompilePipeline.Repetition repetition : repetitions) {
       StringBuilder blocks = new StringBuilder();
-      for (Tensor logits : results.result(repetition.search()).alpha().values()) {
+      for (ImmutableList<Double> found : results.result(repetition.search()).weights()) {
         List<String> weights = new ArrayList<>();
-        TrainingRun.softmax(logits.toFloats())
-            .forEach(weight -> weights.add(String.format(Locale.ROOT, "%.3f", weight)));
+        found.forEach(weight -> weights.add(String.format(Locale.ROOT, "%.3f", weight)));
         blocks.append("  [").append(String.join(", ", weights)).append("]");
       }
       text.append(
           String.format(
               "  seed %-3d%s%s%n",
               repetition.seed(), blocks, repetition == shipped ? "  (shipped)" : ""));
+    }
+    if (isDiscretised()) {
+      text.append(String.format("Components kept, by block:%n  %-8s", "seed " + shipped.seed()));
+      for (int i = 0; i < hybrid.blocks(); i++) {
+        text.append(
+            hybrid.mixed(i).stream()
+                .map(hybrid.names()::get)
+                .collect(Collectors.joining(", ", "  [", "]")));
+      }
+      text.append(String.format("%n"));
     }
     if (shop.recipe().output().target().isTensorRt()) {
       text.append(

@@ -2,13 +2,18 @@ package dev.manticore.compiler.stages;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import dev.manticore.compiler.decode.DecoderBuilder;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Maps;
+import com.google.common.primitives.Doubles;
 import dev.manticore.compiler.hybrid.Hybrid;
-import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
+import dev.manticore.compiler.progress.MetricRecord;
+import dev.manticore.compiler.progress.MetricsWriter;
 import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.search.CandidateWeights;
+import dev.manticore.compiler.training.SearchSteps;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.ir.Tensor;
@@ -16,6 +21,7 @@ import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.onnx.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,8 +29,8 @@ import java.util.stream.IntStream;
 
 /**
  * Searches the mixture weights, by the recipe's method, while the weights are trained too. By
- * default as the paper ran it (§4.1): DARTS, first order, single level, simultaneous. Only the
- * mixture weights are kept.
+ * default as the paper ran it (§4.1): DARTS, first order, single level, simultaneous. Methods that
+ * try candidates take the best of {@link CandidateStage}s. Only the mixture weights are kept.
  */
 final class SearchStage implements Stage<SearchStage.Found> {
 
@@ -34,15 +40,33 @@ final class SearchStage implements Stage<SearchStage.Found> {
    * @param alpha the logits of the mixture weights, by parameter
    * @param metrics losses and weights along the way, JSON lines
    */
-  record Found(ImmutableMap<String, Tensor> alpha, Path metrics) {}
+  record Found(ImmutableMap<String, Tensor> alpha, Path metrics) {
+
+    /** The mixture weights, [block][component]. */
+    ImmutableList<ImmutableList<Double>> weights() {
+      return alpha.values().stream()
+          .map(logits -> TrainingRun.softmax(logits.toFloats()))
+          .collect(ImmutableList.toImmutableList());
+    }
+
+    /** The loss with them at the end of the search, in nats a token. */
+    double loss() {
+      return Stages.heldOutLoss(metrics).orElse(Double.NaN);
+    }
+  }
 
   private static final String ALPHA = "alpha.safetensors";
+  private static final ImmutableSet<String> LATER =
+      ImmutableSet.of("search.discretise", "search.threshold");
+  private static final ImmutableSet<String> OF_CANDIDATES =
+      ImmutableSet.of("search.grid_step", "search.points");
 
   private final Workshop shop;
   private final int repetition;
   private final TokenizerStage tokenizer;
   private final List<ComponentSource> components;
   private final ProjectorSource projectors;
+  private final ImmutableList<CandidateStage> candidates;
   private final StageInputs inputs;
 
   SearchStage(
@@ -56,15 +80,58 @@ final class SearchStage implements Stage<SearchStage.Found> {
     this.tokenizer = tokenizer;
     this.components = components;
     this.projectors = projectors;
+    this.candidates = candidates(shop, repetition, tokenizer, components, projectors);
     StageInputs.Builder builder =
         shop.trainingInputs()
             .values(shop.resolved().values("splice"))
-            .values(shop.resolved().values("search"))
+            .values(settings())
             .value("seed", Integer.toString(shop.seed(repetition)))
             .stage(tokenizer);
     components.forEach(component -> component.describe(builder));
     projectors.describe(builder);
+    candidates.forEach(builder::stage);
     this.inputs = builder.build();
+  }
+
+  /** Of methods that try candidates, a training at each of them for a share of the steps. */
+  private static ImmutableList<CandidateStage> candidates(
+      Workshop shop,
+      int repetition,
+      TokenizerStage tokenizer,
+      List<ComponentSource> components,
+      ProjectorSource projectors) {
+    Recipe.Search search = shop.recipe().search();
+    List<double[][]> weights =
+        CandidateWeights.of(
+            search, shop.recipe().splice().blocks(), components.size(), shop.seed(repetition));
+    ImmutableList.Builder<CandidateStage> candidates = ImmutableList.builder();
+    for (int i = 0; i < weights.size(); i++) {
+      candidates.add(
+          new CandidateStage(
+              shop,
+              tokenizer,
+              components,
+              projectors,
+              new CandidateStage.Candidate(
+                  "search-" + shop.seed(repetition) + "-candidate-" + (i + 1),
+                  repetition,
+                  weights.get(i),
+                  search.training().withSteps(search.training().steps() / weights.size()),
+                  CandidateStage.Judged.TRAINING_SHARE)));
+    }
+    return candidates.build();
+  }
+
+  /** The stages that it takes the best of; may be none. */
+  ImmutableList<CandidateStage> candidates() {
+    return candidates;
+  }
+
+  /** What the method reads; what is made of the mixture weights found is not the search's. */
+  private Map<String, String> settings() {
+    return Maps.filterKeys(
+        shop.resolved().values("search"),
+        key -> !LATER.contains(key) && !(candidates.isEmpty() && OF_CANDIDATES.contains(key)));
   }
 
   @Override
@@ -84,6 +151,10 @@ final class SearchStage implements Stage<SearchStage.Found> {
 
   @Override
   public void run(StageContext context) throws IOException {
+    if (!candidates.isEmpty()) {
+      choose(context);
+      return;
+    }
     Path tokenizerFile = context.result(tokenizer);
     Hybrid hybrid =
         shop.splice(
@@ -91,7 +162,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
             tokenizerFile,
             projectors.directory(context::result),
             repetition);
-    requireDeployable(hybrid, shop.recipe().output());
+    shop.requireDeployable(hybrid);
     Recipe.Search search = shop.recipe().search();
     TrainingRun.Request request =
         new TrainingRun.Request(
@@ -100,10 +171,10 @@ final class SearchStage implements Stage<SearchStage.Found> {
             shop.seed(repetition),
             hybrid.graph(),
             TrainingPlan.search(
-                hybrid.graph(), search, shop.recipe().data().length(), alphas(hybrid)),
+                hybrid.graph(), search, shop.recipe().data().length(), hybrid.alphas()),
             shop.corpus().split(tokenizerFile),
             ImmutableMap.of(),
-            alphas(hybrid),
+            hybrid.alphas(),
             shop.recipe().evaluate().every(),
             shop.recipe().evaluate().batches(),
             shop.trainer().device(),
@@ -122,19 +193,44 @@ final class SearchStage implements Stage<SearchStage.Found> {
     SafetensorsWriter.write(context.directory().resolve(ALPHA), found, Map.of());
   }
 
-  /** What a runtime would refuse is known before anything is trained, and not only at the end. */
-  static void requireDeployable(Hybrid hybrid, Recipe.Output output) {
-    Lowering.forTarget(hybrid.graph(), output.target(), output.precision());
-    Lowering.forTarget(
-        DecoderBuilder.build(hybrid.graph()).graph(),
-        output.deployment().decoderTarget(),
-        output.precision());
+  /**
+   * Takes the first of the least loss; the metrics are of one candidate after the other, then of
+   * it.
+   */
+  private void choose(StageContext context) {
+    CandidateStage best = candidates.get(0);
+    int steps = 0;
+    try (MetricsWriter metrics =
+        MetricsWriter.open(context.directory().resolve(Stages.METRICS), entry -> false)) {
+      for (CandidateStage candidate : candidates) {
+        steps += candidate.steps();
+        metrics.write(record(candidate, steps, context.result(candidate)));
+        if (context.result(candidate) < context.result(best)) {
+          best = candidate;
+        }
+      }
+      metrics.write(record(best, steps, context.result(best)));
+    }
+    List<String> alphas =
+        IntStream.range(0, best.weights().length).mapToObj(Hybrid::alpha).toList();
+    SafetensorsWriter.write(
+        context.directory().resolve(ALPHA), SearchSteps.alphas(alphas, best.weights()), Map.of());
   }
 
-  static ImmutableList<String> alphas(Hybrid hybrid) {
-    return IntStream.range(0, hybrid.blocks())
-        .mapToObj(Hybrid::alpha)
-        .collect(ImmutableList.toImmutableList());
+  private MetricRecord record(CandidateStage candidate, int steps, double loss) {
+    Recipe.Training training = shop.recipe().search().training();
+    return new MetricRecord(
+        "search",
+        "hybrid",
+        shop.seed(repetition),
+        steps,
+        MetricRecord.Split.HELD_OUT,
+        loss,
+        Arrays.stream(candidate.weights())
+            .map(block -> ImmutableList.copyOf(Doubles.asList(block)))
+            .collect(ImmutableList.toImmutableList()),
+        0,
+        (long) steps * training.batch() * training.accumulation() * shop.recipe().data().length());
   }
 
   @Override

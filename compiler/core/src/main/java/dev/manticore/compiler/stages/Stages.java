@@ -1,13 +1,17 @@
 package dev.manticore.compiler.stages;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.google.common.collect.Streams;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
+import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.huggingface.ModelConfig;
+import java.nio.file.Path;
 import java.util.Locale;
+import java.util.OptionalDouble;
 
 /** What several stages do alike. */
 final class Stages {
@@ -15,6 +19,14 @@ final class Stages {
   static final String METRICS = Metrics.FILE;
 
   private Stages() {}
+
+  /** The last held-out loss of a file of metrics; empty if there is none. */
+  static OptionalDouble heldOutLoss(Path metrics) {
+    return Streams.findLast(
+        Metrics.read(metrics).stream()
+            .filter(entry -> entry.split() == MetricRecord.Split.HELD_OUT)
+            .mapToDouble(MetricRecord::loss));
+  }
 
   /** A name as stages and directories may have it. */
   static String slug(String name) {

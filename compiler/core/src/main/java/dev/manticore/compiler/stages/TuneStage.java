@@ -3,7 +3,6 @@ package dev.manticore.compiler.stages;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.hybrid.Hybrid;
-import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
@@ -73,6 +72,10 @@ final class TuneStage implements Stage<Tuned> {
       builder.values(shop.resolved().values("splice")).stage(hybrid.search());
       hybrid.components().forEach(component -> component.describe(builder));
       hybrid.projectors().describe(builder);
+      Recipe.Discretisation discretisation = shop.recipe().search().discretisation();
+      if (discretisation.keeping() != Recipe.Keeping.NONE) {
+        builder.value("discretisation", discretisation.toString());
+      }
     } else {
       ((Alone) subject).component().describe(builder);
       if (shop.recipe().splice().embeddings() == Embeddings.MERGED) {
@@ -100,22 +103,12 @@ final class TuneStage implements Stage<Tuned> {
   static TuneStage alone(
       Workshop shop, int repetition, TokenizerStage tokenizer, ComponentSource component) {
     Recipe.Training tune = shop.recipe().tune();
-    Recipe.Training schedule =
-        new Recipe.Training(
-            shop.recipe().hybridSteps(),
-            tune.batch(),
-            tune.accumulation(),
-            tune.learningRate(),
-            tune.weightDecay(),
-            tune.clip(),
-            tune.beta1(),
-            tune.beta2(),
-            tune.epsilon(),
-            tune.schedule(),
-            tune.warmup(),
-            tune.precision(),
-            tune.memory());
-    return new TuneStage(shop, repetition, tokenizer, new Alone(component), schedule);
+    return new TuneStage(
+        shop,
+        repetition,
+        tokenizer,
+        new Alone(component),
+        tune.withSteps(shop.recipe().hybridSteps()));
   }
 
   String run() {
@@ -147,9 +140,15 @@ final class TuneStage implements Stage<Tuned> {
     Graph model;
     ImmutableList<String> alphas = ImmutableList.of();
     if (subject instanceof WholeHybrid whole) {
-      Hybrid hybrid = hybrid(whole, context, tokenizerFile);
+      Hybrid hybrid =
+          shop.found(
+              ComponentSource.directories(whole.components(), context::result),
+              tokenizerFile,
+              whole.projectors().directory(context::result),
+              repetition,
+              context.result(whole.search()).alpha());
       model = hybrid.graph();
-      alphas = SearchStage.alphas(hybrid);
+      alphas = hybrid.alphas();
     } else {
       Alone alone = (Alone) subject;
       Component component =
@@ -176,16 +175,6 @@ final class TuneStage implements Stage<Tuned> {
     long count =
         model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
     Tuned.write(context.directory(), result, count, schedule.steps());
-  }
-
-  private Hybrid hybrid(WholeHybrid whole, StageContext context, Path tokenizerFile) {
-    Hybrid spliced =
-        shop.splice(
-            ComponentSource.directories(whole.components(), context::result),
-            tokenizerFile,
-            whole.projectors().directory(context::result),
-            repetition);
-    return HybridFiles.withParameters(spliced, context.result(whole.search()).alpha());
   }
 
   @Override

@@ -2,18 +2,24 @@ package dev.manticore.compiler.stages;
 
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ModelFiles;
+import dev.manticore.compiler.decode.DecoderBuilder;
 import dev.manticore.compiler.hybrid.Hybrid;
+import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.ProjectorFiles;
+import dev.manticore.compiler.hybrid.Pruner;
 import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.Splicer;
 import dev.manticore.compiler.hybrid.Vocabularies;
+import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
+import dev.manticore.ir.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -99,6 +105,33 @@ final class Workshop {
       components.add(ModelFiles.component(name, directories.get(k)));
     }
     return components;
+  }
+
+  /** What a runtime would refuse is known before anything is trained, and not only at the end. */
+  void requireDeployable(Hybrid hybrid) {
+    Recipe.Output output = recipe().output();
+    Lowering.forTarget(hybrid.graph(), output.target(), output.precision());
+    Lowering.forTarget(
+        DecoderBuilder.build(hybrid.graph()).graph(),
+        output.deployment().decoderTarget(),
+        output.precision());
+  }
+
+  /** The hybrid of one repetition as it is tuned: with the mixture weights found, discretised. */
+  Hybrid found(
+      List<Path> directories,
+      Path tokenizer,
+      Optional<Path> projectors,
+      int repetition,
+      Map<String, Tensor> alpha) {
+    Hybrid hybrid =
+        HybridFiles.withParameters(splice(directories, tokenizer, projectors, repetition), alpha);
+    Recipe.Discretisation discretisation = recipe().search().discretisation();
+    return switch (discretisation.keeping()) {
+      case NONE -> hybrid;
+      case ARGMAX -> Pruner.argmax(hybrid);
+      case THRESHOLD -> Pruner.threshold(hybrid, discretisation.threshold());
+    };
   }
 
   /** A component as it is tuned alone: on the same text, so with the same tokenizer. */

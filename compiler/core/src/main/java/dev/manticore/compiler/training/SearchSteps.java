@@ -126,14 +126,22 @@ public final class SearchSteps {
 
   /** The parameters whose softmax the weights found are. */
   Map<String, Tensor> alphas() {
+    return alphas(mixtures.alphas(), optimizer.weights());
+  }
+
+  /**
+   * Parameters whose softmax these weights are.
+   *
+   * @param names one a block
+   */
+  public static Map<String, Tensor> alphas(List<String> names, double[][] weights) {
     Map<String, Tensor> alphas = new LinkedHashMap<>();
-    double[][] weights = optimizer.weights();
     for (int block = 0; block < weights.length; block++) {
       float[] logits = new float[weights[block].length];
       for (int k = 0; k < logits.length; k++) {
         logits[k] = weights[block][k] == 0 ? NEVER : (float) StrictMath.log(weights[block][k]);
       }
-      alphas.put(mixtures.alphas().get(block), Tensor.ofFloats(Shape.of(logits.length), logits));
+      alphas.put(names.get(block), Tensor.ofFloats(Shape.of(logits.length), logits));
     }
     return alphas;
   }

@@ -58,7 +58,17 @@ public record TrialSpec(
 
   /** A search for mixture weights. */
   public record Mixing(
-      Recipe.SearchMethod method, Recipe.SearchUpdates updates, double learningRate) {}
+      Recipe.SearchMethod method, Recipe.SearchUpdates updates, double learningRate) {
+    public Mixing {
+      if (method == Recipe.SearchMethod.GRID || method == Recipe.SearchMethod.RANDOM) {
+        throw new ManticoreException(
+            "MNT-TRIAL",
+            "a trial is one training, and "
+                + method
+                + " search takes many; choose darts, gaea, dash or fixed, or search with a recipe");
+      }
+    }
+  }
 
   /** {@code task-model-seed}, the name of its trial. */
   public String id() {
@@ -112,6 +122,8 @@ public record TrialSpec(
         new Recipe.Temperature(1, 0.05),
         0,
         ImmutableList.of(),
+        Recipe.Sampling.DEFAULT,
+        Recipe.Discretisation.NONE,
         steps);
   }
 }

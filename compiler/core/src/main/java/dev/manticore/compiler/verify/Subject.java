@@ -95,7 +95,9 @@ public record Subject(Graph graph, ImmutableMap<String, Value> inner) {
   static Subject of(Hybrid hybrid) {
     Map<String, Value> inner =
         new LinkedHashMap<>(numbered("hidden_states.", hybrid.hiddenStates()));
-    inner.putAll(numbered("mixture_weights.", hybrid.mixtureWeights()));
+    hybrid
+        .mixtureWeights()
+        .forEach((block, weights) -> inner.put("mixture_weights." + block, weights));
     return new Subject(hybrid.graph(), ImmutableMap.copyOf(inner));
   }
 

@@ -24,6 +24,7 @@ import dev.manticore.onnx.safetensors.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -139,10 +140,12 @@ class HybridFilesTest {
   @Test
   void refusesAComponentNameThatLeavesTheDirectory() {
     Hybrid hybrid = splice(Embeddings.PRETRAINED, Gates.TIED);
+    List<Component> components = new ArrayList<>(hybrid.components());
+    components.set(1, components.get(1).withName("../neo"));
     Hybrid renamed =
         new Hybrid(
             hybrid.graph(),
-            ImmutableList.of("mamba", "../neo", "third", "fourth", "fifth", "sixth", "last"),
+            ImmutableList.copyOf(components),
             hybrid.options(),
             hybrid.maxLength(),
             hybrid.hiddenStates(),

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import dev.manticore.testdata.Fixtures;
@@ -187,6 +188,12 @@ class RecipePageTest {
       List<String> allowed = new ArrayList<>();
       rule.get("enum").forEach(value -> allowed.add(value.asText()));
       return quoted(allowed);
+    }
+    if (rule.path("type").isArray()) {
+      return rule.get("type")
+          .valueStream()
+          .map(one -> values(((ObjectNode) rule.deepCopy()).set("type", one)))
+          .collect(Collectors.joining(", or "));
     }
     String type = rule.path("type").asText();
     return switch (type) {
