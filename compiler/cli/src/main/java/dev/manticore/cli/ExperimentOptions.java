@@ -76,9 +76,13 @@ final class ExperimentOptions {
 
   @Option(
       names = "--learning-rate",
+      split = ",",
       paramLabel = "RATE",
-      description = "Peak learning rate of AdamW (default: ${DEFAULT-VALUE}).")
-  private double learningRate = 2e-3;
+      description = {
+        "Peak learning rate of AdamW. Of several, each model gets on each task the one that is"
+            + " best by the validation part of the first seed (default: 0.003,0.01)."
+      })
+  private List<Double> learningRates = List.of(0.003, 0.01);
 
   @Option(
       names = "--weight-decay",
@@ -148,11 +152,14 @@ final class ExperimentOptions {
     TrialRunner.Options usual = TrialRunner.Options.ofThreads(threads);
     TaskExperiment experiment =
         new TaskExperiment(
+            title,
             tasks,
             (models.isEmpty() ? Architecture.names() : models)
                 .stream().map(Architecture::of).collect(ImmutableList.toImmutableList()),
             new ModelSize(width, blocks, heads, state),
-            new TrialSpec.Schedule(steps, batch, learningRate, weightDecay, clip, schedule, warmup),
+            new TrialSpec.Schedule(
+                steps, batch, learningRates.get(0), weightDecay, clip, schedule, warmup),
+            ImmutableList.copyOf(learningRates),
             new TrialSpec.Mixing(method, Recipe.SearchUpdates.SIMULTANEOUS, alphaLearningRate),
             seed,
             seeds);
@@ -165,6 +172,6 @@ final class ExperimentOptions {
         progress.progress(terminal),
         terminal.cancellation(),
         terminal.ticker());
-    return ExperimentTable.show(terminal, directory, title, progress.json());
+    return ExperimentTable.show(terminal, directory, progress.json());
   }
 }

@@ -2,6 +2,7 @@ package dev.manticore.cli;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.experiment.ExperimentPlan;
 import dev.manticore.compiler.experiment.FinishedTrial;
 import dev.manticore.compiler.report.ExperimentReport;
 import dev.manticore.compiler.trial.Architecture;
@@ -16,20 +17,22 @@ final class ExperimentTable {
   private ExperimentTable() {}
 
   /**
-   * Writes the report of all trials that are there, and shows its table.
+   * Writes the report of the trials that are done, and shows its table.
    *
    * @param json whether the last line is a JSON object and the only one
    * @throws dev.manticore.ir.ManticoreException {@code MNT-EXPERIMENT} if there are no trials
    */
-  static int show(Terminal terminal, Path directory, String title, boolean json) {
-    ImmutableList<FinishedTrial> trials = FinishedTrial.readAll(directory);
+  static int show(Terminal terminal, Path directory, boolean json) {
+    ExperimentPlan plan = ExperimentPlan.read(directory);
+    ImmutableList<FinishedTrial> trials = plan.finished(directory);
     ImmutableList<String> models =
         trials.stream()
             .map(trial -> trial.outcome().model())
             .distinct()
             .collect(ImmutableList.toImmutableList());
     String reference = models.contains(REFERENCE) ? REFERENCE : models.get(0);
-    ExperimentReport report = ExperimentReport.of(title, reference, trials, ImmutableList.of());
+    ExperimentReport report =
+        ExperimentReport.of(plan.title(), plan.notes(), reference, trials, ImmutableList.of());
     report.write(directory);
     Path page = directory.resolve(ExperimentReport.PAGE);
     if (json) {

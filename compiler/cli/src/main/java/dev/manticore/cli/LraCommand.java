@@ -174,6 +174,6 @@ final class LraCommand implements Callable<Integer> {
       @Option(names = "--json", description = "Write one JSON object that names the files.")
           boolean json,
       @Mixin CommonOptions tableCommon) {
-    return ExperimentTable.show(terminal, terminal.existing(directory), TITLE, json);
+    return ExperimentTable.show(terminal, terminal.existing(directory), json);
   }
 }

@@ -132,20 +132,27 @@ class TaskCommandsTest extends VerbTest {
       "validation=8",
       "--set",
       "test=8",
+      "--learning-rate",
+      "0.0001,0.1",
       "-o",
       "memory"
     };
     List<String> lines = lines(command);
     assertThat(lines).anyMatch(line -> line.matches("hybrid +0\\.[0-9]+ \u00b1 [0-9.]+"));
+    // Of such rates the small one does nothing in four steps.
+    assertThat(lines)
+        .anyMatch(line -> line.startsWith("Learning rate 0.1, the best of 1.0E-4, 0.1 by the"))
+        .contains(
+            "memorization: vocabulary 9, length 8, training 256, validation 8, test 8, noise_vocabulary 0, noise 0.0.");
     assertThat(directory.resolve("memory/report.html")).exists();
     assertThat(Files.readAllLines(directory.resolve("memory/outcomes.csv"))).hasSize(1 + 4);
     // Nothing is run again, and all is as it was.
     byte[] table = Files.readAllBytes(directory.resolve("memory/table.csv"));
-    long written = Files.getLastModifiedTime(outcome("mamba-2")).toMillis();
+    long written = Files.getLastModifiedTime(outcome("mamba-2-0.1")).toMillis();
     assertThat(lines(command)).isEqualTo(lines);
     assertThat(lines("mad", "table", "memory")).isEqualTo(lines);
     assertThat(Files.readAllBytes(directory.resolve("memory/table.csv"))).isEqualTo(table);
-    assertThat(Files.getLastModifiedTime(outcome("mamba-2")).toMillis()).isEqualTo(written);
+    assertThat(Files.getLastModifiedTime(outcome("mamba-2-0.1")).toMillis()).isEqualTo(written);
   }
 
   private Path outcome(String trial) {

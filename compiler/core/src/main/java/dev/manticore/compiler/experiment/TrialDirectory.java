@@ -37,7 +37,7 @@ final class TrialDirectory {
    * @param threads that the trial's process has
    */
   TrialDirectory(Path experiment, Trial trial, int threads) {
-    this.path = experiment.resolve("trials").resolve(trial.id());
+    this.path = place(experiment, trial.id());
     this.spec = PrettyJson.text(trial.spec());
     this.identity =
         PrettyJson.text(
@@ -46,6 +46,10 @@ final class TrialDirectory {
                 .put("spec_sha256", Hashing.sha256().hashString(spec, UTF_8).toString())
                 .put("threads", threads)
                 .put("manticore", ToolVersion.current()));
+  }
+
+  static Path place(Path experiment, String trial) {
+    return experiment.resolve("trials").resolve(trial);
   }
 
   Path path() {

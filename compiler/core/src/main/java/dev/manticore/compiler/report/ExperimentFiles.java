@@ -159,6 +159,7 @@ final class ExperimentFiles {
             .put("reference", comparison.reference())
             .put("confidence", Sample.CONFIDENCE)
             .put("level", Comparison.LEVEL);
+    report.notes().forEach(json.putArray("notes")::add);
     report.remarks().forEach(json.putArray("remarks")::add);
     ArrayNode groups = json.putArray("groups");
     comparison.groups().forEach(group -> groups.add(json(group)));

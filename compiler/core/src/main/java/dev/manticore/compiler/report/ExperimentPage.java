@@ -46,6 +46,9 @@ final class ExperimentPage {
 
   private String html() {
     page.line("<p class=\"headline %s\">%s</p>", look(report.worst()), report.headline());
+    for (String note : report.notes()) {
+      page.line("<p>%s</p>", note);
+    }
     howToRead();
     for (Measure measure : report.measures()) {
       overview(measure);

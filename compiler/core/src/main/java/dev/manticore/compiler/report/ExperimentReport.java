@@ -35,11 +35,13 @@ import java.util.StringJoiner;
  * The report of an experiment: a page, and the same as tables and JSON.
  *
  * @param title the experiment's name
+ * @param notes sentences on how it was made
  * @param trials whose outcomes are compared
  * @param landscapes losses over mixture weights; may be empty
  */
 public record ExperimentReport(
     String title,
+    ImmutableList<String> notes,
     Comparison comparison,
     ImmutableList<FinishedTrial> trials,
     ImmutableList<Landscape> landscapes) {
@@ -58,6 +60,7 @@ public record ExperimentReport(
 
   public ExperimentReport {
     requireNonNull(title, "title");
+    requireNonNull(notes, "notes");
     requireNonNull(comparison, "comparison");
     requireNonNull(trials, "trials");
     requireNonNull(landscapes, "landscapes");
@@ -70,9 +73,14 @@ public record ExperimentReport(
    * @throws ManticoreException {@code MNT-EXPERIMENT} as {@link Comparison#of}
    */
   public static ExperimentReport of(
-      String title, String reference, List<FinishedTrial> trials, List<Landscape> landscapes) {
+      String title,
+      List<String> notes,
+      String reference,
+      List<FinishedTrial> trials,
+      List<Landscape> landscapes) {
     return new ExperimentReport(
         title,
+        ImmutableList.copyOf(notes),
         Comparison.of(trials.stream().map(FinishedTrial::outcome).toList(), reference),
         ImmutableList.copyOf(trials),
         ImmutableList.copyOf(landscapes));
@@ -110,6 +118,9 @@ public record ExperimentReport(
   /** The overview and what may be said of it, for a terminal. */
   public ImmutableList<String> lines() {
     ImmutableList.Builder<String> lines = ImmutableList.builder();
+    if (!notes.isEmpty()) {
+      lines.addAll(notes).add("");
+    }
     for (Measure measure : measures()) {
       lines.add("test " + measure + " (" + measure.unit() + "), mean ± half its 95 % interval:");
       TextTable table = new TextTable().words("model");

@@ -121,7 +121,8 @@ public final class StepGraphs {
                 new Lift(),
                 Specialise.of(extents),
                 Differentiate.preparation(),
-                // Before masks are folded into tables of the length squared; and after, for attention
+                // Before masks are folded into tables of the length squared; and after, for
+                // attention
                 // that shows only then.
                 new FuseAttention(),
                 new FoldConstants(),

@@ -1,61 +1,95 @@
 package dev.manticore.compiler.trial;
 
+import static com.google.common.collect.ImmutableList.toImmutableList;
+
+import com.google.common.base.Joiner;
 import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.experiment.ExperimentPlan;
 import dev.manticore.compiler.experiment.Outcome;
 import dev.manticore.compiler.experiment.Trial;
 import dev.manticore.compiler.experiment.TrialRunner;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Device;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 
 /**
- * Several models on several tasks, over several seeds: a trial each.
+ * Several models on several tasks, over several seeds: a trial each. Where there are several
+ * learning rates, each model gets on each task the one that did best with the first seed, by the
+ * loss on the validation part; the test part is measured once, at the end of a trial, and chooses
+ * nothing.
  *
+ * @param title of the experiment
+ * @param training at a learning rate that is replaced
+ * @param learningRates to choose from, one at least
  * @param mixing how the mixture weights of hybrids are searched
  * @param seed of the first repetition; those of the others follow it
  * @param seeds repetitions
  */
 public record TaskExperiment(
+    String title,
     ImmutableList<TaskSpec> tasks,
     ImmutableList<Architecture> models,
     ModelSize size,
     TrialSpec.Schedule training,
+    ImmutableList<Double> learningRates,
     TrialSpec.Mixing mixing,
     int seed,
     int seeds) {
 
-  /** All trials: the first seed of all models on all tasks first, so that a table comes early. */
-  public ImmutableList<TrialSpec> trials() {
-    ImmutableList.Builder<TrialSpec> trials = ImmutableList.builder();
-    for (int repetition = 0; repetition < seeds; repetition++) {
-      for (TaskSpec task : tasks) {
-        for (Architecture model : models) {
-          trials.add(
-              new TrialSpec(
-                  task,
-                  model,
-                  size,
-                  training,
-                  model == Architecture.HYBRID ? mixing : null,
-                  seed + repetition));
-        }
-      }
+  /**
+   * @throws ManticoreException {@code MNT-TRIAL} if there is nothing to run
+   */
+  public TaskExperiment {
+    if (tasks.isEmpty() || models.isEmpty() || learningRates.isEmpty() || seeds < 1) {
+      throw new ManticoreException(
+          "MNT-TRIAL",
+          "an experiment needs a task, a model, a learning rate and a seed at least, but has "
+              + tasks.size()
+              + ", "
+              + models.size()
+              + ", "
+              + learningRates.size()
+              + " and "
+              + seeds);
     }
-    return trials.build();
+  }
+
+  /** A model on a task. */
+  private record Pair(TaskSpec task, Architecture model) {}
+
+  private ImmutableList<Pair> pairs() {
+    return tasks.stream()
+        .flatMap(task -> models.stream().map(model -> new Pair(task, model)))
+        .collect(toImmutableList());
+  }
+
+  private TrialSpec trial(Pair pair, double rate, int repetition) {
+    return new TrialSpec(
+        pair.task(),
+        pair.model(),
+        size,
+        training.withLearningRate(rate),
+        pair.model() == Architecture.HYBRID ? mixing : null,
+        seed + repetition);
   }
 
   /**
-   * Runs what has not been run yet.
+   * Runs what has not been run yet, and leaves an {@link ExperimentPlan} in the directory.
    *
    * @param directory of the experiment
-   * @throws dev.manticore.ir.ManticoreException {@code MNT-TASK} or {@code MNT-DATA}, before
-   *     anything is run, if a task cannot be made; else what {@link TrialRunner#run} throws
+   * @throws ManticoreException {@code MNT-TASK} or {@code MNT-DATA}, before anything is run, if a
+   *     task cannot be made; else what {@link TrialRunner#run} throws
    */
-  public ImmutableList<Outcome> run(
+  public void run(
       Path directory,
       Device device,
       TrialRunner.Options options,
@@ -63,20 +97,103 @@ public record TaskExperiment(
       Cancellation cancellation,
       Ticker ticker) {
     tasks.forEach(task -> task.open(seed));
-    List<Trial> trials = new ArrayList<>();
-    trials().forEach(trial -> trials.add(trial.trial()));
-    ImmutableList<Path> files =
+    TrialRunner runner =
         new TrialRunner(
-                directory,
-                TaskTrialProcess.class.getName(),
-                List.of(device.name()),
-                options,
-                progress,
-                cancellation,
-                ticker)
-            .run(trials);
-    return files.stream()
-        .map(file -> Outcome.read(file.getParent()))
-        .collect(ImmutableList.toImmutableList());
+            directory,
+            TaskTrialProcess.class.getName(),
+            List.of(device.name()),
+            options,
+            progress,
+            cancellation,
+            ticker);
+    Map<Pair, Double> rates = new LinkedHashMap<>();
+    if (learningRates.size() == 1) {
+      pairs().forEach(pair -> rates.put(pair, learningRates.get(0)));
+    } else {
+      rates.putAll(choose(runner));
+    }
+    // All models on all tasks before the next seed, so that a table comes early.
+    List<Trial> trials = new ArrayList<>();
+    for (int repetition = 0; repetition < seeds; repetition++) {
+      for (Pair pair : pairs()) {
+        trials.add(trial(pair, rates.get(pair), repetition).trial());
+      }
+    }
+    new ExperimentPlan(
+            title, notes(rates), trials.stream().map(Trial::id).collect(toImmutableList()))
+        .write(directory);
+    runner.run(trials);
+  }
+
+  private Map<Pair, Double> choose(TrialRunner runner) {
+    List<Trial> trials = new ArrayList<>();
+    for (Pair pair : pairs()) {
+      learningRates.forEach(rate -> trials.add(trial(pair, rate, 0).trial()));
+    }
+    List<Path> outcomes = runner.run(trials);
+    Map<Pair, Double> rates = new LinkedHashMap<>();
+    int next = 0;
+    for (Pair pair : pairs()) {
+      double least = Double.POSITIVE_INFINITY;
+      rates.put(pair, learningRates.get(0));
+      for (double rate : learningRates) {
+        double loss = Outcome.read(outcomes.get(next++).getParent()).validation().loss();
+        // One that is not a number is not below any.
+        if (loss < least) {
+          least = loss;
+          rates.put(pair, rate);
+        }
+      }
+    }
+    return rates;
+  }
+
+  private ImmutableList<String> notes(Map<Pair, Double> rates) {
+    ImmutableList.Builder<String> notes = ImmutableList.builder();
+    notes.add(
+        String.format(
+            "Width %d, %d blocks, %d heads, %d states; %d steps of %d samples, weight decay %s,"
+                + " clip %s, %s schedule; mixture weights by %s at %s.",
+            size.width(),
+            size.blocks(),
+            size.heads(),
+            size.state(),
+            training.steps(),
+            training.batch(),
+            training.weightDecay(),
+            training.clip(),
+            training.schedule().toString().toLowerCase(Locale.ROOT),
+            mixing.method().toString().toLowerCase(Locale.ROOT),
+            mixing.learningRate()));
+    if (learningRates.size() > 1) {
+      Map<Double, List<String>> by = new TreeMap<>();
+      rates.forEach(
+          (pair, rate) ->
+              by.computeIfAbsent(rate, unseen -> new ArrayList<>())
+                  .add(pair.model() + " on " + pair.task().name()));
+      by.forEach(
+          (rate, pairs) ->
+              notes.add(
+                  "Learning rate "
+                      + rate
+                      + ", the best of "
+                      + Joiner.on(", ").join(learningRates)
+                      + " by the validation part of the first seed: "
+                      + Joiner.on(", ").join(pairs)
+                      + "."));
+    } else {
+      notes.add("Learning rate " + learningRates.get(0) + ".");
+    }
+    for (TaskSpec task : tasks) {
+      notes.add(
+          task.name()
+              + ": "
+              + (task.files().isEmpty()
+                  ? Joiner.on(", ").withKeyValueSeparator(" ").join(task.settings())
+                      + (task.upstream() ? ", with the faults of the published code" : "")
+                  : "from files, " + task.length() + " tokens")
+              + ".");
+    }
+    return notes.build();
   }
 }

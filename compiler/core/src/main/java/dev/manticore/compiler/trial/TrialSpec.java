@@ -54,7 +54,12 @@ public record TrialSpec(
       double weightDecay,
       double clip,
       Recipe.Schedule schedule,
-      int warmup) {}
+      int warmup) {
+
+    Schedule withLearningRate(double rate) {
+      return new Schedule(steps, batch, rate, weightDecay, clip, schedule, warmup);
+    }
+  }
 
   /** A search for mixture weights. */
   public record Mixing(
@@ -70,9 +75,9 @@ public record TrialSpec(
     }
   }
 
-  /** {@code task-model-seed}, the name of its trial. */
+  /** {@code task-model-seed-rate}, the name of its trial. */
   public String id() {
-    return task.name() + "-" + model + "-" + seed;
+    return task.name() + "-" + model + "-" + seed + "-" + training.learningRate();
   }
 
   /** What {@link #of} reads. */

@@ -145,7 +145,8 @@ class ExperimentReportTest {
   }
 
   private static ExperimentReport report() {
-    return ExperimentReport.of("made-up <MAD>", "hybrid", trials(), landscapes());
+    return ExperimentReport.of(
+        "made-up <MAD>", List.of("Width 64 & 2 blocks."), "hybrid", trials(), landscapes());
   }
 
   /** The test losses of a model, in the order of seeds. */
@@ -286,6 +287,7 @@ class ExperimentReportTest {
                 line.matches(
                     "in-context-recall +gpt-neo +loss +3 +-0\\.\\d{4} .* significantly better"))
         .anyMatch(line -> line.startsWith("By test loss, hybrid against its best component, of 4"))
+        .contains("Width 64 & 2 blocks.")
         .contains("memorization: not run: mambaformer");
   }
 
@@ -294,6 +296,7 @@ class ExperimentReportTest {
     ExperimentReport report =
         ExperimentReport.of(
             "one",
+            List.of(),
             "hybrid",
             List.of(trial("copying", "hybrid", 1, 1), trial("copying", "mamba", 1, 2)),
             ImmutableList.of());
@@ -311,6 +314,7 @@ class ExperimentReportTest {
     ExperimentReport report =
         ExperimentReport.of(
             "diverged",
+            List.of(),
             "hybrid",
             List.of(
                 trial("copying", "hybrid", 1, 1),

@@ -61,8 +61,7 @@ class TaskTrialTest {
         3);
   }
 
-  private Outcome run(
-      TrialSpec spec, String name, Progress progress, Cancellation cancellation) {
+  private Outcome run(TrialSpec spec, String name, Progress progress, Cancellation cancellation) {
     try {
       Path trial = Files.createDirectories(directory.resolve(name));
       return TaskTrial.run(spec, Devices.byName("cpu"), 1, trial, progress, cancellation);
