@@ -1,12 +1,19 @@
 package dev.manticore.cli;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.experiment.ExperimentPlan;
+import dev.manticore.compiler.experiment.FinishedTrial;
+import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.stages.Families;
 import dev.manticore.compiler.task.SampleText;
 import dev.manticore.compiler.task.TaskDefinition;
 import dev.manticore.compiler.task.mad.MadTasks;
+import dev.manticore.compiler.trial.Programming;
 import dev.manticore.compiler.trial.TaskSpec;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -127,5 +134,50 @@ final class MadCommand implements Callable<Integer> {
           boolean json,
       @Mixin CommonOptions tableCommon) {
     return ExperimentTable.show(terminal, terminal.existing(directory), json);
+  }
+
+  @Command(
+      name = "program",
+      sortOptions = false,
+      description = {
+        "Takes the mixture weights that hybrids of mad run found and carries them to a recipe's",
+        "hybrid: a mean over seeds and tasks, by depth and family. Writes the lines for the recipe."
+      },
+      footer = {
+        "",
+        "Example:",
+        "  manticore mad program recall recipe.yaml --weight in-context-recall=2"
+      })
+  Integer program(
+      @Parameters(paramLabel = "DIR", description = "The directory of the experiment.")
+          Path directory,
+      @Parameters(paramLabel = "RECIPE", description = "The recipe, a YAML file.") Path recipeFile,
+      @Option(
+              names = "--weight",
+              paramLabel = "TASK=N",
+              description = "How much a task counts (default: 1); may be given several times.")
+          Map<String, Double> weights,
+      @Mixin RecipeOptions options,
+      @Mixin CommonOptions programCommon) {
+    Path experiment = terminal.existing(directory);
+    Recipe recipe = options.read(recipeFile, terminal).recipe();
+    Programming programming =
+        Programming.of(
+            ExperimentPlan.read(experiment).finished(experiment).stream()
+                .map(FinishedTrial::outcome)
+                .toList(),
+            weights == null ? Map.of() : weights);
+    terminal
+        .out()
+        .println(
+            "search:\n  method: fixed\n  steps: 1\n  weights: "
+                + programming.carry(Families.of(recipe), recipe.splice().blocks()).stream()
+                    .map(MadCommand::row)
+                    .toList());
+    return ExitCode.OK;
+  }
+
+  private static List<String> row(List<Double> weights) {
+    return weights.stream().map(weight -> String.format(Locale.ROOT, "%.4f", weight)).toList();
   }
 }

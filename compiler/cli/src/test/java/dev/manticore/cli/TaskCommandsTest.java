@@ -155,6 +155,49 @@ class TaskCommandsTest extends VerbTest {
     assertThat(Files.getLastModifiedTime(outcome("mamba-2-0.1")).toMillis()).isEqualTo(written);
   }
 
+  @Test
+  void weightsAreCarriedToARecipe() throws IOException {
+    Files.createDirectories(directory.resolve("memory"));
+    Files.writeString(
+        directory.resolve("memory/experiment.json"),
+        "{\"title\": \"MAD\", \"notes\": [], \"trials\": [\"a\", \"b\"]}");
+    for (String trial : List.of("a", "b")) {
+      Files.createDirectories(directory.resolve("memory/trials/" + trial));
+      Files.writeString(
+          directory.resolve("memory/trials/" + trial + "/outcome.json"),
+          """
+          {"group": "task-%s", "model": "hybrid", "seed": 1, "parameters": 1, "steps": 1,
+           "tokens": 1, "mixture": [[%s, 0.5], [0.25, 0.75]], "components": ["gpt-neo", "mamba"],
+           "validation": {"loss": 1, "accuracy": 0, "macro_accuracy": 0, "exact_match": 0},
+           "test": {"loss": 1, "accuracy": 0, "macro_accuracy": 0, "exact_match": 0}}
+          """
+              .formatted(trial, "0.5"));
+    }
+    Files.writeString(
+        directory.resolve("recipe.yaml"),
+        """
+        name: carried
+        components:
+          - {name: state, pretrain: {config: {model_type: mamba, hidden_size: 16, num_hidden_layers: 4}}}
+          - {name: gpt, pretrain: {config: {model_type: gpt2, n_embd: 16, n_layer: 4, n_head: 2}}}
+        splice: {blocks: 4, embeddings: pretrained}
+        """);
+    assertThat(lines("mad", "program", "memory", "recipe.yaml"))
+        .containsExactly(
+            "search:",
+            "  method: fixed",
+            "  steps: 1",
+            "  weights: [[0.5000, 0.5000], [0.5000, 0.5000], [0.7500, 0.2500], [0.7500, 0.2500]]");
+    refused(
+        "did you mean 'task-a'?",
+        "mad",
+        "program",
+        "memory",
+        "recipe.yaml",
+        "--weight",
+        "task-c=2");
+  }
+
   private Path outcome(String trial) {
     return directory.resolve("memory/trials/memorization-" + trial + "/outcome.json");
   }

@@ -33,6 +33,19 @@ public record Component(
     Value normed,
     Value logits) {
 
+  /** What a model's layers look back with. */
+  public enum Family {
+    /** Attention, over all that was read. */
+    TRANSFORMER,
+    /** A state of a fixed size. */
+    STATE_SPACE
+  }
+
+  /** Told by a softmax in the layers. */
+  public Family family() {
+    return attends() ? Family.TRANSFORMER : Family.STATE_SPACE;
+  }
+
   /** The width of the residual stream. */
   public int width() {
     return Math.toIntExact(embedding.shape().dim(-1).extent());
