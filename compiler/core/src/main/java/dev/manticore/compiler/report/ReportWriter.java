@@ -53,7 +53,7 @@ public final class ReportWriter {
     data.models().forEach(model -> seeds.addAll(model.runs().keySet()));
     page.line("<h2>%s loss</h2>", title(data));
     page.line("<p>Mean cross-entropy in nats a token, lower is better. %s</p>", data.comparison());
-    page.line("<div class=\"scroll\"><table><thead><tr><th>model</th>");
+    page.line("<div class=\"scroll\"><table class=\"dense\"><thead><tr><th>model</th>");
     seeds.forEach(seed -> page.line("<th class=\"number\">seed %d</th>", seed));
     page.line("<th class=\"number\">mean ± half its 95 %% interval</th>");
     page.line("<th class=\"number\">parameters</th>");
@@ -96,7 +96,7 @@ public final class ReportWriter {
             + " of the paired t-test and of the exact sign-flip test, which with n seeds cannot be"
             + " below 2<sup>1−n</sup>. Each p stands alone. The last columns say how much of what"
             + " the other has the hybrid has.</p>");
-    page.line("<div class=\"scroll\"><table><thead><tr><th>less</th>");
+    page.line("<div class=\"scroll\"><table class=\"dense\"><thead><tr><th>less</th>");
     for (String head :
         List.of(
             "seeds",
