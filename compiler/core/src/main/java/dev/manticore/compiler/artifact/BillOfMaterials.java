@@ -127,8 +127,9 @@ public final class BillOfMaterials {
     parameters.setArchitectureFamily("hybrid");
     List<PerformanceMetric> metrics = new ArrayList<>();
     for (Provenance.Result result : provenance.results()) {
-      metrics.add(metric(result.model(), "all", result.mean()));
-      result.slices().forEach((slice, loss) -> metrics.add(metric(result.model(), slice, loss)));
+      String type = provenance.part() + " loss of " + result.model() + ", nats a token";
+      metrics.add(metric(type, "all", result.losses().mean()));
+      result.slices().forEach((slice, loss) -> metrics.add(metric(type, slice, loss)));
     }
     QuantitativeAnalysis analysis = new QuantitativeAnalysis();
     analysis.setPerformanceMetrics(metrics);
@@ -138,9 +139,9 @@ public final class BillOfMaterials {
     return card;
   }
 
-  private static PerformanceMetric metric(String model, String slice, double loss) {
+  private static PerformanceMetric metric(String type, String slice, double loss) {
     PerformanceMetric metric = new PerformanceMetric();
-    metric.setType("held-out loss of " + model + ", nats a token");
+    metric.setType(type);
     metric.setSlice(slice);
     metric.setValue(String.format(Locale.ROOT, "%.6f", loss));
     return metric;

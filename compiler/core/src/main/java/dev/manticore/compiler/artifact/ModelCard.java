@@ -45,7 +45,11 @@ public final class ModelCard {
     line(card, "");
     line(card, "## Results");
     line(card, "");
-    line(card, "Held-out loss in nats a token, mean and standard deviation over seeds.");
+    line(
+        card,
+        "Mean "
+            + provenance.part()
+            + " loss in nats a token, ± half its 95 % confidence interval over seeds.");
     line(card, "");
     List<String> slices =
         provenance.results().stream()
@@ -58,11 +62,15 @@ public final class ModelCard {
       String row =
           String.format(
               Locale.ROOT,
-              "| %s | %.4f ± %.4f | %d |",
+              "| %s | %.4f%s | %d |",
               result.model(),
-              result.mean(),
-              result.deviation(),
-              result.seeds());
+              result.losses().mean(),
+              result
+                  .losses()
+                  .interval()
+                  .map(interval -> String.format(Locale.ROOT, " ± %.4f", interval.halfWidth()))
+                  .orElse(""),
+              result.losses().size());
       List<String> values =
           slices.stream()
               .map(slice -> result.slices().get(slice))

@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.statistics.Sample;
 import dev.manticore.ir.ManticoreException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -24,7 +25,8 @@ import java.util.stream.Stream;
  * @param data what it was trained on
  * @param dataHash the SHA-256 of that
  * @param sources what each component was read from, and projectors that were trained before
- * @param results held-out losses, the hybrid's first
+ * @param part what results are measured on, such as {@code held-out}
+ * @param results losses, the hybrid's first
  * @param recipe the resolved recipe
  */
 public record Provenance(
@@ -32,6 +34,7 @@ public record Provenance(
     String data,
     String dataHash,
     ImmutableList<Source> sources,
+    String part,
     ImmutableList<Result> results,
     String recipe) {
 
@@ -51,6 +54,7 @@ public record Provenance(
     requireNonNull(data, "data");
     requireNonNull(dataHash, "dataHash");
     requireNonNull(sources, "sources");
+    requireNonNull(part, "part");
     requireNonNull(results, "results");
     requireNonNull(recipe, "recipe");
   }
@@ -104,16 +108,12 @@ public record Provenance(
   }
 
   /**
-   * A model's held-out loss over seeds.
+   * A model's loss, in nats a token.
    *
+   * @param losses one a seed
    * @param slices the mean on each part of the data
    */
-  public record Result(
-      String model,
-      double mean,
-      double deviation,
-      int seeds,
-      ImmutableMap<String, Double> slices) {}
+  public record Result(String model, Sample losses, ImmutableMap<String, Double> slices) {}
 
   /** Copies the texts of a checkpoint's licence to where its tuned weights go. */
   static void carryLicence(Path checkpoint, Path target) throws IOException {

@@ -32,8 +32,8 @@ public interface TokenDataset {
     if (size() < 2) {
       throw new ManticoreException(
           "MNT-DATA",
-          "There is only one training sequence, and none to hold out for the mixture weights. Give"
-              + " more text, or search in another way.");
+          "There is only one sequence, of which no part can be set aside. Give more text or a shorter"
+              + " length; or search in another way, and without data.test.");
     }
     int rest = (int) Math.max(1, Math.min(size() - 1, Math.round(size() * share)));
     return ImmutableList.of(

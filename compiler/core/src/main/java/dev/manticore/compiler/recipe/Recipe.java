@@ -168,8 +168,10 @@ public record Recipe(
    *
    * @param length tokens of a sequence
    * @param holdout share of the text held out, between 0 and 1
+   * @param test share of what is held out that is measured on only once, at the end; 0 for none
    */
-  public record Data(DataSource source, TokenizerSource tokenizer, int length, double holdout) {
+  public record Data(
+      DataSource source, TokenizerSource tokenizer, int length, double holdout, double test) {
     public Data {
       requireNonNull(source, "source");
       requireNonNull(tokenizer, "tokenizer");
@@ -425,8 +427,13 @@ public record Recipe(
    */
   public record Evaluation(int batches, int every) {}
 
-  /** What the hybrid is compared with. */
-  public record Comparison(boolean components) {}
+  /**
+   * What the hybrid is compared with.
+   *
+   * @param components each component, tuned alone
+   * @param ensemble the mean of their logits, where they are tuned alone
+   */
+  public record Comparison(boolean components, boolean ensemble) {}
 
   /**
    * The artifact and its checks.

@@ -138,7 +138,8 @@ final class RecipeBinder {
                 searchTraining),
             tune,
             new Evaluation(evaluate.get("batches").asInt(), evaluate.get("every").asInt()),
-            new Comparison(compare.get("components").asBoolean()),
+            new Comparison(
+                compare.get("components").asBoolean(), compare.get("ensemble").asBoolean()),
             output);
     return new ResolvedRecipe(recipe, tree, sources, paths);
   }
@@ -374,7 +375,8 @@ final class RecipeBinder {
         dataSource(data.get("source")),
         tokenizer(components),
         data.get("length").asInt(),
-        data.get("holdout").asDouble());
+        data.get("holdout").asDouble(),
+        data.get("test").asDouble());
   }
 
   private DataSource dataSource(JsonNode source) {

@@ -1,7 +1,9 @@
 package dev.manticore.compiler.report;
 
+import dev.manticore.compiler.report.ReportData.Difference;
 import dev.manticore.compiler.report.ReportData.Model;
 import dev.manticore.compiler.report.ReportData.ModelKind;
+import dev.manticore.compiler.statistics.Interval;
 import dev.manticore.compiler.statistics.Sample;
 import java.util.Comparator;
 import java.util.Locale;
@@ -10,99 +12,132 @@ import java.util.Optional;
 /**
  * The result in a sentence or two, made from the numbers.
  *
- * @param verdict the outcome against the best component
+ * @param verdict the outcome against the best component and, where there is one, the ensemble: the
+ *     less good one
  */
 public record Headline(Verdict verdict, String text) {
 
-  /** How the hybrid did against the component of the lowest mean loss. */
+  /** With fewer pairs nothing is claimed. */
+  private static final int FEWEST_SEEDS = 3;
+
+  /** How the hybrid did. */
   public enum Verdict {
     BETTER,
-    /** The difference is within what the seeds alone bring about, or there is but one seed. */
+    /** The difference is within what the seeds alone bring about, or there are too few seeds. */
     UNCLEAR,
     WORSE,
     /** There is no component to compare with, or a loss is not finite. */
     NONE
   }
 
-  /** Decides by the 95 % confidence interval of the difference of the means over seeds. */
+  /** Decides by the 95 % confidence interval of the mean of the differences over seeds. */
   public static Headline of(ReportData data) {
     Model hybrid = data.models().get(0);
-    Sample h = Sample.of(hybrid.heldOutLoss().values());
-    if (!Double.isFinite(h.mean())) {
+    if (!Double.isFinite(hybrid.losses().mean())) {
       return new Headline(
-          Verdict.NONE, "The hybrid's training did not end with a finite held-out loss.");
+          Verdict.NONE,
+          String.format("The hybrid's training did not end with a finite %s loss.", data.part()));
     }
-    Optional<Model> best =
-        data.models().stream()
-            .filter(model -> model.kind() == ModelKind.COMPONENT)
-            .filter(model -> Double.isFinite(mean(model)))
-            .min(Comparator.comparingDouble(Headline::mean));
+    Optional<Model> best = lowest(data, ModelKind.COMPONENT);
     if (best.isEmpty()) {
       return new Headline(
           Verdict.NONE,
-          String.format("The hybrid reaches a held-out loss of %s nats a token.", text(h)));
+          String.format(
+              "The hybrid reaches a %s loss of %s nats a token.",
+              data.part(), text(hybrid.losses())));
     }
-    return compare(h, best.get());
+    Headline component = againstBest(data, hybrid, best.get());
+    Optional<Headline> ensemble =
+        lowest(data, ModelKind.ENSEMBLE).map(other -> againstEnsemble(hybrid, other));
+    if (ensemble.isEmpty()) {
+      return component;
+    }
+    Verdict worse =
+        component.verdict().compareTo(ensemble.get().verdict()) > 0
+            ? component.verdict()
+            : ensemble.get().verdict();
+    return new Headline(worse, component.text() + " " + ensemble.get().text());
   }
 
-  private static Headline compare(Sample h, Model best) {
-    Sample c = Sample.of(best.heldOutLoss().values());
-    double difference = c.mean() - h.mean();
-    double margin = Sample.differenceMargin(h, c);
+  private static Optional<Model> lowest(ReportData data, ModelKind kind) {
+    return data.models().stream()
+        .filter(model -> model.kind() == kind)
+        .filter(model -> Double.isFinite(model.losses().mean()))
+        .min(Comparator.comparingDouble(model -> model.losses().mean()));
+  }
+
+  private static Verdict verdict(Difference difference) {
+    Optional<Interval> interval = difference.test().interval();
+    if (interval.isEmpty() || difference.test().size() < FEWEST_SEEDS) {
+      return Verdict.UNCLEAR;
+    }
+    return interval.get().high() < 0
+        ? Verdict.BETTER
+        : interval.get().low() > 0 ? Verdict.WORSE : Verdict.UNCLEAR;
+  }
+
+  private static Headline againstBest(ReportData data, Model hybrid, Model best) {
+    Difference difference = Difference.of(hybrid, best);
+    Verdict verdict = verdict(difference);
     String losses =
         String.format(
-            "held-out loss %s nats a token, against %s for %s, the best component",
-            text(h), text(c), best.name());
-    String amount =
-        String.format(
-            Locale.ROOT,
-            "%.4f (%.1f %%)",
-            Math.abs(difference),
-            100 * Math.abs(difference) / c.mean());
-    if (Double.isNaN(margin)) {
-      return new Headline(
-          Verdict.UNCLEAR,
-          String.format(
-              "With a single seed there is no telling whether it is chance: %s; the hybrid is %s %s.",
-              losses, amount, difference > 0 ? "lower" : "higher"));
-    }
-    if (Math.abs(difference) <= margin) {
-      return new Headline(
-          Verdict.UNCLEAR,
-          String.format(
-              Locale.ROOT,
-              "No clear difference between the hybrid and the best component: %s; the difference"
-                  + " of %s is within the spread over seeds (95 %% interval: ±%.4f).",
-              losses,
-              amount,
-              margin));
-    }
-    boolean better = difference > 0;
+            "%s loss %s nats a token, against %s for %s, the best component; ",
+            data.part(), text(hybrid.losses()), text(best.losses()), best.name());
+    int seeds = difference.test().size();
+    String claim =
+        switch (verdict) {
+          case BETTER ->
+              "The hybrid is better than every component, in the mean and beyond the spread over"
+                  + " seeds: ";
+          case WORSE ->
+              "The hybrid is worse than the best component, in the mean and beyond the spread over"
+                  + " seeds: ";
+          case UNCLEAR, NONE ->
+              seeds < FEWEST_SEEDS
+                  ? String.format(
+                      "With %s there is no telling whether it is chance: ",
+                      seeds == 1 ? "a single seed" : "only " + seeds + " seeds")
+                  : "No clear difference between the hybrid and the best component: ";
+        };
+    return new Headline(verdict, claim + losses + "the hybrid is " + amount(difference) + ".");
+  }
+
+  private static Headline againstEnsemble(Model hybrid, Model ensemble) {
+    Difference difference = Difference.of(hybrid, ensemble);
+    Verdict verdict = verdict(difference);
     return new Headline(
-        better ? Verdict.BETTER : Verdict.WORSE,
+        verdict,
         String.format(
-            Locale.ROOT,
-            "The hybrid is %s both in the mean and beyond the spread over seeds: %s; %s by %s ±%.4f"
-                + " (95 %% interval).",
-            better ? "better than every component," : "worse than the best component,",
-            losses,
-            better ? "lower" : "higher",
-            amount,
-            margin));
+            "Against the %s, with %s, it is %s%s.",
+            ensemble.name(),
+            text(ensemble.losses()),
+            amount(difference),
+            verdict == Verdict.UNCLEAR ? ", which is no clear difference" : ""));
   }
 
-  private static double mean(Model model) {
-    return Sample.of(model.heldOutLoss().values()).mean();
+  /** How much lower or higher the hybrid's loss is, with the interval where there is one. */
+  private static String amount(Difference difference) {
+    double mean = difference.test().differences().mean();
+    return String.format(
+            Locale.ROOT,
+            "%s by %.4f (%.1f %%)",
+            mean < 0 ? "lower" : "higher",
+            Math.abs(mean),
+            100 * Math.abs(mean) / difference.other().losses().mean())
+        + difference
+            .test()
+            .interval()
+            .map(
+                interval ->
+                    String.format(
+                        Locale.ROOT,
+                        ", 95 %% interval of the paired difference ±%.4f",
+                        interval.halfWidth()))
+            .orElse("");
   }
 
-  private static String text(Sample sample) {
-    return sample.size() < 2
-        ? String.format(Locale.ROOT, "%.4f", sample.mean())
-        : String.format(
-            Locale.ROOT,
-            "%.4f ± %.4f (%d seeds)",
-            sample.mean(),
-            sample.standardDeviation(),
-            sample.size());
+  private static String text(Sample losses) {
+    return Numbers.mean(losses)
+        + (losses.size() < 2 ? "" : String.format(" (%d seeds)", losses.size()));
   }
 }

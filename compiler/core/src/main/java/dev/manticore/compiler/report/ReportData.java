@@ -5,51 +5,75 @@ import static java.util.Objects.requireNonNull;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableTable;
+import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.experiment.Comparison.Extent;
+import dev.manticore.compiler.experiment.Comparison.Parity;
 import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.MetricRecord.Split;
 import dev.manticore.compiler.recipe.ResolvedRecipe.Explained;
+import dev.manticore.compiler.statistics.PairedTest;
+import dev.manticore.compiler.statistics.Sample;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToLongFunction;
 
 /**
  * Everything that a report shows.
  *
  * @param title the recipe's name
  * @param comparison how the models were made comparable, one sentence
+ * @param part what the models are measured on
  * @param models the hybrid first, then what it is compared with
  * @param curves losses over steps
  * @param components names of the components, in the order of the mixture weights
  * @param alphas mixture weights over the steps of the search
- * @param losses held-out loss by kind of text (row) and model (column), mean over seeds; may be
- *     empty
  * @param configuration the resolved recipe
  * @param provenance facts such as versions, hashes and the machine, in order
  */
 public record ReportData(
     String title,
     String comparison,
+    Part part,
     ImmutableList<Model> models,
     ImmutableList<Curve> curves,
     ImmutableList<String> components,
     ImmutableList<AlphaTrace> alphas,
-    ImmutableTable<String, String, Double> losses,
     ImmutableList<Explained> configuration,
     ImmutableMap<String, String> provenance) {
 
   public ReportData {
     requireNonNull(title, "title");
     requireNonNull(comparison, "comparison");
+    requireNonNull(part, "part");
     checkArgument(!models.isEmpty(), "models: at least the hybrid is needed");
     checkArgument(models.get(0).kind() == ModelKind.HYBRID, "models: the hybrid comes first");
     requireNonNull(curves, "curves");
     requireNonNull(components, "components");
     requireNonNull(alphas, "alphas");
-    requireNonNull(losses, "losses");
     requireNonNull(configuration, "configuration");
     requireNonNull(provenance, "provenance");
+  }
+
+  /** A part of the data that models are not trained on. */
+  public enum Part {
+    /** Seen along the way too: curves and choices are made by it. */
+    HELD_OUT("held-out"),
+    /** Seen once, at the end. */
+    TEST("test");
+
+    private final String text;
+
+    Part(String text) {
+      this.text = text;
+    }
+
+    @Override
+    public String toString() {
+      return text;
+    }
   }
 
   /** What a model is in the comparison. */
@@ -57,28 +81,152 @@ public record ReportData(
     HYBRID,
     /** A component tuned alone. */
     COMPONENT,
-    /** Anything else worth a row, such as a component before tuning. */
-    OTHER
+    /** The mean of the logits of all components, each tuned alone. */
+    ENSEMBLE,
+    /** For each seed the component of the lowest held-out loss. */
+    BEST_OF
   }
 
   /**
    * A row of the result table.
    *
-   * @param heldOutLoss final mean cross-entropy on the held-out text by seed, in nats a token
-   * @param parameters number of parameters
-   * @param trainTokensPerSecond training speed; NaN when not measured
+   * @param runs by seed
    */
-  public record Model(
-      String name,
-      ModelKind kind,
-      ImmutableMap<Integer, Double> heldOutLoss,
-      long parameters,
-      double trainTokensPerSecond) {
+  public record Model(String name, ModelKind kind, ImmutableMap<Integer, Run> runs) {
     public Model {
       requireNonNull(name, "name");
       requireNonNull(kind, "kind");
-      checkArgument(!heldOutLoss.isEmpty(), "%s has no loss", name);
+      checkArgument(!runs.isEmpty(), "%s has no loss", name);
     }
+
+    /** Mean cross-entropy, one a seed, in nats a token. */
+    public Sample losses() {
+      return Sample.of(runs.values().stream().map(Run::loss).toList());
+    }
+
+    /** The mean loss on each kind of text over the seeds. */
+    public ImmutableMap<String, Double> slices() {
+      Map<String, Double> means = new LinkedHashMap<>();
+      for (Run run : runs.values()) {
+        run.slices().forEach((kind, loss) -> means.merge(kind, loss / runs.size(), Double::sum));
+      }
+      return ImmutableMap.copyOf(means);
+    }
+
+    public Extent parameters() {
+      return extent(Run::parameters);
+    }
+
+    public Extent steps() {
+      return extent(Run::steps);
+    }
+
+    public Extent tokens() {
+      return extent(Run::tokens);
+    }
+
+    private Extent extent(ToLongFunction<Run> value) {
+      return new Extent(
+          runs.values().stream().mapToLong(value).min().orElseThrow(),
+          runs.values().stream().mapToLong(value).max().orElseThrow());
+    }
+  }
+
+  /**
+   * What a model came to from one seed, and what that took.
+   *
+   * @param loss mean cross-entropy after training, in nats a token
+   * @param parameters number of parameters
+   * @param steps of the optimizer, of all stages and of all models that had to be trained for it
+   * @param tokens that these were trained on
+   * @param slices the loss on each kind of text; may be empty
+   */
+  public record Run(
+      double loss, long parameters, long steps, long tokens, ImmutableMap<String, Double> slices) {
+    public Run {
+      requireNonNull(slices, "slices");
+    }
+  }
+
+  /**
+   * The hybrid less another model, over the seeds that both have.
+   *
+   * @param parameters whether both have as many, and so on
+   */
+  public record Difference(
+      Model other, PairedTest test, Parity parameters, Parity steps, Parity tokens) {
+
+    static Difference of(Model hybrid, Model other) {
+      List<Run> ours = new ArrayList<>();
+      List<Run> theirs = new ArrayList<>();
+      hybrid
+          .runs()
+          .forEach(
+              (seed, run) -> {
+                if (other.runs().containsKey(seed)) {
+                  ours.add(run);
+                  theirs.add(other.runs().get(seed));
+                }
+              });
+      return new Difference(
+          other,
+          PairedTest.of(
+              ours.stream().map(Run::loss).toList(), theirs.stream().map(Run::loss).toList()),
+          parity(ours, theirs, Run::parameters),
+          parity(ours, theirs, Run::steps),
+          parity(ours, theirs, Run::tokens));
+    }
+
+    private static Parity parity(List<Run> ours, List<Run> theirs, ToLongFunction<Run> value) {
+      boolean equal = !ours.isEmpty();
+      double sum = 0;
+      double other = 0;
+      for (int i = 0; i < ours.size(); i++) {
+        equal &= value.applyAsLong(ours.get(i)) == value.applyAsLong(theirs.get(i));
+        sum += value.applyAsLong(ours.get(i));
+        other += value.applyAsLong(theirs.get(i));
+      }
+      return new Parity(equal, sum / other);
+    }
+  }
+
+  /** The hybrid less each other model, in their order. */
+  public ImmutableList<Difference> differences() {
+    return models.stream()
+        .skip(1)
+        .map(other -> Difference.of(models.get(0), other))
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  /** The kinds of text that any model was measured on, in order. */
+  public ImmutableSet<String> slices() {
+    return models.stream()
+        .flatMap(model -> model.slices().keySet().stream())
+        .collect(ImmutableSet.toImmutableSet());
+  }
+
+  /** How rows of some kinds of models are to be read, a sentence each; empty without such rows. */
+  public ImmutableList<String> remarks() {
+    ImmutableList.Builder<String> remarks = ImmutableList.builder();
+    for (Model model : models) {
+      if (model.kind() == ModelKind.ENSEMBLE) {
+        remarks.add(
+            String.format(
+                "The %s is the mean of the logits of all components, each tuned alone: its"
+                    + " parameters, steps and tokens are the sums of theirs.",
+                model.name()));
+      } else if (model.kind() == ModelKind.BEST_OF) {
+        remarks.add(
+            String.format(
+                "The %s is for each seed the one of the lowest held-out loss; %s. All have to be"
+                    + " trained to choose one: its steps and tokens are the sums of theirs.",
+                model.name(),
+                part == Part.HELD_OUT
+                    ? "it is chosen on the same data as it is measured on, which favours it"
+                    : "it is chosen on other data than it is measured on"));
+      }
+    }
+    return remarks.build();
   }
 
   /** The loss of one run over its steps, in order. */

@@ -1,16 +1,20 @@
 package dev.manticore.compiler.report;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableSet;
+import dev.manticore.compiler.experiment.Comparison.Extent;
+import dev.manticore.compiler.experiment.Comparison.Parity;
 import dev.manticore.compiler.recipe.ResolvedRecipe.Explained;
+import dev.manticore.compiler.report.ReportData.Difference;
 import dev.manticore.compiler.report.ReportData.Model;
 import dev.manticore.compiler.report.ReportData.ModelKind;
-import dev.manticore.compiler.statistics.Sample;
+import dev.manticore.compiler.report.ReportData.Run;
+import dev.manticore.compiler.statistics.PairedTest;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.io.AtomicFiles;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
-import java.util.Map;
+import java.util.Objects;
 import java.util.TreeSet;
 
 /** Writes a report as one HTML file without scripts or links to anywhere. */
@@ -35,6 +39,7 @@ public final class ReportWriter {
         "<p class=\"headline %s\">%s</p>",
         headline.verdict().name().toLowerCase(Locale.ROOT), headline.text());
     results(page, data);
+    differences(page, data);
     kinds(page, data);
     curves(page, data);
     mixtures(page, data);
@@ -45,34 +50,83 @@ public final class ReportWriter {
 
   private static void results(Html page, ReportData data) {
     TreeSet<Integer> seeds = new TreeSet<>();
-    data.models().forEach(model -> seeds.addAll(model.heldOutLoss().keySet()));
-    boolean speeds = data.models().stream().anyMatch(m -> !Double.isNaN(m.trainTokensPerSecond()));
-    page.line("<h2>Held-out loss</h2>");
+    data.models().forEach(model -> seeds.addAll(model.runs().keySet()));
+    page.line("<h2>%s loss</h2>", title(data));
     page.line("<p>Mean cross-entropy in nats a token, lower is better. %s</p>", data.comparison());
-    page.line("<div class=\"scroll\"><table><thead><tr><th>model</th>");
+    page.line("<div class=\"scroll\"><table class=\"dense\"><thead><tr><th>model</th>");
     seeds.forEach(seed -> page.line("<th class=\"number\">seed %d</th>", seed));
-    page.line("<th class=\"number\">mean</th><th class=\"number\">std. dev.</th>");
+    page.line("<th class=\"number\">mean ± half its 95 %% interval</th>");
     page.line("<th class=\"number\">parameters</th>");
-    if (speeds) {
-      page.line("<th class=\"number\">tokens/s, training</th>");
-    }
+    page.line("<th class=\"number\">steps</th><th class=\"number\">tokens</th>");
     page.line("</tr></thead><tbody>");
     for (Model model : data.models()) {
-      Sample sample = Sample.of(model.heldOutLoss().values());
       page.line("<tr class=\"%s\">", model.kind() == ModelKind.HYBRID ? "hybrid" : "other");
       page.line("<th>%s</th>", model.name());
       for (int seed : seeds) {
-        Double loss = model.heldOutLoss().get(seed);
-        page.line("<td class=\"number\">%s</td>", loss == null ? "–" : Numbers.number(loss, 4));
-      }
-      page.line("<td class=\"number mean\">%s</td>", Numbers.number(sample.mean(), 4));
-      page.line("<td class=\"number\">%s</td>", Numbers.number(sample.standardDeviation(), 4));
-      page.line("<td class=\"number\">%,d</td>", model.parameters());
-      if (speeds) {
-        double speed = model.trainTokensPerSecond();
+        Run run = model.runs().get(seed);
         page.line(
             "<td class=\"number\">%s</td>",
-            Double.isNaN(speed) ? "–" : String.format(Locale.ROOT, "%,.0f", speed));
+            run == null ? Numbers.NONE : Numbers.number(run.loss()));
+      }
+      page.line("<td class=\"number mean\">%s</td>", Numbers.mean(model.losses()));
+      for (Extent extent : List.of(model.parameters(), model.steps(), model.tokens())) {
+        page.line("<td class=\"number\">%s</td>", Numbers.extent(extent));
+      }
+      page.line("</tr>");
+    }
+    page.line("</tbody></table></div>");
+    if (!data.remarks().isEmpty()) {
+      page.line("<ul class=\"remarks\">");
+      data.remarks().forEach(remark -> page.line("<li>%s</li>", remark));
+      page.line("</ul>");
+    }
+  }
+
+  private static String title(ReportData data) {
+    return data.part() == ReportData.Part.TEST ? "Test" : "Held-out";
+  }
+
+  private static void differences(Html page, ReportData data) {
+    if (data.differences().isEmpty()) {
+      return;
+    }
+    page.line("<h2>The hybrid less each other model</h2>");
+    page.line(
+        "<p>Differences of the loss seed by seed, below 0 where the hybrid is better; p is two-sided,"
+            + " of the paired t-test and of the exact sign-flip test, which with n seeds cannot be"
+            + " below 2<sup>1−n</sup>. Each p stands alone. The last columns say how much of what"
+            + " the other has the hybrid has.</p>");
+    page.line("<div class=\"scroll\"><table class=\"dense\"><thead><tr><th>less</th>");
+    for (String head :
+        List.of(
+            "seeds",
+            "difference",
+            "95 % interval",
+            "p, t-test",
+            "p, sign flips",
+            "parameters",
+            "steps",
+            "tokens")) {
+      page.line("<th class=\"number\">%s</th>", head);
+    }
+    page.line("</tr></thead><tbody>");
+    for (Difference difference : data.differences()) {
+      PairedTest test = difference.test();
+      page.line("<tr><th>%s</th>", difference.other().name());
+      page.line("<td class=\"number\">%d</td>", test.size());
+      for (String number :
+          List.of(
+              Numbers.signed(test.differences().mean()),
+              Numbers.interval(test.interval()),
+              Numbers.p(test.tTest()),
+              Numbers.p(test.signFlip()))) {
+        page.line("<td class=\"number\">%s</td>", number);
+      }
+      for (Parity parity :
+          List.of(difference.parameters(), difference.steps(), difference.tokens())) {
+        page.line(
+            "<td class=\"number%s\">%s</td>",
+            parity.equal() ? "" : " verdict unclear", Numbers.parity(parity));
       }
       page.line("</tr>");
     }
@@ -80,25 +134,29 @@ public final class ReportWriter {
   }
 
   private static void kinds(Html page, ReportData data) {
-    if (data.losses().isEmpty()) {
+    if (data.slices().isEmpty()) {
       return;
     }
-    ImmutableSet<String> models = data.losses().columnKeySet();
-    page.line("<h2>Held-out loss by kind of text</h2>");
+    page.line("<h2>Loss by kind of text</h2>");
     page.line("<p>Mean over seeds, in nats a token; the lowest of a row is bold.</p>");
     page.line("<div class=\"scroll\"><table><thead><tr><th>kind</th>");
-    models.forEach(model -> page.line("<th class=\"number\">%s</th>", model));
+    data.models().forEach(model -> page.line("<th class=\"number\">%s</th>", model.name()));
     page.line("</tr></thead><tbody>");
-    for (String kind : data.losses().rowKeySet()) {
-      Map<String, Double> row = data.losses().row(kind);
-      double lowest = row.values().stream().mapToDouble(Double::doubleValue).min().orElse(0);
+    for (String kind : data.slices()) {
+      double lowest =
+          data.models().stream()
+              .map(model -> model.slices().get(kind))
+              .filter(Objects::nonNull)
+              .mapToDouble(Double::doubleValue)
+              .min()
+              .orElseThrow();
       page.line("<tr><th>%s</th>", kind);
-      for (String model : models) {
-        Double loss = row.get(model);
+      for (Model model : data.models()) {
+        Double loss = model.slices().get(kind);
         boolean best = loss != null && loss == lowest;
         page.line(
             "<td class=\"number%s\">%s</td>",
-            best ? " mean" : "", loss == null ? "–" : Numbers.number(loss, 4));
+            best ? " mean" : "", loss == null ? Numbers.NONE : Numbers.number(loss));
       }
       page.line("</tr>");
     }

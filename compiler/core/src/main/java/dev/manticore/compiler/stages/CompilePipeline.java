@@ -18,7 +18,7 @@ import java.util.Optional;
 /**
  * The pipeline of a recipe: tokenizer, components trained from scratch, projectors where they are
  * trained before the search, and for each repetition the search, the tuning of the hybrid and that
- * of each component alone; then the artifact and the report.
+ * of each component alone, and what these reach together; then the artifact and the report.
  */
 public final class CompilePipeline implements Pipeline {
 
@@ -33,9 +33,15 @@ public final class CompilePipeline implements Pipeline {
    * The stages of one seed.
    *
    * @param index counted from 0
+   * @param alone one for each component, in their order; empty where they are not compared
    */
   record Repetition(
-      int index, int seed, SearchStage search, TuneStage hybrid, ImmutableList<TuneStage> alone) {
+      int index,
+      int seed,
+      SearchStage search,
+      TuneStage hybrid,
+      ImmutableList<TuneStage> alone,
+      Optional<EnsembleStage> ensemble) {
 
     ImmutableList<TuneStage> tuned() {
       return ImmutableList.<TuneStage>builder().add(hybrid).addAll(alone).build();
@@ -82,14 +88,20 @@ public final class CompilePipeline implements Pipeline {
       SearchStage search = new SearchStage(shop, r, tokenizer, components, projectors);
       TuneStage hybrid = TuneStage.hybrid(shop, r, tokenizer, components, projectors, search);
       ImmutableList.Builder<TuneStage> alone = ImmutableList.builder();
+      Optional<EnsembleStage> ensemble = Optional.empty();
       if (recipe.compare().components()) {
         for (ComponentSource component : components) {
           alone.add(TuneStage.alone(shop, r, tokenizer, component));
         }
+        if (recipe.compare().ensemble()) {
+          ensemble = Optional.of(new EnsembleStage(shop, r, tokenizer, alone.build()));
+        }
       }
-      Repetition repetition = new Repetition(r, shop.seed(r), search, hybrid, alone.build());
+      Repetition repetition =
+          new Repetition(r, shop.seed(r), search, hybrid, alone.build(), ensemble);
       repetitions.add(repetition);
       all.addAll(search.candidates()).add(search).addAll(repetition.tuned());
+      ensemble.ifPresent(all::add);
     }
     this.stages = all.build();
   }
@@ -135,6 +147,13 @@ public final class CompilePipeline implements Pipeline {
     wanted.forEach(
         repetition -> all.addAll(repetition.search().candidates()).add(repetition.search()));
     return all.build();
+  }
+
+  /** All stages that train anything. */
+  ImmutableList<Stage<?>> stagesToTune() {
+    return stages.stream()
+        .filter(stage -> !(stage instanceof EnsembleStage))
+        .collect(ImmutableList.toImmutableList());
   }
 
   Workshop shop() {

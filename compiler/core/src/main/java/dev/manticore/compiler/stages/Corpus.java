@@ -26,6 +26,9 @@ final class Corpus {
   /** Documents of a slice, in characters: enough for a loss that is steady to a hundredth. */
   private static final int SLICE_CHARACTERS = 120_000;
 
+  /** The slice that is the end of what is held out, where one is kept for the end. */
+  static final String TEST = "test";
+
   private final Recipe.Data data;
   private final int seed;
   private final TextSource source;
@@ -109,8 +112,13 @@ final class Corpus {
               DatasetSplit.of(slice, tokenizer, half).heldOut());
         }
       }
-      return new Loaded(
-          vocabulary, DatasetSplit.of(source, tokenizer, options), slices.buildOrThrow());
+      DatasetSplit split = DatasetSplit.of(source, tokenizer, options);
+      if (data.test() > 0) {
+        List<TokenDataset> parts = split.heldOut().parts(data.test());
+        split = new DatasetSplit(split.training(), parts.get(0));
+        slices.put(TEST, parts.get(1));
+      }
+      return new Loaded(vocabulary, split, slices.buildOrThrow());
     }
   }
 
@@ -118,7 +126,10 @@ final class Corpus {
     return load(tokenizer).split();
   }
 
-  /** Held-out parts of one kind each, of a corpus that is made of kinds. */
+  /**
+   * What models are measured on when they are trained: held-out parts of one kind each, of a corpus
+   * that is made of kinds, and {@link #TEST} where it is kept.
+   */
   ImmutableMap<String, TokenDataset> slices(Path tokenizer) {
     return load(tokenizer).slices();
   }
@@ -129,10 +140,12 @@ final class Corpus {
 
   /** What the data sets depend on, the tokenizer aside. */
   StageInputs.Builder inputs() {
-    return StageInputs.builder()
-        .value("data", source.fingerprint())
-        .value("length", Integer.toString(data.length()))
-        .value("holdout", Double.toString(data.holdout()))
-        .value("split_seed", Integer.toString(seed));
+    StageInputs.Builder inputs =
+        StageInputs.builder()
+            .value("data", source.fingerprint())
+            .value("length", Integer.toString(data.length()))
+            .value("holdout", Double.toString(data.holdout()))
+            .value("split_seed", Integer.toString(seed));
+    return data.test() > 0 ? inputs.value("test", Double.toString(data.test())) : inputs;
   }
 }

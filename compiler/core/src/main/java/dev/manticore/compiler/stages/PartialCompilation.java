@@ -55,7 +55,7 @@ public final class PartialCompilation {
   private ImmutableList<Stage<?>> stages() {
     return switch (goal) {
       case SEARCH -> pipeline.stagesToSearch(pipeline.repetitions());
-      case TUNE -> pipeline.stages();
+      case TUNE -> pipeline.stagesToTune();
     };
   }
 
@@ -130,7 +130,7 @@ public final class PartialCompilation {
     StringBuilder places = new StringBuilder();
     for (CompilePipeline.Repetition repetition : pipeline.repetitions()) {
       for (TuneStage stage : repetition.tuned()) {
-        Tuned tuned = results.result(stage);
+        Scored tuned = results.result(stage).scored();
         Path directory = store.directoryOf(stage);
         table.row(
             Integer.toString(repetition.seed()),

@@ -5,8 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableTable;
-import com.google.common.math.Stats;
+import com.google.common.collect.Maps;
 import dev.manticore.compiler.artifact.Artifact;
 import dev.manticore.compiler.artifact.ArtifactRequest;
 import dev.manticore.compiler.artifact.ArtifactWriter;
@@ -25,7 +24,14 @@ import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.report.ReportData;
+import dev.manticore.compiler.report.ReportData.Model;
+import dev.manticore.compiler.report.ReportData.ModelKind;
+import dev.manticore.compiler.report.ReportData.Part;
+import dev.manticore.compiler.report.ReportData.Run;
 import dev.manticore.compiler.report.ReportWriter;
+import dev.manticore.compiler.report.ResultLines;
+import dev.manticore.compiler.statistics.Interval;
+import dev.manticore.compiler.statistics.Sample;
 import dev.manticore.onnx.OnnxExporter.Placement;
 import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
@@ -35,6 +41,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -45,7 +52,6 @@ import java.util.stream.Collectors;
 /** Writes what a compile came to: the artifact, the metrics, the results and the report. */
 final class Publication {
 
-  private static final String HYBRID = "hybrid";
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Workshop shop;
@@ -68,8 +74,6 @@ final class Publication {
   }
 
   Pipeline.Summary write(StageRunner results, Path directory) throws IOException {
-    // By model, hybrid first: the result of each seed.
-    Map<String, Map<Integer, Tuned>> tuned = new LinkedHashMap<>();
     List<Path> metricFiles = new ArrayList<>();
     for (ComponentSource component : components) {
       component
@@ -81,19 +85,12 @@ final class Publication {
     for (CompilePipeline.Repetition repetition : repetitions) {
       metricFiles.add(results.result(repetition.search()).metrics());
       for (TuneStage stage : repetition.tuned()) {
-        Tuned result = results.result(stage);
-        tuned
-            .computeIfAbsent(stage.run(), run -> new LinkedHashMap<>())
-            .put(repetition.seed(), result);
-        metricFiles.add(result.metrics());
+        metricFiles.add(results.result(stage).metrics());
       }
     }
-    CompilePipeline.Repetition shipped = best(tuned.get(HYBRID));
+    CompilePipeline.Repetition shipped = shipped(results);
     Hybrid hybrid = hybrid(results, shipped);
     Artifact artifact = writeArtifact(results, shipped, hybrid, directory);
-    Provenance provenance = provenance(results, hybrid, tuned, directory);
-    ModelCard.write(artifact, provenance);
-    BillOfMaterials.write(artifact, provenance);
     StringBuilder metrics = new StringBuilder();
     ImmutableList.Builder<MetricRecord> records = ImmutableList.builder();
     for (Path file : metricFiles) {
@@ -101,21 +98,23 @@ final class Publication {
       records.addAll(Metrics.read(file));
     }
     AtomicFiles.writeString(directory.resolve(Stages.METRICS), metrics.toString());
-    ObjectNode json = json(results, tuned, shipped, hybrid);
+    ReportData report = report(models(results), records.build(), directory);
+    Provenance provenance = provenance(results, hybrid, report, directory);
+    ModelCard.write(artifact, provenance);
+    BillOfMaterials.write(artifact, provenance);
+    ObjectNode json = json(results, report, shipped, hybrid);
     AtomicFiles.writeString(directory.resolve("results.json"), json.toPrettyString() + "\n");
-    ReportWriter.write(report(tuned, records.build(), directory), directory.resolve("report.html"));
-    return new Pipeline.Summary(text(results, tuned, shipped, hybrid), json.toString());
+    ReportWriter.write(report, directory.resolve("report.html"));
+    return new Pipeline.Summary(text(results, report, shipped, hybrid), json.toString());
   }
 
   /** The repetition whose hybrid is shipped: the one of the lowest held-out loss. */
-  private CompilePipeline.Repetition best(Map<Integer, Tuned> hybrids) {
-    CompilePipeline.Repetition best = repetitions.get(0);
-    for (CompilePipeline.Repetition repetition : repetitions) {
-      if (hybrids.get(repetition.seed()).heldOutLoss() < hybrids.get(best.seed()).heldOutLoss()) {
-        best = repetition;
-      }
-    }
-    return best;
+  private CompilePipeline.Repetition shipped(StageRunner results) {
+    return repetitions.stream()
+        .min(
+            Comparator.comparingDouble(
+                repetition -> results.result(repetition.hybrid()).scored().heldOutLoss()))
+        .orElseThrow();
   }
 
   private Hybrid hybrid(StageRunner results, CompilePipeline.Repetition repetition) {
@@ -138,8 +137,82 @@ final class Publication {
         .toList();
   }
 
+  /** The hybrid and what it is compared with. */
+  private ImmutableList<Model> models(StageRunner results) {
+    ImmutableMap.Builder<Integer, Run> hybrid = ImmutableMap.builder();
+    Map<String, ImmutableMap.Builder<Integer, Run>> components = new LinkedHashMap<>();
+    ImmutableMap.Builder<Integer, Run> bestOf = ImmutableMap.builder();
+    ImmutableMap.Builder<Integer, Run> ensemble = ImmutableMap.builder();
+    for (CompilePipeline.Repetition repetition : repetitions) {
+      int seed = repetition.seed();
+      Tuned whole = results.result(repetition.hybrid());
+      Cost cost =
+          Cost.of(results.result(repetition.search()).metrics()).plus(Cost.of(whole.metrics()));
+      if (projectors.isPresent()) {
+        Path directory = results.result(projectors.get()).directory();
+        cost = cost.plus(Cost.of(directory.resolve(Stages.METRICS)));
+      }
+      hybrid.put(seed, run(whole.scored(), cost));
+      Cost all = Cost.NONE;
+      for (TuneStage stage : repetition.alone()) {
+        Tuned tuned = results.result(stage);
+        Cost own = Cost.of(tuned.metrics());
+        all = all.plus(own);
+        components
+            .computeIfAbsent(stage.run(), name -> ImmutableMap.builder())
+            .put(seed, run(tuned.scored(), own));
+      }
+      Cost ofAll = all;
+      repetition.alone().stream()
+          .map(stage -> results.result(stage).scored())
+          .min(Comparator.comparingDouble(Scored::heldOutLoss))
+          .ifPresent(best -> bestOf.put(seed, run(best, ofAll)));
+      repetition
+          .ensemble()
+          .ifPresent(stage -> ensemble.put(seed, run(results.result(stage), ofAll)));
+    }
+    ImmutableList.Builder<Model> models = ImmutableList.builder();
+    models.add(new Model("hybrid", ModelKind.HYBRID, hybrid.buildOrThrow()));
+    components.forEach(
+        (name, runs) -> models.add(new Model(name, ModelKind.COMPONENT, runs.buildOrThrow())));
+    // No component has a space in its name.
+    if (!components.isEmpty()) {
+      models.add(new Model("best of components", ModelKind.BEST_OF, bestOf.buildOrThrow()));
+      if (shop.recipe().compare().ensemble()) {
+        models.add(new Model("logit ensemble", ModelKind.ENSEMBLE, ensemble.buildOrThrow()));
+      }
+    }
+    return models.build();
+  }
+
+  /** What models were trained for: steps of the optimizer, and the tokens of these. */
+  private record Cost(long steps, long tokens) {
+    static final Cost NONE = new Cost(0, 0);
+
+    /** Of a whole run, from its metrics: a search may have settled early. */
+    static Cost of(Path metrics) {
+      return Metrics.read(metrics).stream()
+          .max(Comparator.comparingLong(MetricRecord::step))
+          .map(last -> new Cost(last.step(), last.tokens()))
+          .orElse(NONE);
+    }
+
+    Cost plus(Cost other) {
+      return new Cost(steps + other.steps, tokens + other.tokens);
+    }
+  }
+
+  private static Run run(Scored scored, Cost cost) {
+    return new Run(
+        scored.slices().getOrDefault(Corpus.TEST, scored.heldOutLoss()),
+        scored.parameterCount(),
+        cost.steps(),
+        cost.tokens(),
+        ImmutableMap.copyOf(Maps.filterKeys(scored.slices(), slice -> !slice.equals(Corpus.TEST))));
+  }
+
   private Provenance provenance(
-      StageRunner results, Hybrid hybrid, Map<String, Map<Integer, Tuned>> tuned, Path directory) {
+      StageRunner results, Hybrid hybrid, ReportData report, Path directory) {
     ImmutableList.Builder<Provenance.Source> sources = ImmutableList.builder();
     for (ComponentSource component : components(hybrid)) {
       sources.add(Provenance.Source.of(component.name(), component.directory(results::result)));
@@ -151,22 +224,15 @@ final class Publication {
         .from()
         .ifPresent(place -> sources.add(Provenance.Source.of("trained projectors", place)));
     ImmutableList.Builder<Provenance.Result> losses = ImmutableList.builder();
-    tuned.forEach(
-        (run, runs) -> {
-          Stats stats = losses(runs);
-          losses.add(
-              new Provenance.Result(
-                  run,
-                  stats.mean(),
-                  deviation(stats),
-                  runs.size(),
-                  ImmutableMap.copyOf(slices(runs))));
-        });
+    for (Model model : report.models()) {
+      losses.add(new Provenance.Result(model.name(), model.losses(), model.slices()));
+    }
     return new Provenance(
         comparison(),
         shop.corpus().title(),
         shop.corpus().source().fingerprint(),
         sources.build(),
+        report.part().toString(),
         losses.build(),
         shop.resolved().yaml(directory));
   }
@@ -194,37 +260,35 @@ final class Publication {
     return new ArtifactWriter(shop.trainer().device()).write(directory, request);
   }
 
-  private static Stats losses(Map<Integer, Tuned> runs) {
-    return Stats.of(runs.values().stream().map(Tuned::heldOutLoss).toList());
-  }
-
-  private static double deviation(Stats stats) {
-    return stats.count() > 1 ? stats.sampleStandardDeviation() : 0;
-  }
-
   private ObjectNode json(
-      StageRunner results,
-      Map<String, Map<Integer, Tuned>> tuned,
-      CompilePipeline.Repetition shipped,
-      Hybrid hybrid) {
+      StageRunner results, ReportData report, CompilePipeline.Repetition shipped, Hybrid hybrid) {
     ObjectNode json = JSON.createObjectNode();
     json.put("name", shop.recipe().name());
     json.put("shipped_seed", shipped.seed());
-    ObjectNode models = json.putObject("held_out_loss");
-    tuned.forEach(
-        (run, runs) -> {
-          ObjectNode model = models.putObject(run);
-          Stats stats = losses(runs);
-          model.put("mean", stats.mean());
-          model.put("standard_deviation", deviation(stats));
-          ObjectNode seeds = model.putObject("seeds");
-          runs.forEach((seed, result) -> seeds.put(Integer.toString(seed), result.heldOutLoss()));
-          ObjectNode slices = model.putObject("slices");
-          slices(runs).forEach(slices::put);
-          Tuned any = runs.values().iterator().next();
-          model.put("parameters", any.parameterCount());
-          model.put("steps", any.steps());
-        });
+    ObjectNode models = json.putObject(report.part() == Part.TEST ? "test_loss" : "held_out_loss");
+    for (Model model : report.models()) {
+      ObjectNode object = models.putObject(model.name());
+      Sample losses = model.losses();
+      object.put("mean", losses.mean());
+      put(object, "interval", losses.interval());
+      object.put("standard_deviation", losses.size() > 1 ? losses.standardDeviation() : 0);
+      ObjectNode seeds = object.putObject("seeds");
+      model.runs().forEach((seed, run) -> seeds.put(Integer.toString(seed), run.loss()));
+      ObjectNode slices = object.putObject("slices");
+      model.slices().forEach(slices::put);
+      // The most of any seed: mostly one and the same.
+      object.put("parameters", model.parameters().greatest());
+      object.put("steps", model.steps().greatest());
+      object.put("tokens", model.tokens().greatest());
+    }
+    for (ReportData.Difference difference : report.differences()) {
+      ObjectNode object =
+          ((ObjectNode) models.get(difference.other().name())).putObject("hybrid_less");
+      object.put("mean", difference.test().differences().mean());
+      put(object, "interval", difference.test().interval());
+      difference.test().tTest().ifPresent(p -> object.put("p_t_test", p));
+      difference.test().signFlip().ifPresent(p -> object.put("p_sign_flips", p));
+    }
     retokenizations(results)
         .forEach(
             (name, tokens) -> {
@@ -265,44 +329,14 @@ final class Publication {
     return shop.recipe().search().discretisation().keeping() != Recipe.Keeping.NONE;
   }
 
-  /** The mean loss on each slice over the seeds. */
-  private static Map<String, Double> slices(Map<Integer, Tuned> runs) {
-    Map<String, Double> means = new LinkedHashMap<>();
-    runs.values()
-        .forEach(
-            run ->
-                run.slices()
-                    .forEach((slice, loss) -> means.merge(slice, loss / runs.size(), Double::sum)));
-    return means;
+  private static void put(ObjectNode object, String key, Optional<Interval> interval) {
+    interval.ifPresent(ends -> object.putArray(key).add(ends.low()).add(ends.high()));
   }
 
   private String text(
-      StageRunner results,
-      Map<String, Map<Integer, Tuned>> tuned,
-      CompilePipeline.Repetition shipped,
-      Hybrid hybrid) {
+      StageRunner results, ReportData report, CompilePipeline.Repetition shipped, Hybrid hybrid) {
     StringBuilder text = new StringBuilder();
-    text.append(
-        String.format(
-            "Held-out loss in nats a token, mean and standard deviation over %d seed%s:%n",
-            repetitions.size(), repetitions.size() == 1 ? "" : "s"));
-    tuned.forEach(
-        (run, runs) -> {
-          Stats stats = losses(runs);
-          StringBuilder slices = new StringBuilder();
-          slices(runs)
-              .forEach(
-                  (slice, loss) ->
-                      slices.append(String.format(Locale.ROOT, "   %s %.4f", slice, loss)));
-          text.append(
-              String.format(
-                  Locale.ROOT,
-                  "  %-20s %.4f +- %.4f%s%n",
-                  run,
-                  stats.mean(),
-                  deviation(stats),
-                  slices));
-        });
+    ResultLines.of(report).forEach(line -> text.append(line).append(System.lineSeparator()));
     retokenizations(results)
         .forEach(
             (name, tokens) ->
@@ -384,30 +418,15 @@ final class Publication {
   }
 
   private ReportData report(
-      Map<String, Map<Integer, Tuned>> tuned, ImmutableList<MetricRecord> metrics, Path directory) {
-    ImmutableList.Builder<ReportData.Model> models = ImmutableList.builder();
-    ImmutableTable.Builder<String, String, Double> slices = ImmutableTable.builder();
-    tuned.forEach(
-        (run, runs) -> {
-          ImmutableMap.Builder<Integer, Double> losses = ImmutableMap.builder();
-          runs.forEach((seed, result) -> losses.put(seed, result.heldOutLoss()));
-          models.add(
-              new ReportData.Model(
-                  run,
-                  run.equals(HYBRID) ? ReportData.ModelKind.HYBRID : ReportData.ModelKind.COMPONENT,
-                  losses.buildOrThrow(),
-                  runs.values().iterator().next().parameterCount(),
-                  Double.NaN));
-          slices(runs).forEach((slice, loss) -> slices.put(slice, run, loss));
-        });
+      ImmutableList<Model> models, ImmutableList<MetricRecord> metrics, Path directory) {
     return new ReportData(
         shop.recipe().name(),
         comparison(),
-        models.build(),
+        shop.recipe().data().test() > 0 ? Part.TEST : Part.HELD_OUT,
+        models,
         ReportData.curves(metrics, "tune"),
         ImmutableList.copyOf(names()),
         ReportData.alphas(metrics, "search"),
-        slices.build(),
         shop.resolved().explain(directory),
         ImmutableMap.of(
             "Manticore", ToolVersion.current(),

@@ -115,6 +115,11 @@ final class TuneStage implements Stage<Tuned> {
     return subject.name();
   }
 
+  /** The component that is tuned alone. */
+  ComponentSource component() {
+    return ((Alone) subject).component();
+  }
+
   int seed() {
     return shop.seed(repetition);
   }
@@ -174,7 +179,8 @@ final class TuneStage implements Stage<Tuned> {
         shop.trainer().train(request, context, context.directory().resolve(Tuned.PARAMETERS));
     long count =
         model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
-    Tuned.write(context.directory(), result, count, schedule.steps());
+    new Scored(count, schedule.steps(), result.heldOutLoss(), result.slices())
+        .write(context.directory());
   }
 
   @Override

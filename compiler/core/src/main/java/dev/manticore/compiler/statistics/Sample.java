@@ -56,20 +56,6 @@ public record Sample(ImmutableList<Double> values) {
     return Optional.of(new Interval(mean - margin, mean + margin));
   }
 
-  /**
-   * Half the width of the 95 % confidence interval of the difference of two means, by Welch's
-   * t-interval; NaN when either has fewer than two values.
-   */
-  public static double differenceMargin(Sample a, Sample b) {
-    double va = a.standardDeviation() * a.standardDeviation() / a.size();
-    double vb = b.standardDeviation() * b.standardDeviation() / b.size();
-    if (Double.isNaN(va + vb) || va + vb == 0) {
-      return va + vb;
-    }
-    double freedom = (va + vb) * (va + vb) / (va * va / (a.size() - 1) + vb * vb / (b.size() - 1));
-    return quantile(freedom, CONFIDENCE) * Math.sqrt(va + vb);
-  }
-
   /** So far from 0 lies that part of Student's t, on both sides together. */
   private static double quantile(double freedom, double confidence) {
     return TDistribution.of(freedom).inverseSurvivalProbability((1 - confidence) / 2);

@@ -1,24 +1,14 @@
 package dev.manticore.compiler.training;
 
-import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.Sample;
-import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.task.Scores;
 import dev.manticore.compiler.task.Split;
 import dev.manticore.compiler.task.Task;
-import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Tensor;
-import dev.manticore.ir.TensorType;
-import dev.manticore.ir.Value;
-import dev.manticore.runtime.Binding;
 import dev.manticore.runtime.Device;
-import dev.manticore.runtime.DeviceState;
-import dev.manticore.runtime.ModelSession;
-import dev.manticore.runtime.SessionConfig;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -30,17 +20,12 @@ public final class Evaluator implements AutoCloseable {
 
   private final Task task;
   private final int batch;
-  private final DeviceState state;
-  private final ModelSession session;
-  private final Binding binding;
+  private final ForwardProgram program;
 
-  private Evaluator(
-      Task task, int batch, DeviceState state, ModelSession session, Binding binding) {
+  private Evaluator(Task task, int batch, ForwardProgram program) {
     this.task = task;
     this.batch = batch;
-    this.state = state;
-    this.session = session;
-    this.binding = binding;
+    this.program = program;
   }
 
   /**
@@ -60,35 +45,8 @@ public final class Evaluator implements AutoCloseable {
       int batch,
       int threads) {
     Graph graph = StepGraphs.of(model, batch, task.longest()).answers();
-    Map<String, TensorType> types = new LinkedHashMap<>();
-    graph.inputs().forEach(input -> types.put(input.name(), input.type()));
-    types.put(StepGraphs.LOSS, TensorType.of(ElementType.FLOAT32));
-    types.put(StepGraphs.ANSWERS, TensorType.of(ElementType.INT64, batch, task.longest()));
-    DeviceState state = DeviceState.allocate(device, types);
-    model
-        .parameters()
-        .forEach(
-            (value, tensor) -> {
-              if (types.containsKey(value.name())) {
-                state.get(value.name()).write(parameters.getOrDefault(value.name(), tensor).data());
-              }
-            });
-    StepProgram program =
-        StepProgram.of(
-            new StepGraphs.Step(graph, ImmutableList.of()),
-            device,
-            Precision.FLOAT32,
-            0,
-            SessionConfig.defaults().withIntraOpThreads(threads));
-    ModelSession session = program.open(device);
-    Binding binding = session.bind();
-    for (Value input : program.graph().inputs()) {
-      binding.bindInput(input.name(), state.get(input.name()));
-    }
-    for (Value output : program.graph().outputs()) {
-      binding.bindOutput(output.name(), state.get(output.name()));
-    }
-    return new Evaluator(task, batch, state, session, binding);
+    return new Evaluator(
+        task, batch, ForwardProgram.open(device, graph, model, parameters, threads));
   }
 
   /** All samples of a part. */
@@ -116,10 +74,8 @@ public final class Evaluator implements AutoCloseable {
     if (asked.asked() == 0) {
       return;
     }
-    state.get("input_ids").setLongs(asked.inputs());
-    state.get("labels").setLongs(asked.labels());
-    binding.run();
-    long[] answers = state.get(StepGraphs.ANSWERS).toLongs();
+    double loss = program.loss(asked);
+    long[] answers = program.state().get(StepGraphs.ANSWERS).toLongs();
     for (int row = 0; row < samples.size(); row++) {
       int[] said = new int[samples.get(row).length()];
       for (int i = 0; i < said.length; i++) {
@@ -127,13 +83,11 @@ public final class Evaluator implements AutoCloseable {
       }
       scores.add(samples.get(row), said);
     }
-    scores.addLoss(state.get(StepGraphs.LOSS).toFloats()[0] * (double) asked.asked());
+    scores.addLoss(loss * asked.asked());
   }
 
   @Override
   public void close() {
-    binding.close();
-    session.close();
-    state.close();
+    program.close();
   }
 }

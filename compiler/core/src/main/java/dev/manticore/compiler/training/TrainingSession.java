@@ -12,15 +12,10 @@ import dev.manticore.ir.ElementType;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Tensor;
 import dev.manticore.ir.TensorType;
-import dev.manticore.ir.Value;
-import dev.manticore.ir.state.StateBinding;
-import dev.manticore.runtime.Binding;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.DeviceState;
 import dev.manticore.runtime.DeviceTensor;
-import dev.manticore.runtime.ModelSession;
 import dev.manticore.runtime.SessionConfig;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -45,15 +40,15 @@ public final class TrainingSession implements AutoCloseable {
   private final TrainingPlan plan;
   private final Optional<Recompute.Planned> memory;
   private final DeviceState state;
-  private final Program step;
-  private final Optional<Program> apply;
-  private final Program evaluation;
+  private final BoundProgram step;
+  private final Optional<BoundProgram> apply;
+  private final BoundProgram evaluation;
   private final Optional<MixturePrograms> mixture;
   private final ImmutableSet<String> parameters;
   private final ImmutableSet<String> trained;
 
   /** The gradient by mixture weights alone; what a second order needs besides, if one is wanted. */
-  private record MixturePrograms(Program gradient, Optional<SecondOrder> secondOrder)
+  private record MixturePrograms(BoundProgram gradient, Optional<SecondOrder> secondOrder)
       implements AutoCloseable {
     @Override
     public void close() {
@@ -63,7 +58,7 @@ public final class TrainingSession implements AutoCloseable {
   }
 
   /** Accumulates gradients of the weights, and moves the weights along them. */
-  private record SecondOrder(Program accumulate, Program shift) implements AutoCloseable {
+  private record SecondOrder(BoundProgram accumulate, BoundProgram shift) implements AutoCloseable {
     @Override
     public void close() {
       accumulate.close();
@@ -71,22 +66,13 @@ public final class TrainingSession implements AutoCloseable {
     }
   }
 
-  /** A graph in a session, with everything bound. */
-  private record Program(ModelSession session, Binding binding) implements AutoCloseable {
-    @Override
-    public void close() {
-      binding.close();
-      session.close();
-    }
-  }
-
   private TrainingSession(
       TrainingPlan plan,
       Optional<Recompute.Planned> memory,
       DeviceState state,
-      Program step,
-      Optional<Program> apply,
-      Program evaluation,
+      BoundProgram step,
+      Optional<BoundProgram> apply,
+      BoundProgram evaluation,
       Optional<MixturePrograms> mixture,
       ImmutableSet<String> parameters,
       ImmutableSet<String> trained) {
@@ -161,10 +147,10 @@ public final class TrainingSession implements AutoCloseable {
     SessionConfig config = SessionConfig.defaults().withIntraOpThreads(threads);
     StepProgram stepProgram =
         StepProgram.of(stepGraph, device, schedule.precision(), schedule.memory(), config);
-    Program step = program(device, state, stepProgram, stepGraph.bindings());
-    Optional<Program> apply =
+    BoundProgram step = BoundProgram.open(device, state, stepProgram, stepGraph.bindings());
+    Optional<BoundProgram> apply =
         applyGraph.map(graph -> program(device, config, state, graph, Precision.FLOAT32, 0));
-    Program evaluation =
+    BoundProgram evaluation =
         program(
             device,
             config,
@@ -221,31 +207,15 @@ public final class TrainingSession implements AutoCloseable {
     return session;
   }
 
-  private static Program program(
+  private static BoundProgram program(
       Device device,
       SessionConfig config,
       DeviceState state,
       StepGraphs.Step step,
       Precision precision,
       long memory) {
-    return program(
+    return BoundProgram.open(
         device, state, StepProgram.of(step, device, precision, memory, config), step.bindings());
-  }
-
-  private static Program program(
-      Device device, DeviceState state, StepProgram program, ImmutableList<StateBinding> bindings) {
-    ModelSession session = program.open(device);
-    Binding binding = session.bind();
-    for (Value input : program.graph().inputs()) {
-      binding.bindInput(input.name(), state.get(input.name()));
-    }
-    Map<String, String> overwritten = new LinkedHashMap<>();
-    bindings.forEach(bound -> overwritten.put(bound.output(), bound.input()));
-    for (Value output : program.graph().outputs()) {
-      String place = overwritten.getOrDefault(output.name(), output.name());
-      binding.bindOutput(output.name(), state.get(place));
-    }
-    return new Program(session, binding);
   }
 
   private void resetMoments() {
@@ -283,7 +253,7 @@ public final class TrainingSession implements AutoCloseable {
     Gradient gradient = mean(this.step, batches);
     apply.ifPresent(
         program -> {
-          program.binding().run();
+          program.run();
           zeroSums();
         });
     return gradient;
@@ -302,7 +272,7 @@ public final class TrainingSession implements AutoCloseable {
    * Runs a program on each batch, for means over all labels that count, of which batches have
    * different numbers.
    */
-  private Gradient mean(Program program, List<Batch> batches) {
+  private Gradient mean(BoundProgram program, List<Batch> batches) {
     long asked = batches.stream().mapToLong(Batch::asked).sum();
     double loss = 0;
     ImmutableList<String> names = plan.mixtures();
@@ -315,7 +285,7 @@ public final class TrainingSession implements AutoCloseable {
       }
       write(batch);
       state.get(StepGraphs.SHARE).setFloats((float) share);
-      program.binding().run();
+      program.run();
       loss += share * state.get("loss").toFloats()[0];
       for (int block = 0; block < gradient.length; block++) {
         float[] more = state.get(StepGraphs.gradient(names.get(block))).toFloats();
@@ -354,7 +324,7 @@ public final class TrainingSession implements AutoCloseable {
    * @param step of the schedule of the learning rate, which is the length of the step
    */
   Gradient secondOrderGradient(int step, List<Batch> training, List<Batch> heldOut) {
-    Program accumulate = secondOrder().accumulate();
+    BoundProgram accumulate = secondOrder().accumulate();
     trained.forEach(name -> state.get(SAVED + name).copyFrom(state.get(name)));
     double rate = plan.groups().get(0).learningRate() * plan.rateFactor(step);
     zeroSums();
@@ -392,7 +362,7 @@ public final class TrainingSession implements AutoCloseable {
 
   private void shift(double factor) {
     state.get("shift").setFloats((float) factor);
-    secondOrder().shift().binding().run();
+    secondOrder().shift().run();
   }
 
   private SecondOrder secondOrder() {
@@ -431,31 +401,15 @@ public final class TrainingSession implements AutoCloseable {
    * @param batches how many batches of it, from its start; 0 for all
    */
   public double evaluate(TokenDataset dataset, int batches) {
-    int size = plan.schedule().batch();
-    int sequences = batches == 0 ? dataset.size() : Math.min(dataset.size(), batches * size);
-    double total = 0;
-    long asked = 0;
-    for (int start = 0; start < sequences; start += size) {
-      int there = Math.min(size, sequences - start);
-      int[] chosen = new int[size];
-      for (int i = 0; i < size; i++) {
-        chosen[i] = start + Math.min(i, there - 1);
-      }
-      Batch batch = dataset.batch(chosen);
-      long[] labels = batch.labels().clone();
-      // A last batch that is not full is filled up with sequences that do not count.
-      Arrays.fill(labels, there * batch.length(), labels.length, -100);
-      Batch counted = new Batch(batch.inputs(), labels, size, batch.length());
-      if (counted.asked() == 0) {
-        continue;
-      }
-      write(counted);
-      evaluation.binding().run();
-      // The loss is a mean over the labels that count, of which batches have different numbers.
-      total += state.get("loss").toFloats()[0] * (double) counted.asked();
-      asked += counted.asked();
-    }
-    return total / asked;
+    return LossEvaluator.mean(
+        dataset,
+        batches,
+        plan.schedule().batch(),
+        batch -> {
+          write(batch);
+          evaluation.run();
+          return state.get("loss").toFloats()[0];
+        });
   }
 
   /** The value of a small parameter. */
@@ -495,7 +449,7 @@ public final class TrainingSession implements AutoCloseable {
   @Override
   public void close() {
     step.close();
-    apply.ifPresent(Program::close);
+    apply.ifPresent(BoundProgram::close);
     mixture.ifPresent(MixturePrograms::close);
     evaluation.close();
     state.close();

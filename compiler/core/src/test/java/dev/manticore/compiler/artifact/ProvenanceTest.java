@@ -8,6 +8,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.TinyHybrid;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.statistics.Sample;
 import dev.manticore.runtime.Devices;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -44,9 +45,14 @@ class ProvenanceTest {
             ImmutableList.of(
                 Provenance.Source.of("mamba", mamba),
                 Provenance.Source.of("gpt-neo", tiny.checkpoints().get(1))),
+            "held-out",
             ImmutableList.of(
-                new Provenance.Result("hybrid", 1.25, 0.01, 3, ImmutableMap.of("recall", 1.5)),
-                new Provenance.Result("mamba", 1.5, 0.02, 3, ImmutableMap.of())),
+                new Provenance.Result(
+                    "hybrid",
+                    new Sample(ImmutableList.of(1.24, 1.25, 1.26)),
+                    ImmutableMap.of("recall", 1.5)),
+                new Provenance.Result(
+                    "mamba", new Sample(ImmutableList.of(1.5)), ImmutableMap.of())),
             "name: tiny\n");
   }
 
@@ -66,7 +72,9 @@ class ProvenanceTest {
     assertThat(ModelCard.text(artifact, provenance))
         .startsWith("---\n")
         .contains("| model | loss | seeds | recall |")
-        .contains("| hybrid | 1.2500 ± 0.0100 | 3 | 1.5000 |")
+        // 4.3027 standard errors, by Student's t of two degrees of freedom.
+        .contains("| hybrid | 1.2500 ± 0.0248 | 3 | 1.5000 |")
+        .contains("| mamba | 1.5000 | 1 |  |")
         .contains("| 0 | 0.500 | 0.500 |")
         .contains("| mamba | apache-2.0 | `config.json` ")
         .contains("| gpt-neo | not stated |")

@@ -189,6 +189,6 @@ class TokenDatasetTest {
         .isThrownBy(() -> parts.get(0).batch(first));
     assertThatExceptionOfType(ManticoreException.class)
         .isThrownBy(() -> new DatasetPart(whole, 0, 1).parts(0.5))
-        .withMessageContaining("only one training sequence");
+        .withMessageContaining("only one sequence");
   }
 }

@@ -4,12 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableTable;
 import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.MetricRecord.Split;
 import dev.manticore.compiler.recipe.ResolvedRecipe.Explained;
 import dev.manticore.compiler.report.ReportData.Model;
 import dev.manticore.compiler.report.ReportData.ModelKind;
+import dev.manticore.compiler.report.ReportData.Part;
+import dev.manticore.compiler.report.ReportData.Run;
 import java.io.IOException;
 import java.io.StringReader;
 import java.nio.file.Files;
@@ -24,11 +25,15 @@ import org.xml.sax.InputSource;
 class ReportWriterTest {
 
   private static Model model(String name, ModelKind kind, double... losses) {
-    ImmutableMap.Builder<Integer, Double> bySeed = ImmutableMap.builder();
+    int members = kind == ModelKind.ENSEMBLE ? 2 : 1;
+    ImmutableMap.Builder<Integer, Run> bySeed = ImmutableMap.builder();
     for (int i = 0; i < losses.length; i++) {
-      bySeed.put(i + 1, losses[i]);
+      ImmutableMap<String, Double> slices =
+          ImmutableMap.of("recall", losses[i] - 0.25, "tracking", losses[i] + 0.25);
+      bySeed.put(
+          i + 1, new Run(losses[i], 1_234_567 * members, 300 * members, 307_200 * members, slices));
     }
-    return new Model(name, kind, bySeed.buildOrThrow(), 1_234_567, 5120.4);
+    return new Model(name, kind, bySeed.buildOrThrow());
   }
 
   private static ReportData data(Model... models) {
@@ -65,16 +70,11 @@ class ReportWriterTest {
     return new ReportData(
         "sample <&> of made-up numbers",
         "Each component was tuned alone for as many steps as search and tuning took together.",
+        Part.HELD_OUT,
         ImmutableList.copyOf(models),
         ReportData.curves(metrics.build(), "tune"),
         ImmutableList.of("gpt-neo", "mamba"),
         ReportData.alphas(metrics.build(), "search"),
-        ImmutableTable.<String, String, Double>builder()
-            .put("recall", "hybrid", 1.25)
-            .put("recall", "gpt-neo", 1.3)
-            .put("tracking", "hybrid", 1.75)
-            .put("tracking", "gpt-neo", 1.7)
-            .build(),
         ImmutableList.of(
             new Explained("tune.steps", "200", "default"),
             new Explained("name", "\"sample\"", "recipe.yaml:1")),
@@ -140,9 +140,10 @@ class ReportWriterTest {
 
     assertThat(headline.verdict()).isEqualTo(Headline.Verdict.BETTER);
     assertThat(headline.text())
-        .contains("1.5050 ± 0.0050 (3 seeds)")
-        .contains("1.6100 ± 0.0100 (3 seeds) for gpt-neo")
-        .contains("lower by 0.1050 (6.5 %)");
+        .contains("1.5050 ± 0.0124 (3 seeds)")
+        .contains("1.6100 ± 0.0248 (3 seeds) for gpt-neo")
+        .contains("lower by 0.1050 (6.5 %)")
+        .contains("±0.0215");
   }
 
   @Test
@@ -166,7 +167,78 @@ class ReportWriterTest {
                 model("mamba", ModelKind.COMPONENT, 1.71, 1.72, 1.73)));
 
     assertThat(headline.verdict()).isEqualTo(Headline.Verdict.UNCLEAR);
-    assertThat(headline.text()).startsWith("No clear difference").contains("1.7000 ± 0.1000");
+    assertThat(headline.text()).startsWith("No clear difference").contains("1.7000 ± 0.2484");
+  }
+
+  @Test
+  void headlineClaimsNothingThatDoesNotHoldAgainstTheEnsembleToo() {
+    Headline headline =
+        Headline.of(
+            data(
+                model("hybrid", ModelKind.HYBRID, 1.50, 1.51, 1.505),
+                model("mamba", ModelKind.COMPONENT, 1.70, 1.72, 1.71),
+                model("logit ensemble", ModelKind.ENSEMBLE, 1.45, 1.46, 1.44)));
+
+    assertThat(headline.verdict()).isEqualTo(Headline.Verdict.WORSE);
+    assertThat(headline.text())
+        .startsWith("The hybrid is better than every component")
+        .contains("Against the logit ensemble, with 1.4500 ± 0.0248 (3 seeds), it is higher by");
+  }
+
+  @Test
+  void headlineOfTwoSeedsClaimsNothing() {
+    Headline headline =
+        Headline.of(
+            data(
+                model("hybrid", ModelKind.HYBRID, 1.60, 1.61),
+                model("mamba", ModelKind.COMPONENT, 1.70, 1.71)));
+
+    assertThat(headline.verdict()).isEqualTo(Headline.Verdict.UNCLEAR);
+    assertThat(headline.text()).contains("With only 2 seeds");
+  }
+
+  @Test
+  void tablesHavePairedDifferencesAndWhatEachTook() {
+    ReportData data =
+        data(
+            model("hybrid", ModelKind.HYBRID, 1.50, 1.51, 1.505),
+            model("gpt-neo", ModelKind.COMPONENT, 1.60, 1.61, 1.62),
+            model("best of components", ModelKind.BEST_OF, 1.60, 1.61, 1.62),
+            model("logit ensemble", ModelKind.ENSEMBLE, 1.55, 1.56, 1.56));
+
+    ImmutableList<String> lines = ResultLines.of(data);
+
+    // Student's t of two degrees of freedom: p = 1 - t / sqrt(t^2 + 2) of t = 21.
+    assertThat(lines)
+        .anySatisfy(
+            line ->
+                assertThat(line.strip().split("\\s{2,}"))
+                    .containsExactly(
+                        "gpt-neo",
+                        "-0.1050",
+                        "[-0.1265, -0.0835]",
+                        "0.0023",
+                        "0.2500",
+                        "equal",
+                        "equal",
+                        "equal"))
+        .anySatisfy(
+            line ->
+                assertThat(line.strip().split("\\s{2,}"))
+                    .containsExactly(
+                        "logit ensemble",
+                        "1.5567 ± 0.0143",
+                        "1.3067",
+                        "1.8067",
+                        "2,469,134",
+                        "600",
+                        "614,400"))
+        .anySatisfy(line -> assertThat(line).contains("logit ensemble").contains("0.500 times"))
+        .anySatisfy(line -> assertThat(line).contains("chosen on the same data"));
+    assertThat(ReportWriter.html(data))
+        .contains("<td class=\"number\">[-0.1265, -0.0835]</td>")
+        .contains("<td class=\"number verdict unclear\">0.500 times</td>")
+        .contains("the sums of theirs");
   }
 
   @Test

@@ -59,7 +59,8 @@ class PartialCompilationTest {
   @Test
   void searchAndTuningEachGoAsFarAsTheirName() throws IOException {
     assertThat(toRun(compilation(Goal.SEARCH)))
-        .containsExactly("tokenizer", "pretrain-mamba", "pretrain-gpt-neo", "search-1");
+        .containsExactly(
+            "tokenizer", "pretrain-mamba", "pretrain-gpt-neo", "projectors", "search-1");
 
     Pipeline.Summary searched = run(compilation(Goal.SEARCH));
 

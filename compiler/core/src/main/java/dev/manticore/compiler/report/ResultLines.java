@@ -1,0 +1,83 @@
+package dev.manticore.compiler.report;
+
+import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.report.ReportData.Difference;
+import dev.manticore.compiler.report.ReportData.Model;
+import dev.manticore.compiler.statistics.PairedTest;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The tables of a report's results, for a terminal. */
+public final class ResultLines {
+
+  private ResultLines() {}
+
+  /** What each model reached and took, then the hybrid less each other. */
+  public static ImmutableList<String> of(ReportData data) {
+    ImmutableList.Builder<String> lines = ImmutableList.builder();
+    int seeds = data.models().get(0).runs().size();
+    lines.add(
+        String.format(
+            "Mean %s loss in nats a token over %d seed%s%s:",
+            data.part(),
+            seeds,
+            seeds == 1 ? "" : "s",
+            seeds == 1 ? "" : ", ± half its 95 % interval"));
+    indent(models(data), lines);
+    if (!data.differences().isEmpty()) {
+      lines.add(
+          "The hybrid less each other, seed by seed; its parameters, steps and tokens beside theirs:");
+      indent(differences(data), lines);
+    }
+    return lines.addAll(data.remarks()).build();
+  }
+
+  private static void indent(TextTable table, ImmutableList.Builder<String> lines) {
+    table.lines().forEach(line -> lines.add("  " + line));
+  }
+
+  private static TextTable models(ReportData data) {
+    TextTable table = new TextTable().words("model").numbers("loss");
+    data.slices().forEach(table::numbers);
+    table.numbers("parameters").numbers("steps").numbers("tokens");
+    for (Model model : data.models()) {
+      List<String> row = new ArrayList<>();
+      row.add(model.name());
+      row.add(Numbers.mean(model.losses()));
+      for (String slice : data.slices()) {
+        row.add(Numbers.number(model.slices().getOrDefault(slice, Double.NaN)));
+      }
+      row.add(Numbers.extent(model.parameters()));
+      row.add(Numbers.extent(model.steps()));
+      row.add(Numbers.extent(model.tokens()));
+      table.row(row);
+    }
+    return table;
+  }
+
+  private static TextTable differences(ReportData data) {
+    TextTable table =
+        new TextTable()
+            .words("less")
+            .numbers("difference")
+            .numbers("95 % interval")
+            .numbers("p, t-test")
+            .numbers("p, sign flips")
+            .numbers("parameters")
+            .numbers("steps")
+            .numbers("tokens");
+    for (Difference difference : data.differences()) {
+      PairedTest test = difference.test();
+      table.row(
+          difference.other().name(),
+          Numbers.signed(test.differences().mean()),
+          Numbers.interval(test.interval()),
+          Numbers.p(test.tTest()),
+          Numbers.p(test.signFlip()),
+          Numbers.parity(difference.parameters()),
+          Numbers.parity(difference.steps()),
+          Numbers.parity(difference.tokens()));
+    }
+    return table;
+  }
+}

@@ -1,0 +1,104 @@
+package dev.manticore.compiler.stages;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.data.TokenDataset;
+import dev.manticore.compiler.hybrid.Ensemble;
+import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
+import dev.manticore.compiler.pipeline.Stage;
+import dev.manticore.compiler.pipeline.StageContext;
+import dev.manticore.compiler.pipeline.StageInputs;
+import dev.manticore.compiler.training.LossEvaluator;
+import dev.manticore.onnx.safetensors.SafetensorsFile;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * Measures the logit ensemble of one repetition's components, each as it was tuned alone: what
+ * several models are worth that were never spliced. Nothing is trained.
+ */
+final class EnsembleStage implements Stage<Scored> {
+
+  private final Workshop shop;
+  private final int repetition;
+  private final TokenizerStage tokenizer;
+  private final ImmutableList<TuneStage> alone;
+  private final StageInputs inputs;
+
+  /**
+   * @param alone the stages that tune the components, one each
+   */
+  EnsembleStage(
+      Workshop shop, int repetition, TokenizerStage tokenizer, ImmutableList<TuneStage> alone) {
+    this.shop = shop;
+    this.repetition = repetition;
+    this.tokenizer = tokenizer;
+    this.alone = alone;
+    StageInputs.Builder builder =
+        shop.trainingInputs()
+            .value("batch", Integer.toString(shop.recipe().tune().batch()))
+            .stage(tokenizer);
+    if (shop.recipe().splice().embeddings() == Embeddings.MERGED) {
+      builder.value("embeddings", "merged");
+    }
+    for (TuneStage stage : alone) {
+      stage.component().describe(builder);
+      builder.stage(stage);
+    }
+    this.inputs = builder.build();
+  }
+
+  @Override
+  public String name() {
+    return "ensemble-" + shop.seed(repetition);
+  }
+
+  @Override
+  public int version() {
+    return 1;
+  }
+
+  @Override
+  public StageInputs inputs() {
+    return inputs;
+  }
+
+  @Override
+  public void run(StageContext context) throws IOException {
+    Path tokenizerFile = context.result(tokenizer);
+    ImmutableList.Builder<Ensemble.Member> members = ImmutableList.builder();
+    long parameters = 0;
+    int steps = 0;
+    for (TuneStage stage : alone) {
+      Tuned tuned = context.result(stage);
+      ComponentSource component = stage.component();
+      members.add(
+          new Ensemble.Member(
+              shop.alone(component.name(), component.directory(context::result), tokenizerFile),
+              SafetensorsFile.open(tuned.parameters()).tensors()));
+      parameters += tuned.scored().parameterCount();
+      steps += tuned.scored().steps();
+    }
+    try (LossEvaluator evaluator =
+        LossEvaluator.open(
+            shop.trainer().device(),
+            Ensemble.of(members.build()),
+            shop.recipe().tune().batch(),
+            shop.corpus().length(),
+            shop.trainer().threads())) {
+      double heldOut = evaluator.evaluate(shop.corpus().split(tokenizerFile).heldOut(), 0);
+      ImmutableMap.Builder<String, Double> slices = ImmutableMap.builder();
+      for (Map.Entry<String, TokenDataset> slice : shop.corpus().slices(tokenizerFile).entrySet()) {
+        context.cancellation().throwIfRequested();
+        slices.put(slice.getKey(), evaluator.evaluate(slice.getValue(), 0));
+      }
+      new Scored(parameters, steps, heldOut, slices.buildOrThrow()).write(context.directory());
+    }
+  }
+
+  @Override
+  public Scored result(Path directory) throws IOException {
+    return Scored.read(directory);
+  }
+}
