@@ -8,6 +8,7 @@ import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.io.AtomicFiles;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -50,9 +51,17 @@ public record ExperimentPlan(
   }
 
   /**
+   * Writes {@value #FILE} into the directory, which is made if need be.
+   *
    * @throws ManticoreException {@code MNT-WRITE} if it cannot be written
    */
   public void write(Path directory) {
+    try {
+      Files.createDirectories(directory);
+    } catch (IOException e) {
+      throw new ManticoreException(
+          "MNT-WRITE", directory + " cannot be made: " + e.getMessage(), e);
+    }
     ObjectNode json = JsonNodeFactory.instance.objectNode().put("title", title);
     notes.forEach(json.putArray("notes")::add);
     trials.forEach(json.putArray("trials")::add);
