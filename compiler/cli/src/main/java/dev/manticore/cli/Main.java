@@ -34,6 +34,7 @@ public final class Main {
     return ImmutableList.of(
         new CompileCommand(terminal, pipelines),
         new SearchCommand(terminal),
+        new SelectCommand(terminal),
         new TuneCommand(terminal),
         new LandscapeCommand(terminal),
         new CleanCommand(terminal, pipelines),

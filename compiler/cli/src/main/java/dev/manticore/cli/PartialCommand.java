@@ -15,7 +15,6 @@ import picocli.CommandLine.Parameters;
 abstract class PartialCommand implements Callable<Integer> {
 
   private final Terminal terminal;
-  private final PartialCompilation.Goal goal;
 
   @Mixin private CommonOptions common;
   @Mixin private ProgressOptions progress;
@@ -27,17 +26,19 @@ abstract class PartialCommand implements Callable<Integer> {
   @Option(names = "--dry-run", description = "Show what would be run, and why; run nothing.")
   private boolean dryRun;
 
-  PartialCommand(Terminal terminal, PartialCompilation.Goal goal) {
+  PartialCommand(Terminal terminal) {
     this.terminal = terminal;
-    this.goal = goal;
   }
+
+  /** How far to go. */
+  abstract PartialCompilation.Goal goal();
 
   @Override
   public Integer call() {
     ResolvedRecipe recipe = options.read(recipeFile, terminal);
     PartialCompilation compilation =
         new PartialCompilation(
-            recipe, Devices.byName(recipe.recipe().device()), options.work(terminal), goal);
+            recipe, Devices.byName(recipe.recipe().device()), options.work(terminal), goal());
     if (dryRun) {
       for (StagePlan plan : compilation.plan()) {
         terminal.out().println(progress.shown(plan));

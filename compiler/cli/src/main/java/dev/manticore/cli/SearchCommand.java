@@ -18,6 +18,11 @@ import picocli.CommandLine.Command;
 final class SearchCommand extends PartialCommand {
 
   SearchCommand(Terminal terminal) {
-    super(terminal, PartialCompilation.Goal.SEARCH);
+    super(terminal);
+  }
+
+  @Override
+  PartialCompilation.Goal goal() {
+    return PartialCompilation.Goal.SEARCH;
   }
 }

@@ -19,6 +19,11 @@ import picocli.CommandLine.Command;
 final class TuneCommand extends PartialCommand {
 
   TuneCommand(Terminal terminal) {
-    super(terminal, PartialCompilation.Goal.TUNE);
+    super(terminal);
+  }
+
+  @Override
+  PartialCompilation.Goal goal() {
+    return PartialCompilation.Goal.TUNE;
   }
 }

@@ -72,6 +72,32 @@ class SearchVerbsTest extends VerbTest {
   }
 
   @Test
+  void theBestModelIsToldByASearchAndThatIsChecked() throws IOException {
+    String[] two = {"select", "recipe.yaml", "--quiet", "--set", "seeds=2"};
+    List<String> chosen = lines(two);
+    assertThat(chosen.get(0))
+        .matches("(mamba|gpt2) fits this data best, by a search of 2 steps .* 2 seeds, .*");
+    assertThat(chosen.get(2)).matches("(mamba|gpt2) +0\\.\\d{3} \u00b1 \\d\\.\\d{3}");
+
+    lines("select", "recipe.yaml", "--json", "--check", "--set", "seeds=2");
+
+    assertThat(chosen.get(0)).startsWith(lastLine().path("chosen").asText());
+    double first = lastLine().path("components").get(0).path("loss_alone").asDouble();
+    double second = lastLine().path("components").get(1).path("loss_alone").asDouble();
+    assertThat(first).isPositive();
+    assertThat(lastLine().path("agrees").asBoolean()).isEqualTo(first <= second);
+    assertThat(lastLine().path("components").get(0).path("weight").asDouble())
+        .isGreaterThanOrEqualTo(lastLine().path("components").get(1).path("weight").asDouble());
+    refused(
+        "set compare.components=true",
+        "select",
+        "recipe.yaml",
+        "--check",
+        "--set",
+        "compare.components=false");
+  }
+
+  @Test
   void blocksAndPointsThatAreNotThereAreRefused() {
     refused("no block 1", "landscape", "recipe.yaml", "--block", "1");
     refused("2 at least", "landscape", "recipe.yaml", "--points", "1");

@@ -15,6 +15,7 @@ import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
 import dev.manticore.compiler.report.TextTable;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Device;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -32,6 +33,10 @@ public final class PartialCompilation {
   public enum Goal {
     /** To the mixture weights. */
     SEARCH,
+    /** To the mixture weights, read as which component fits the data. */
+    SELECT,
+    /** The same, and to the components tuned alone, which tell whether that is so. */
+    CHECK_SELECTION,
     /** To the tuned hybrid, and the components tuned alone. */
     TUNE
   }
@@ -44,17 +49,32 @@ public final class PartialCompilation {
 
   /**
    * @param work directory of the stage store
-   * @throws dev.manticore.ir.ManticoreException if a file that the recipe names cannot be read
+   * @throws ManticoreException if a file that the recipe names cannot be read, or if the recipe
+   *     does not go as far
    */
   public PartialCompilation(ResolvedRecipe recipe, Device device, Path work, Goal goal) {
     this.pipeline = CompilePipeline.of(recipe, device);
     this.store = new StageStore(work);
     this.goal = requireNonNull(goal, "goal");
+    if (goal == Goal.CHECK_SELECTION && !recipe.recipe().compare().components()) {
+      throw new ManticoreException(
+          "MNT-RECIPE-INVALID",
+          "the choice is checked by tuning each component alone, which this recipe forbids: set"
+              + " compare.components=true");
+    }
   }
 
   private ImmutableList<Stage<?>> stages() {
     return switch (goal) {
-      case SEARCH -> pipeline.stagesToSearch(pipeline.repetitions());
+      case SEARCH, SELECT -> pipeline.stagesToSearch(pipeline.repetitions());
+      case CHECK_SELECTION ->
+          ImmutableList.<Stage<?>>builder()
+              .addAll(pipeline.stagesToSearch(pipeline.repetitions()))
+              .addAll(
+                  pipeline.repetitions().stream()
+                      .flatMap(repetition -> repetition.alone().stream())
+                      .iterator())
+              .build();
       case TUNE -> pipeline.stagesToTune();
     };
   }
@@ -76,6 +96,8 @@ public final class PartialCompilation {
     runner.run(stages());
     return switch (goal) {
       case SEARCH -> found(runner);
+      case SELECT -> new SelectionSummary(pipeline, runner, false).summary();
+      case CHECK_SELECTION -> new SelectionSummary(pipeline, runner, true).summary();
       case TUNE -> tuned(runner);
     };
   }
