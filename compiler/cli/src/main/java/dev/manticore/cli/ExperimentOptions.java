@@ -8,6 +8,7 @@ import dev.manticore.compiler.trial.ModelSize;
 import dev.manticore.compiler.trial.TaskExperiment;
 import dev.manticore.compiler.trial.TaskSpec;
 import dev.manticore.compiler.trial.TrialSpec;
+import dev.manticore.ir.ManticoreException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -149,6 +150,10 @@ final class ExperimentOptions {
    * @param title of the report
    */
   int run(Terminal terminal, String title, ImmutableList<TaskSpec> tasks) {
+    if (threads < 1 || parallel.orElse(1) < 1 || learningRates.isEmpty()) {
+      throw new ManticoreException(
+          "MNT-TRIAL", "--threads and --parallel are 1 at least, and --learning-rate is not empty");
+    }
     TrialRunner.Options usual = TrialRunner.Options.ofThreads(threads);
     TaskExperiment experiment =
         new TaskExperiment(

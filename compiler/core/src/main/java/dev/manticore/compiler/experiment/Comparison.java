@@ -116,8 +116,11 @@ public record Comparison(String reference, ImmutableList<Group> groups) {
   public enum Verdict {
     /** The reference is better, with p &lt; {@link #LEVEL} by the paired t-test. */
     SIGNIFICANTLY_BETTER("significantly better"),
-    /** The 95 % interval of the difference does not exclude 0 on the bad side. */
-    AT_LEAST_AS_GOOD("at least as good within the interval"),
+    /**
+     * The 95 % interval of the difference does not exclude 0 on the bad side: at least as good
+     * within the interval, which says little where that is wide.
+     */
+    AT_LEAST_AS_GOOD("not worse within the interval"),
     /** The whole interval lies on the bad side. */
     WORSE("worse"),
     /** Fewer than two pairs, or a value that is not finite. */

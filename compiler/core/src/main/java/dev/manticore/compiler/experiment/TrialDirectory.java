@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 
 /**
  * What is kept of a trial: {@code trial.json}, its spec; {@code trial.log}, what its process wrote;
@@ -34,9 +35,9 @@ final class TrialDirectory {
 
   /**
    * @param experiment the directory of the experiment
-   * @param threads that the trial's process has
+   * @param arguments that the trial's process has, and its threads
    */
-  TrialDirectory(Path experiment, Trial trial, int threads) {
+  TrialDirectory(Path experiment, Trial trial, List<String> arguments, int threads) {
     this.path = place(experiment, trial.id());
     this.spec = PrettyJson.text(trial.spec());
     this.identity =
@@ -44,6 +45,7 @@ final class TrialDirectory {
             JsonNodeFactory.instance
                 .objectNode()
                 .put("spec_sha256", Hashing.sha256().hashString(spec, UTF_8).toString())
+                .put("arguments", String.join(" ", arguments))
                 .put("threads", threads)
                 .put("manticore", ToolVersion.current()));
   }

@@ -114,11 +114,21 @@ public final class TrialRunner {
    *     trials have saved their states
    */
   public ImmutableList<Path> run(List<Trial> trials) {
+    return run(trials, Optional.empty());
+  }
+
+  /** The same, after the plan that names the trials has been written. */
+  public ImmutableList<Path> run(List<Trial> trials, ExperimentPlan plan) {
+    return run(trials, Optional.of(plan));
+  }
+
+  private ImmutableList<Path> run(List<Trial> trials, Optional<ExperimentPlan> plan) {
     ImmutableSet<String> ids =
         trials.stream().map(Trial::id).collect(ImmutableSet.toImmutableSet());
     checkArgument(ids.size() == trials.size(), "trials of the same name");
     WorkLock lock = WorkLock.take(experiment);
     try {
+      plan.ifPresent(named -> named.write(experiment));
       ImmutableList<Trial> left =
           trials.stream()
               .filter(trial -> !directory(trial).isDone())
@@ -144,7 +154,7 @@ public final class TrialRunner {
   }
 
   private TrialDirectory directory(Trial trial) {
-    return new TrialDirectory(experiment, trial, options.threads());
+    return new TrialDirectory(experiment, trial, arguments, options.threads());
   }
 
   /** Returns those that have failed, in the order of the trials. */

@@ -63,7 +63,7 @@ public record Headline(Verdict verdict, String text) {
     return data.models().stream()
         .filter(model -> model.kind() == kind)
         .filter(model -> Double.isFinite(model.losses().mean()))
-        .min(Comparator.comparingDouble(model -> model.losses().mean()));
+        .min(Comparator.comparingDouble(Model::heldOutLoss));
   }
 
   private static Verdict verdict(Difference difference) {

@@ -104,6 +104,11 @@ public record ReportData(
       return Sample.of(runs.values().stream().map(Run::loss).toList());
     }
 
+    /** The mean over seeds of what choices are made by. */
+    double heldOutLoss() {
+      return Sample.of(runs.values().stream().map(Run::heldOutLoss).toList()).mean();
+    }
+
     /** The mean loss on each kind of text over the seeds. */
     public ImmutableMap<String, Double> slices() {
       Map<String, Double> means = new LinkedHashMap<>();
@@ -136,13 +141,20 @@ public record ReportData(
    * What a model came to from one seed, and what that took.
    *
    * @param loss mean cross-entropy after training, in nats a token
+   * @param heldOutLoss the same on what choices are made by; the same number where there is no data
+   *     for tests alone
    * @param parameters number of parameters
    * @param steps of the optimizer, of all stages and of all models that had to be trained for it
    * @param tokens that these were trained on
    * @param slices the loss on each kind of text; may be empty
    */
   public record Run(
-      double loss, long parameters, long steps, long tokens, ImmutableMap<String, Double> slices) {
+      double loss,
+      double heldOutLoss,
+      long parameters,
+      long steps,
+      long tokens,
+      ImmutableMap<String, Double> slices) {
     public Run {
       requireNonNull(slices, "slices");
     }

@@ -157,6 +157,6 @@ final class CandidateStage implements Stage<Double> {
   @Override
   public Double result(Path directory) throws IOException {
     JsonNode json = JSON.readTree(Files.readAllBytes(directory.resolve(RESULT)));
-    return json.path("loss").asDouble();
+    return json.required("loss").asDouble();
   }
 }

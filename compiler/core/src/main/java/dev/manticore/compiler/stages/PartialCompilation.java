@@ -13,6 +13,7 @@ import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.pipeline.StageStore;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
+import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
 import dev.manticore.compiler.report.TextTable;
 import dev.manticore.ir.ManticoreException;
@@ -56,6 +57,13 @@ public final class PartialCompilation {
     this.pipeline = CompilePipeline.of(recipe, device);
     this.store = new StageStore(work);
     this.goal = requireNonNull(goal, "goal");
+    boolean selects = goal == Goal.SELECT || goal == Goal.CHECK_SELECTION;
+    if (selects && recipe.recipe().search().method() == Recipe.SearchMethod.FIXED) {
+      throw new ManticoreException(
+          "MNT-RECIPE-INVALID",
+          "a choice is read off mixture weights that a search found, and this recipe gives them:"
+              + " set search.method=darts");
+    }
     if (goal == Goal.CHECK_SELECTION && !recipe.recipe().compare().components()) {
       throw new ManticoreException(
           "MNT-RECIPE-INVALID",

@@ -205,6 +205,7 @@ final class Publication {
   private static Run run(Scored scored, Cost cost) {
     return new Run(
         scored.slices().getOrDefault(Corpus.TEST, scored.heldOutLoss()),
+        scored.heldOutLoss(),
         scored.parameterCount(),
         cost.steps(),
         cost.tokens(),

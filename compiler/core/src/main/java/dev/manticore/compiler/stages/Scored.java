@@ -40,7 +40,7 @@ record Scored(
     return new Scored(
         json.path("parameters").asLong(),
         json.path("steps").asInt(),
-        json.path("held_out_loss").asDouble(),
+        json.required("held_out_loss").asDouble(),
         slices.buildOrThrow());
   }
 }

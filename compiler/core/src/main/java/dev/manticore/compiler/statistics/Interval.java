@@ -1,6 +1,6 @@
 package dev.manticore.compiler.statistics;
 
-/** A confidence interval, its ends among it. */
+/** A confidence interval, its ends included. */
 public record Interval(double low, double high) {
 
   /** Half the width: what stands after ±. */

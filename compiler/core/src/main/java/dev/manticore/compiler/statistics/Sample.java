@@ -56,7 +56,7 @@ public record Sample(ImmutableList<Double> values) {
     return Optional.of(new Interval(mean - margin, mean + margin));
   }
 
-  /** So far from 0 lies that part of Student's t, on both sides together. */
+  /** The two-sided quantile of Student's t. */
   private static double quantile(double freedom, double confidence) {
     return TDistribution.of(freedom).inverseSurvivalProbability((1 - confidence) / 2);
   }

@@ -2,6 +2,7 @@ package dev.manticore.compiler.training;
 
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.Sample;
+import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.task.Scores;
 import dev.manticore.compiler.task.Split;
 import dev.manticore.compiler.task.Task;
@@ -49,11 +50,16 @@ public final class Evaluator implements AutoCloseable {
         task, batch, ForwardProgram.open(device, graph, model, parameters, threads));
   }
 
-  /** All samples of a part. */
-  public Scores score(Split split) {
+  /**
+   * All samples of a part.
+   *
+   * @throws dev.manticore.compiler.progress.CancelledException when a stop was asked for
+   */
+  public Scores score(Split split, Cancellation cancellation) {
     Scores scores = new Scores(Math.max(task.classes(), task.vocabularySize()));
     int size = task.size(split);
     for (int start = 0; start < size; start += batch) {
+      cancellation.throwIfRequested();
       List<Sample> samples = new ArrayList<>();
       for (int i = start; i < Math.min(size, start + batch); i++) {
         samples.add(task.sample(split, i));

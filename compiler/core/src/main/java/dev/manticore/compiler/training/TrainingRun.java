@@ -53,6 +53,9 @@ public final class TrainingRun {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String STATE = "state.json";
 
+  /** The code of the exception of a loss that is not finite. */
+  public static final String DIVERGED = "MNT-DIVERGED";
+
   /** Time between two checkpoints, unless told otherwise. */
   public static final Duration CHECKPOINT_INTERVAL = Duration.ofSeconds(15);
 
@@ -261,7 +264,7 @@ public final class TrainingRun {
   private ManticoreException diverged(int step, double loss) {
     int last = stepsDone(directory);
     return new ManticoreException(
-        "MNT-DIVERGED",
+        DIVERGED,
         "training of "
             + request.run()
             + " diverged: the loss is "

@@ -61,6 +61,16 @@ public record TaskExperiment(
               + " and "
               + seeds);
     }
+    requireDistinct("task", tasks.stream().map(TaskSpec::name).toList());
+    requireDistinct("model", models);
+    requireDistinct("learning rate", learningRates);
+  }
+
+  private static void requireDistinct(String what, List<?> all) {
+    if (all.stream().distinct().count() < all.size()) {
+      throw new ManticoreException(
+          "MNT-TRIAL", "every " + what + " is to be named once, but there are " + all);
+    }
   }
 
   /** A model on a task. */
@@ -119,10 +129,10 @@ public record TaskExperiment(
         trials.add(trial(pair, rates.get(pair), repetition).trial());
       }
     }
-    new ExperimentPlan(
-            title, notes(rates), trials.stream().map(Trial::id).collect(toImmutableList()))
-        .write(directory);
-    runner.run(trials);
+    runner.run(
+        trials,
+        new ExperimentPlan(
+            title, notes(rates), trials.stream().map(Trial::id).collect(toImmutableList())));
   }
 
   private Map<Pair, Double> choose(TrialRunner runner) {

@@ -19,6 +19,7 @@ import java.util.Map;
  * @param settings of a task that is drawn, each as users write it; empty for one from files
  * @param upstream with the faults of the published code
  * @param files the directory of a task's published files; empty for one that is drawn
+ * @param contents the fingerprint of the task from files; empty for one that is drawn
  * @param length the most tokens of a text from files; 0 for one that is drawn
  */
 public record TaskSpec(
@@ -27,6 +28,7 @@ public record TaskSpec(
     Map<String, String> settings,
     boolean upstream,
     String files,
+    String contents,
     int length) {
 
   /** Where a task is from. */
@@ -41,13 +43,19 @@ public record TaskSpec(
 
   /** A task that is drawn. */
   public static TaskSpec drawn(Benchmark benchmark, String name, Settings settings, Faults faults) {
-    return new TaskSpec(benchmark, name, settings.texts(), faults == Faults.UPSTREAM, "", 0);
+    return new TaskSpec(benchmark, name, settings.texts(), faults == Faults.UPSTREAM, "", "", 0);
   }
 
-  /** A task from files. */
+  /**
+   * A task from files, which are read once.
+   *
+   * @throws ManticoreException as {@link LraFiles#open}
+   */
   public static TaskSpec read(Benchmark benchmark, String name, Path files, int length) {
+    String place = files.toAbsolutePath().toString();
+    TaskSpec unread = new TaskSpec(benchmark, name, ImmutableMap.of(), false, place, "", length);
     return new TaskSpec(
-        benchmark, name, ImmutableMap.of(), false, files.toAbsolutePath().toString(), length);
+        benchmark, name, ImmutableMap.of(), false, place, unread.open(0).fingerprint(), length);
   }
 
   /**

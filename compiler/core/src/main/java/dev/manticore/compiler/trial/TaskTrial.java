@@ -16,6 +16,7 @@ import dev.manticore.compiler.task.TaskDataset;
 import dev.manticore.compiler.training.Evaluator;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingRun;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.runtime.Device;
@@ -39,10 +40,16 @@ public final class TaskTrial {
 
   private static final int EVALUATION_BATCHES = 4;
 
+  /** What a model measures whose loss was not a number any more. */
+  private static final Measures DIVERGED =
+      new Measures(Double.NaN, Double.NaN, Double.NaN, Double.NaN, OptionalDouble.empty());
+
   private TaskTrial() {}
 
   /**
    * Trains and measures a model, going on from a checkpoint in the directory where there is one.
+   *
+   * <p>A model whose loss ceases to be finite has an outcome too, of measures that are not numbers.
    *
    * @param threads of a step
    * @param directory for checkpoints, metrics and the trained parameters
@@ -89,6 +96,12 @@ public final class TaskTrial {
           parameters,
           new TrainingRun.Surroundings(
               progress, Optional.of(metrics), cancellation, TrainingRun.CHECKPOINT_INTERVAL));
+    } catch (ManticoreException e) {
+      if (!e.code().equals(TrainingRun.DIVERGED)) {
+        throw e;
+      }
+      // That a model diverges at a rate is an outcome too: another rate may be better.
+      return outcome(spec, task, model, ImmutableList.of(), DIVERGED, DIVERGED);
     }
     Map<String, Tensor> trained = SafetensorsFile.open(parameters).tensors();
     ImmutableList.Builder<ImmutableList<Double>> mixture = ImmutableList.builder();
@@ -97,20 +110,37 @@ public final class TaskTrial {
         .forEach(alpha -> mixture.add(TrainingRun.softmax(trained.get(alpha).toFloats())));
     try (Evaluator evaluator =
         Evaluator.open(device, model.graph(), trained, task, training.batch(), threads)) {
-      return new Outcome(
-          task.name(),
-          spec.model().toString(),
-          seed,
-          model.graph().parameters().keySet().stream()
-              .mapToLong(parameter -> parameter.shape().elementCount())
-              .sum(),
-          training.steps(),
-          (long) training.steps() * training.batch() * training.accumulation() * task.longest(),
+      return outcome(
+          spec,
+          task,
+          model,
           mixture.build(),
-          model.components(),
-          measures(evaluator.score(Split.VALIDATION)),
-          measures(evaluator.score(Split.TEST)));
+          measures(evaluator.score(Split.VALIDATION, cancellation)),
+          measures(evaluator.score(Split.TEST, cancellation)));
     }
+  }
+
+  private static Outcome outcome(
+      TrialSpec spec,
+      Task task,
+      TaskModel model,
+      ImmutableList<ImmutableList<Double>> mixture,
+      Measures validation,
+      Measures test) {
+    TrialSpec.Schedule training = spec.training();
+    return new Outcome(
+        task.name(),
+        spec.model().toString(),
+        spec.seed(),
+        model.graph().parameters().keySet().stream()
+            .mapToLong(parameter -> parameter.shape().elementCount())
+            .sum(),
+        training.steps(),
+        (long) training.steps() * training.batch() * task.longest(),
+        mixture,
+        mixture.isEmpty() ? ImmutableList.of() : model.components(),
+        validation,
+        test);
   }
 
   private static Measures measures(Scores scores) {

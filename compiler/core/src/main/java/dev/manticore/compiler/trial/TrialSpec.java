@@ -1,5 +1,7 @@
 package dev.manticore.compiler.trial;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
@@ -8,6 +10,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
+import com.google.common.hash.Hashing;
 import dev.manticore.compiler.experiment.Trial;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.recipe.Recipe;
@@ -56,6 +59,25 @@ public record TrialSpec(
       Recipe.Schedule schedule,
       int warmup) {
 
+    /**
+     * @throws ManticoreException {@code MNT-TRIAL} for a number that is out of its range
+     */
+    public Schedule {
+      require(steps >= 1, "steps", steps, "1 at least");
+      require(batch >= 1, "batch", batch, "1 at least");
+      require(learningRate > 0 && learningRate <= 10, "learning rate", learningRate, "in (0, 10]");
+      require(weightDecay >= 0 && weightDecay <= 10, "weight decay", weightDecay, "in [0, 10]");
+      require(clip >= 0 && clip <= 1e6, "clip", clip, "in [0, 1e6]");
+      require(warmup >= 0, "warm-up", warmup, "0 at least");
+    }
+
+    private static void require(boolean holds, String what, double value, String range) {
+      if (!holds) {
+        throw new ManticoreException(
+            "MNT-TRIAL", "the " + what + " of a training is " + value + ", but should be " + range);
+      }
+    }
+
     Schedule withLearningRate(double rate) {
       return new Schedule(steps, batch, rate, weightDecay, clip, schedule, warmup);
     }
@@ -75,9 +97,13 @@ public record TrialSpec(
     }
   }
 
-  /** {@code task-model-seed-rate}, the name of its trial. */
+  /**
+   * {@code task-model-seed-}, and a few digits that tell it from trials of other settings: they can
+   * be in one directory.
+   */
   public String id() {
-    return task.name() + "-" + model + "-" + seed + "-" + training.learningRate();
+    String all = Hashing.sha256().hashString(JSON.valueToTree(this).toString(), UTF_8).toString();
+    return task.name() + "-" + model + "-" + seed + "-" + all.substring(0, 8);
   }
 
   /** What {@link #of} reads. */

@@ -299,7 +299,7 @@ final class TrialRunnerTest {
   @Test
   void aTrialStopsWhenItsRunnerIsGone() throws IOException {
     Files.createFile(orders().resolve("hold"));
-    TrialDirectory trial = new TrialDirectory(experiment(), trial(1), 1);
+    TrialDirectory trial = new TrialDirectory(experiment(), trial(1), List.of(), 1);
     trial.prepare();
 
     // Its standard input has ended before it starts.

@@ -31,7 +31,9 @@ class ReportWriterTest {
       ImmutableMap<String, Double> slices =
           ImmutableMap.of("recall", losses[i] - 0.25, "tracking", losses[i] + 0.25);
       bySeed.put(
-          i + 1, new Run(losses[i], 1_234_567 * members, 300 * members, 307_200 * members, slices));
+          i + 1,
+          new Run(
+              losses[i], losses[i], 1_234_567 * members, 300 * members, 307_200 * members, slices));
     }
     return new Model(name, kind, bySeed.buildOrThrow());
   }

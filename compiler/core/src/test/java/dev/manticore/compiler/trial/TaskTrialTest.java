@@ -129,7 +129,9 @@ class TaskTrialTest {
     Cancellation cancellation = new Cancellation();
     assertThatThrownBy(() -> run(spec, "parts", stopAfter(11, cancellation), cancellation))
         .isInstanceOf(CancelledException.class);
-    assertThat(run(spec, "parts")).isEqualTo(whole);
+    int[] steps = {0};
+    assertThat(run(spec, "parts", onStep(() -> steps[0]++), new Cancellation())).isEqualTo(whole);
+    assertThat(steps[0]).isEqualTo(30 - 11);
     for (String file : ImmutableList.of(Metrics.FILE, "parameters.safetensors")) {
       assertThat(Files.readAllBytes(directory.resolve("parts").resolve(file)))
           .isEqualTo(Files.readAllBytes(directory.resolve("whole").resolve(file)));
@@ -138,16 +140,43 @@ class TaskTrialTest {
 
   private static Progress stopAfter(int steps, Cancellation cancellation) {
     int[] seen = {0};
+    return onStep(
+        () -> {
+          if (++seen[0] == steps) {
+            cancellation.request();
+          }
+        });
+  }
+
+  private static Progress onStep(Runnable action) {
     return (Progress)
         Proxy.newProxyInstance(
             Progress.class.getClassLoader(),
             new Class<?>[] {Progress.class},
             (proxy, method, arguments) -> {
-              if (method.getName().equals("step") && ++seen[0] == steps) {
-                cancellation.request();
+              if (method.getName().equals("step")) {
+                action.run();
               }
               return null;
             });
+  }
+
+  @Test
+  void aModelThatDivergesHasAnOutcome() throws Exception {
+    TrialSpec usual = spec(mad("memorization", 8, 9), Architecture.GPT_NEO, 40);
+    TrialSpec wild =
+        new TrialSpec(
+            usual.task(),
+            usual.model(),
+            usual.size(),
+            // A decay of so much more than all makes weights grow a hundredfold a step.
+            new TrialSpec.Schedule(40, 8, 10, 10, 0, Recipe.Schedule.CONSTANT, 0),
+            null,
+            3);
+    Outcome outcome = run(wild, "wild");
+    assertThat(outcome.test().loss()).isNaN();
+    outcome.write(directory);
+    assertThat(Outcome.read(directory)).isEqualTo(outcome);
   }
 
   @Test
