@@ -200,7 +200,7 @@ final class PretrainCommand implements Callable<Integer> {
     Pretraining.Request request =
         new Pretraining.Request(
             terminal.existing(config),
-            new Recipe.Data(text(), source, length, holdout, 0),
+            new Recipe.Data(text(), source, length, 1, holdout, 0),
             new Recipe.Training(
                 steps,
                 batch,

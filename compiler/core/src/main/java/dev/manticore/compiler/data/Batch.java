@@ -40,6 +40,24 @@ public record Batch(long[] inputs, long[] labels, int size, int length) {
     return new Batch(inputs, labels, samples.size(), length);
   }
 
+  /** The same, of which only the first rows ask for something. */
+  public Batch asking(int rows) {
+    long[] counted = labels.clone();
+    Arrays.fill(counted, rows * length, counted.length, Sample.IGNORED);
+    return new Batch(inputs, counted, size, length);
+  }
+
+  /** The first tokens of each row, as many as {@code shorter}. */
+  public Batch head(int shorter) {
+    long[] reads = new long[size * shorter];
+    long[] asks = new long[reads.length];
+    for (int row = 0; row < size; row++) {
+      System.arraycopy(inputs, row * length, reads, row * shorter, shorter);
+      System.arraycopy(labels, row * length, asks, row * shorter, shorter);
+    }
+    return new Batch(reads, asks, size, shorter);
+  }
+
   /** The number of labels that count. */
   public long asked() {
     return Arrays.stream(labels).filter(label -> label != Sample.IGNORED).count();

@@ -17,6 +17,16 @@ record DatasetPart(TokenDataset whole, int first, int size) implements TokenData
   }
 
   @Override
+  public int length(int sequence) {
+    return whole.length(first + Objects.checkIndex(sequence, size));
+  }
+
+  @Override
+  public int buckets() {
+    return whole.buckets();
+  }
+
+  @Override
   public long tokenCount() {
     return (long) size * length();
   }

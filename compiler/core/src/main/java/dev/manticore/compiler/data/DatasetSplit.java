@@ -27,16 +27,27 @@ public record DatasetSplit(TokenDataset training, TokenDataset heldOut) {
    * How documents become data sets.
    *
    * @param length tokens a sequence, at least 1
+   * @param buckets lengths that batches of instructions may have, {@link TokenDataset#buckets()}
    * @param vocabularySize of the model that will read the tokens
    * @param heldOutFraction about which part of the tokens is held out, above 0 and below 1
    * @param seed chooses the documents that are held out
    */
-  public record Options(int length, int vocabularySize, double heldOutFraction, long seed) {
+  public record Options(
+      int length, int buckets, int vocabularySize, double heldOutFraction, long seed) {
+
+    /** All batches of one length. */
+    public Options(int length, int vocabularySize, double heldOutFraction, long seed) {
+      this(length, 1, vocabularySize, heldOutFraction, seed);
+    }
 
     public Options {
       if (length < 1) {
         throw new ManticoreException(
             "MNT-DATA", "The sequence length " + length + " must be at least 1.");
+      }
+      if (buckets < 1) {
+        throw new ManticoreException(
+            "MNT-DATA", "The number of buckets " + buckets + " must be at least 1.");
       }
       if (!(heldOutFraction > 0 && heldOutFraction < 1)) {
         throw new ManticoreException(

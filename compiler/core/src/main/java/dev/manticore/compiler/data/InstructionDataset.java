@@ -24,18 +24,20 @@ final class InstructionDataset implements TokenDataset {
   private final ImmutableIntArray chosen;
 
   private final int length;
+  private final int buckets;
   private final int padding;
 
   private InstructionDataset(
       DatasetSplit.Stream examples,
       ImmutableIntArray prompts,
       ImmutableIntArray chosen,
-      int length,
+      DatasetSplit.Options options,
       int padding) {
     this.examples = examples;
     this.prompts = prompts;
     this.chosen = chosen;
-    this.length = length;
+    this.length = options.length();
+    this.buckets = options.buckets();
     this.padding = padding;
   }
 
@@ -73,8 +75,8 @@ final class InstructionDataset implements TokenDataset {
     }
     ImmutableIntArray sizes = prompts.build();
     return new DatasetSplit(
-        new InstructionDataset(stream, sizes, training.build(), options.length(), endOfText),
-        new InstructionDataset(stream, sizes, heldOut.build(), options.length(), endOfText));
+        new InstructionDataset(stream, sizes, training.build(), options, endOfText),
+        new InstructionDataset(stream, sizes, heldOut.build(), options, endOfText));
   }
 
   @Override
@@ -85,6 +87,18 @@ final class InstructionDataset implements TokenDataset {
   @Override
   public int length() {
     return length;
+  }
+
+  @Override
+  public int length(int sequence) {
+    int example = chosen.get(sequence);
+    // The last token is asked for and not read.
+    return Math.min(length, examples.ends.get(example) - examples.start(example) - 1);
+  }
+
+  @Override
+  public int buckets() {
+    return buckets;
   }
 
   @Override
@@ -120,10 +134,13 @@ final class InstructionDataset implements TokenDataset {
     return new Sample(ImmutableIntArray.copyOf(inputs), ImmutableIntArray.copyOf(targets));
   }
 
-  /** SHA-256 of the length, and of each example's prompt and tokens. */
+  /** SHA-256 of the lengths, and of each example's prompt and tokens. */
   @Override
   public String hash() {
     Hasher hasher = Hashing.sha256().newHasher().putInt(length).putInt(padding);
+    if (buckets > 1) {
+      hasher.putInt(buckets);
+    }
     for (int example : chosen.asList()) {
       hasher.putInt(prompts.get(example));
       for (int i = examples.start(example); i < examples.ends.get(example); i++) {

@@ -3,7 +3,7 @@ package dev.manticore.compiler.data;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.ir.ManticoreException;
 
-/** Sequences of tokens of one length, with labels. */
+/** Sequences of tokens, padded to one length, with labels. */
 public interface TokenDataset {
 
   /** The number of sequences, at least one. */
@@ -11,6 +11,19 @@ public interface TokenDataset {
 
   /** The number of tokens of a sequence's input. */
   int length();
+
+  /** The number of tokens of one sequence's input; what pads it to {@link #length()} is none. */
+  default int length(int sequence) {
+    return length();
+  }
+
+  /**
+   * The number n of lengths that batches to train on may have: {@link #length()} times k/n, for k
+   * from 1 to n. With 1 all have the one length.
+   */
+  default int buckets() {
+    return 1;
+  }
 
   /** The number of tokens that it was made of; what pads sequences does not count. */
   long tokenCount();

@@ -171,7 +171,12 @@ public record Recipe(
    * @param test share of what is held out that is measured on only once, at the end; 0 for none
    */
   public record Data(
-      DataSource source, TokenizerSource tokenizer, int length, double holdout, double test) {
+      DataSource source,
+      TokenizerSource tokenizer,
+      int length,
+      int buckets,
+      double holdout,
+      double test) {
     public Data {
       requireNonNull(source, "source");
       requireNonNull(tokenizer, "tokenizer");

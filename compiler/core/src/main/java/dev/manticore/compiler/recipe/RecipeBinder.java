@@ -371,10 +371,20 @@ final class RecipeBinder {
 
   private Data data(ImmutableList<Component> components) {
     JsonNode data = tree.get("data");
+    int buckets = data.get("buckets").asInt();
+    if (buckets > 1 && !data.get("source").has("instructions")) {
+      problems.add(
+          KeyPath.ROOT.child("data").child("buckets"),
+          "is "
+              + buckets
+              + ", but all sequences of a text have one length; remove it, or give 'instructions' as"
+              + " 'data.source'");
+    }
     return new Data(
         dataSource(data.get("source")),
         tokenizer(components),
         data.get("length").asInt(),
+        buckets,
         data.get("holdout").asDouble(),
         data.get("test").asDouble());
   }

@@ -3,6 +3,7 @@ package dev.manticore.compiler.stages;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Iterables;
 import dev.manticore.compiler.data.DatasetSplit;
 import dev.manticore.compiler.data.TokenDataset;
 import dev.manticore.compiler.hybrid.Hybrid;
@@ -10,6 +11,7 @@ import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
+import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.training.SearchSteps;
 import dev.manticore.compiler.training.TrainingPlan;
@@ -25,7 +27,7 @@ import java.util.List;
  * Trains the hybrid of one repetition from the pretrained weights at mixture weights that stay, to
  * see how good these are. Nothing is kept but the loss.
  */
-final class CandidateStage implements Stage<Double> {
+final class CandidateStage implements Stage<CandidateStage.Judgement> {
 
   private static final String RESULT = "result.json";
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -44,6 +46,12 @@ final class CandidateStage implements Stage<Double> {
     /** A share of the training data, which the weights then do not see. */
     TRAINING_SHARE
   }
+
+  /**
+   * @param loss after the last step, in nats a token
+   * @param tokens that were trained on, padding counted
+   */
+  record Judgement(double loss, long tokens) {}
 
   /**
    * @param name of the stage
@@ -153,10 +161,11 @@ final class CandidateStage implements Stage<Double> {
     return new DatasetSplit(parts.get(0), parts.get(1));
   }
 
-  /** The loss after the last step, in nats a token. */
   @Override
-  public Double result(Path directory) throws IOException {
+  public Judgement result(Path directory) throws IOException {
     JsonNode json = JSON.readTree(Files.readAllBytes(directory.resolve(RESULT)));
-    return json.required("loss").asDouble();
+    return new Judgement(
+        json.required("loss").asDouble(),
+        Iterables.getLast(Metrics.read(directory.resolve(Stages.METRICS))).tokens());
   }
 }

@@ -98,7 +98,7 @@ final class Corpus {
     try (Tokenizer tokenizer = Tokenizer.load(file)) {
       int vocabulary = tokenizer.vocabularySize();
       DatasetSplit.Options options =
-          new DatasetSplit.Options(data.length(), vocabulary, data.holdout(), seed);
+          new DatasetSplit.Options(data.length(), data.buckets(), vocabulary, data.holdout(), seed);
       ImmutableMap.Builder<String, TokenDataset> slices = ImmutableMap.builder();
       if (source instanceof GeneratedText generated
           && generated.kind() == CorpusGenerator.Kind.MIXED) {
@@ -146,6 +146,9 @@ final class Corpus {
             .value("length", Integer.toString(data.length()))
             .value("holdout", Double.toString(data.holdout()))
             .value("split_seed", Integer.toString(seed));
+    if (data.buckets() > 1) {
+      inputs.value("buckets", Integer.toString(data.buckets()));
+    }
     return data.test() > 0 ? inputs.value("test", Double.toString(data.test())) : inputs;
   }
 }

@@ -148,7 +148,8 @@ public final class LandscapeSweep {
       ImmutableList.Builder<Landscape.Point> points = ImmutableList.builder();
       for (int i = 0; i < places.size(); i++) {
         points.add(
-            new Landscape.Point(places.get(i), runner.result(candidates.get(i)), first.seed()));
+            new Landscape.Point(
+                places.get(i), runner.result(candidates.get(i)).loss(), first.seed()));
       }
       int axis = names.indexOf(two().get(0));
       Optional<Landscape.Point> searched =
@@ -158,7 +159,7 @@ public final class LandscapeSweep {
                       request.blocks().stream()
                           .map(block -> found[block][axis])
                           .collect(ImmutableList.toImmutableList()),
-                      runner.result(candidates.get(places.size())),
+                      runner.result(candidates.get(places.size())).loss(),
                       first.seed()))
               : Optional.empty();
       Landscape landscape = new Landscape(recipe.recipe().name(), axes(), points.build(), searched);

@@ -200,16 +200,18 @@ final class SearchStage implements Stage<SearchStage.Found> {
   private void choose(StageContext context) {
     CandidateStage best = candidates.get(0);
     int steps = 0;
+    long tokens = 0;
     try (MetricsWriter metrics =
         MetricsWriter.open(context.directory().resolve(Stages.METRICS), entry -> false)) {
       for (CandidateStage candidate : candidates) {
         steps += candidate.steps();
-        metrics.write(record(candidate, steps, context.result(candidate)));
-        if (context.result(candidate) < context.result(best)) {
+        tokens += context.result(candidate).tokens();
+        metrics.write(record(candidate, steps, context.result(candidate).loss(), tokens));
+        if (context.result(candidate).loss() < context.result(best).loss()) {
           best = candidate;
         }
       }
-      metrics.write(record(best, steps, context.result(best)));
+      metrics.write(record(best, steps, context.result(best).loss(), tokens));
     }
     List<String> alphas =
         IntStream.range(0, best.weights().length).mapToObj(Hybrid::alpha).toList();
@@ -217,8 +219,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
         context.directory().resolve(ALPHA), SearchSteps.alphas(alphas, best.weights()), Map.of());
   }
 
-  private MetricRecord record(CandidateStage candidate, int steps, double loss) {
-    Recipe.Training training = shop.recipe().search().training();
+  private MetricRecord record(CandidateStage candidate, int steps, double loss, long tokens) {
     return new MetricRecord(
         "search",
         "hybrid",
@@ -230,7 +231,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
             .map(block -> ImmutableList.copyOf(Doubles.asList(block)))
             .collect(ImmutableList.toImmutableList()),
         0,
-        (long) steps * training.batch() * training.accumulation() * shop.recipe().data().length());
+        tokens);
   }
 
   @Override

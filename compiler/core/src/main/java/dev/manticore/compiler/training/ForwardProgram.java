@@ -49,7 +49,8 @@ record ForwardProgram(DeviceState state, BoundProgram program) implements AutoCl
             Precision.FLOAT32,
             0,
             SessionConfig.defaults().withIntraOpThreads(threads));
-    return new ForwardProgram(state, BoundProgram.open(device, state, program, ImmutableList.of()));
+    return new ForwardProgram(
+        state, BoundProgram.open(device, state::get, program, ImmutableList.of()));
   }
 
   /** Runs a batch; returns the mean loss over its labels that count, in nats each. */

@@ -5,7 +5,6 @@ import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.TokenDataset;
 import dev.manticore.ir.Graph;
 import dev.manticore.runtime.Device;
-import java.util.Arrays;
 import java.util.function.ToDoubleFunction;
 
 /**
@@ -62,11 +61,8 @@ public final class LossEvaluator implements AutoCloseable {
       for (int i = 0; i < size; i++) {
         chosen[i] = start + Math.min(i, there - 1);
       }
-      Batch batch = dataset.batch(chosen);
-      long[] labels = batch.labels().clone();
       // A last batch that is not full is filled up with sequences that do not count.
-      Arrays.fill(labels, there * batch.length(), labels.length, -100);
-      Batch counted = new Batch(batch.inputs(), labels, size, batch.length());
+      Batch counted = dataset.batch(chosen).asking(there);
       if (counted.asked() == 0) {
         continue;
       }

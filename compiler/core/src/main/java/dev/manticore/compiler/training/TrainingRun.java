@@ -172,10 +172,9 @@ public final class TrainingRun {
       Resumed resumed = restore(session, search);
       List<BatchSampler> samplers = samplers(resumed);
       StepMeter meter = new StepMeter(Ticker.systemTicker(), run, resumed.step(), steps);
-      long tokensPerStep =
-          (long) plan.schedule().batch() * plan.length() * plan.schedule().accumulation();
+      long tokens = samplers.get(0).tokens();
       if (resumed.step() == 0) {
-        evaluate(session, search, 0, request.evaluationBatches(), around);
+        evaluate(session, search, samplers, 0, request.evaluationBatches(), around);
       }
       long saved = System.nanoTime();
       int end = resumed.step();
@@ -195,15 +194,17 @@ public final class TrainingRun {
         }
         int done = step + 1;
         end = done;
-        around.progress().step(meter.step(done, loss, tokensPerStep));
-        record(session, search, done, MetricRecord.Split.TRAIN, loss, around);
+        long before = tokens;
+        tokens = samplers.get(0).tokens();
+        around.progress().step(meter.step(done, loss, tokens - before));
+        record(session, search, samplers, done, MetricRecord.Split.TRAIN, loss, around);
         if (done < steps && request.evaluateEvery() > 0 && done % request.evaluateEvery() == 0) {
           meter.pause();
-          evaluate(session, search, done, request.evaluationBatches(), around);
+          evaluate(session, search, samplers, done, request.evaluationBatches(), around);
           meter.resume();
         }
       }
-      double heldOut = evaluate(session, search, end, 0, around);
+      double heldOut = evaluate(session, search, samplers, end, 0, around);
       if (!Double.isFinite(heldOut)) {
         throw diverged(end, heldOut);
       }
@@ -281,18 +282,20 @@ public final class TrainingRun {
   private double evaluate(
       TrainingSession session,
       Optional<SearchSteps> search,
+      List<BatchSampler> samplers,
       int step,
       int batches,
       Surroundings around) {
     search.ifPresent(steps -> steps.evaluateWith(session));
     double loss = session.evaluate(request.data().heldOut(), batches);
-    record(session, search, step, MetricRecord.Split.HELD_OUT, loss, around);
+    record(session, search, samplers, step, MetricRecord.Split.HELD_OUT, loss, around);
     return loss;
   }
 
   private void record(
       TrainingSession session,
       Optional<SearchSteps> search,
+      List<BatchSampler> samplers,
       int step,
       MetricRecord.Split split,
       double loss,
@@ -313,8 +316,6 @@ public final class TrainingRun {
         split == MetricRecord.Split.TRAIN
             ? plan.groups().get(0).learningRate() * plan.rateFactor(step - 1)
             : 0;
-    long tokens =
-        (long) step * plan.schedule().batch() * plan.length() * plan.schedule().accumulation();
     around
         .metrics()
         .get()
@@ -328,7 +329,7 @@ public final class TrainingRun {
                 loss,
                 alpha.build(),
                 rate,
-                tokens));
+                samplers.get(0).tokens()));
   }
 
   /** Mixture weights of their logits. */

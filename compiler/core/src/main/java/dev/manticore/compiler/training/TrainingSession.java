@@ -16,6 +16,8 @@ import dev.manticore.runtime.Device;
 import dev.manticore.runtime.DeviceState;
 import dev.manticore.runtime.DeviceTensor;
 import dev.manticore.runtime.SessionConfig;
+import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -25,7 +27,8 @@ import java.util.Set;
 
 /**
  * A model on a device while it is trained: its parameters, the optimizer's moments, and the
- * sessions that work on them in place. Evaluation reads the same tensors.
+ * sessions that work on them in place. Evaluation reads the same tensors. Batches may have
+ * different lengths: for each there are sessions of its own, over the one state.
  */
 public final class TrainingSession implements AutoCloseable {
 
@@ -37,58 +40,105 @@ public final class TrainingSession implements AutoCloseable {
   /** How far weights are moved along a gradient, for a finite difference: as DARTS has it. */
   private static final double DIFFERENCE = 0.01;
 
+  private final Device device;
+  private final Graph model;
   private final TrainingPlan plan;
-  private final Optional<Recompute.Planned> memory;
+  private final SessionConfig config;
   private final DeviceState state;
-  private final BoundProgram step;
+  private final Map<Integer, Lane> lanes = new LinkedHashMap<>();
   private final Optional<BoundProgram> apply;
-  private final BoundProgram evaluation;
-  private final Optional<MixturePrograms> mixture;
+  private final Optional<BoundProgram> shift;
   private final ImmutableSet<String> parameters;
   private final ImmutableSet<String> trained;
 
-  /** The gradient by mixture weights alone; what a second order needs besides, if one is wanted. */
-  private record MixturePrograms(BoundProgram gradient, Optional<SecondOrder> secondOrder)
-      implements AutoCloseable {
-    @Override
-    public void close() {
-      gradient.close();
-      secondOrder.ifPresent(SecondOrder::close);
-    }
+  /** What is done with a batch. */
+  private enum Kind {
+    /** A whole step. */
+    STEP,
+    /** Adds to the gradients of the weights. */
+    ACCUMULATE,
+    /** The gradient by mixture weights alone. */
+    MIXTURE_GRADIENT,
+    EVALUATE
   }
 
-  /** Accumulates gradients of the weights, and moves the weights along them. */
-  private record SecondOrder(BoundProgram accumulate, BoundProgram shift) implements AutoCloseable {
+  /** Batches of one length, and the programs that read them; these are made when first needed. */
+  private final class Lane implements AutoCloseable {
+    private final StepGraphs graphs;
+    private final DeviceState tokens;
+    private final Map<Kind, BoundProgram> programs = new EnumMap<>(Kind.class);
+
+    Lane(int length) {
+      int batch = plan.schedule().batch();
+      this.graphs = StepGraphs.of(model, batch, length, plan.mixtures());
+      TensorType type = TensorType.of(ElementType.INT64, batch, length);
+      this.tokens =
+          DeviceState.allocate(
+              device, ImmutableMap.of(model.inputs().get(0).name(), type, "labels", type));
+    }
+
+    BoundProgram program(Kind kind) {
+      return programs.computeIfAbsent(kind, this::open);
+    }
+
+    private BoundProgram open(Kind kind) {
+      Recipe.Training schedule = plan.schedule();
+      StepGraphs.Step step = step(kind);
+      boolean evaluates = kind == Kind.EVALUATE;
+      StepProgram program =
+          StepProgram.of(
+              step,
+              device,
+              evaluates ? Precision.FLOAT32 : schedule.precision(),
+              evaluates ? 0 : schedule.memory(),
+              config);
+      return BoundProgram.open(
+          device,
+          name -> tokens.names().contains(name) ? tokens.get(name) : state.get(name),
+          program,
+          step.bindings());
+    }
+
+    private StepGraphs.Step step(Kind kind) {
+      List<ParameterGroup> groups = plan.parameterGroups();
+      return switch (kind) {
+        case STEP -> graphs.step(groups, (float) plan.schedule().clip());
+        case ACCUMULATE -> graphs.accumulate(groups);
+        case MIXTURE_GRADIENT -> new StepGraphs.Step(graphs.mixtureGradient(), ImmutableList.of());
+        case EVALUATE -> new StepGraphs.Step(graphs.evaluation(), ImmutableList.of());
+      };
+    }
+
     @Override
     public void close() {
-      accumulate.close();
-      shift.close();
+      programs.values().forEach(BoundProgram::close);
+      tokens.close();
     }
   }
 
   private TrainingSession(
+      Device device,
+      Graph model,
       TrainingPlan plan,
-      Optional<Recompute.Planned> memory,
+      SessionConfig config,
       DeviceState state,
-      BoundProgram step,
       Optional<BoundProgram> apply,
-      BoundProgram evaluation,
-      Optional<MixturePrograms> mixture,
+      Optional<BoundProgram> shift,
       ImmutableSet<String> parameters,
       ImmutableSet<String> trained) {
+    this.device = device;
+    this.model = model;
     this.plan = plan;
-    this.memory = memory;
+    this.config = config;
     this.state = state;
-    this.step = step;
     this.apply = apply;
-    this.evaluation = evaluation;
-    this.mixture = mixture;
+    this.shift = shift;
     this.parameters = parameters;
     this.trained = trained;
   }
 
   /**
-   * Puts a model on a device, with moments of zero.
+   * Puts a model on a device, with moments of zero, ready for batches of the plan's length.
    *
    * @param threads threads of a run
    * @throws dev.manticore.ir.ManticoreException {@code MNT-MEMORY} if a step cannot keep within the
@@ -98,7 +148,6 @@ public final class TrainingSession implements AutoCloseable {
     Recipe.Training schedule = plan.schedule();
     List<ParameterGroup> groups = plan.parameterGroups();
     ImmutableList<String> mixtures = plan.mixtures();
-    StepGraphs graphs = StepGraphs.of(model, schedule.batch(), plan.length(), mixtures);
     Map<String, TensorType> types = new LinkedHashMap<>();
     model.parameters().keySet().stream()
         .filter(value -> !mixtures.contains(value.name()))
@@ -106,12 +155,12 @@ public final class TrainingSession implements AutoCloseable {
     ImmutableSet<String> names = ImmutableSet.copyOf(types.keySet());
     boolean secondOrder = plan.search().filter(TrainingPlan.Mixtures::secondOrder).isPresent();
     boolean accumulates = schedule.accumulation() > 1;
-    StepGraphs.Step stepGraph =
-        accumulates ? graphs.accumulate(groups) : graphs.step(groups, (float) schedule.clip());
     Optional<StepGraphs.Step> applyGraph =
         accumulates
             ? Optional.of(StepGraphs.apply(types, groups, (float) schedule.clip()))
             : Optional.empty();
+    Optional<StepGraphs.Step> shiftGraph =
+        secondOrder ? Optional.of(StepGraphs.shift(types, groups)) : Optional.empty();
     ImmutableSet.Builder<String> trained = ImmutableSet.builder();
     groups.forEach(group -> trained.addAll(group.parameters()));
     for (String name : trained.build()) {
@@ -138,63 +187,22 @@ public final class TrainingSession implements AutoCloseable {
               "settings." + group.name(), TensorType.of(ElementType.FLOAT32, StepGraphs.SETTINGS));
           types.put("norm." + group.name(), TensorType.of(ElementType.FLOAT32));
         });
-    TensorType tokens = TensorType.of(ElementType.INT64, schedule.batch(), plan.length());
-    types.put(model.inputs().get(0).name(), tokens);
-    types.put("labels", tokens);
-    types.put("loss", TensorType.of(ElementType.FLOAT32));
+    types.put(StepGraphs.LOSS, TensorType.of(ElementType.FLOAT32));
     types.put(StepGraphs.SHARE, TensorType.of(ElementType.FLOAT32));
     DeviceState state = DeviceState.allocate(device, types);
     SessionConfig config = SessionConfig.defaults().withIntraOpThreads(threads);
-    StepProgram stepProgram =
-        StepProgram.of(stepGraph, device, schedule.precision(), schedule.memory(), config);
-    BoundProgram step = BoundProgram.open(device, state, stepProgram, stepGraph.bindings());
-    Optional<BoundProgram> apply =
-        applyGraph.map(graph -> program(device, config, state, graph, Precision.FLOAT32, 0));
-    BoundProgram evaluation =
-        program(
-            device,
-            config,
-            state,
-            new StepGraphs.Step(graphs.evaluation(), ImmutableList.of()),
-            Precision.FLOAT32,
-            0);
-    Optional<MixturePrograms> mixture = Optional.empty();
-    if (plan.search().filter(TrainingPlan.Mixtures::apart).isPresent()) {
-      StepGraphs.Step gradient = new StepGraphs.Step(graphs.mixtureGradient(), ImmutableList.of());
-      mixture =
-          Optional.of(
-              new MixturePrograms(
-                  program(device, config, state, gradient, schedule.precision(), schedule.memory()),
-                  secondOrder
-                      ? Optional.of(
-                          new SecondOrder(
-                              program(
-                                  device,
-                                  config,
-                                  state,
-                                  graphs.accumulate(groups),
-                                  schedule.precision(),
-                                  schedule.memory()),
-                              program(
-                                  device,
-                                  config,
-                                  state,
-                                  StepGraphs.shift(types, groups),
-                                  Precision.FLOAT32,
-                                  0)))
-                      : Optional.empty()));
-    }
     TrainingSession session =
         new TrainingSession(
+            device,
+            model,
             plan,
-            stepProgram.plan(),
+            config,
             state,
-            step,
-            apply,
-            evaluation,
-            mixture,
+            applyGraph.map(graph -> open(graph, device, config, state)),
+            shiftGraph.map(graph -> open(graph, device, config, state)),
             names,
             trained.build());
+    session.kinds().forEach(session.lane(plan.length())::program);
     model
         .parameters()
         .forEach(
@@ -207,15 +215,34 @@ public final class TrainingSession implements AutoCloseable {
     return session;
   }
 
-  private static BoundProgram program(
-      Device device,
-      SessionConfig config,
-      DeviceState state,
-      StepGraphs.Step step,
-      Precision precision,
-      long memory) {
+  /** Of a graph that reads no batch. */
+  private static BoundProgram open(
+      StepGraphs.Step step, Device device, SessionConfig config, DeviceState state) {
     return BoundProgram.open(
-        device, state, StepProgram.of(step, device, precision, memory, config), step.bindings());
+        device,
+        state::get,
+        StepProgram.of(step, device, Precision.FLOAT32, 0, config),
+        step.bindings());
+  }
+
+  private Lane lane(int length) {
+    return lanes.computeIfAbsent(length, Lane::new);
+  }
+
+  /** What is done with batches under this plan. */
+  private Set<Kind> kinds() {
+    Set<Kind> kinds = EnumSet.of(ofSteps(), Kind.EVALUATE);
+    if (plan.search().filter(TrainingPlan.Mixtures::apart).isPresent()) {
+      kinds.add(Kind.MIXTURE_GRADIENT);
+    }
+    if (shift.isPresent()) {
+      kinds.add(Kind.ACCUMULATE);
+    }
+    return kinds;
+  }
+
+  private Kind ofSteps() {
+    return apply.isPresent() ? Kind.ACCUMULATE : Kind.STEP;
   }
 
   private void resetMoments() {
@@ -250,7 +277,7 @@ public final class TrainingSession implements AutoCloseable {
    */
   Gradient step(int step, int earlier, List<Batch> batches) {
     writeSettings(step, earlier + 1);
-    Gradient gradient = mean(this.step, batches);
+    Gradient gradient = mean(ofSteps(), batches);
     apply.ifPresent(
         program -> {
           program.run();
@@ -259,9 +286,9 @@ public final class TrainingSession implements AutoCloseable {
     return gradient;
   }
 
-  /** How the steps keep within their budget of memory; empty if they have none. */
+  /** How steps of the plan's length keep within their budget of memory; empty if they have none. */
   public Optional<Recompute.Planned> memory() {
-    return memory;
+    return lane(plan.length()).program(ofSteps()).memory();
   }
 
   private void zeroSums() {
@@ -269,10 +296,10 @@ public final class TrainingSession implements AutoCloseable {
   }
 
   /**
-   * Runs a program on each batch, for means over all labels that count, of which batches have
+   * Does this with each batch, for means over all labels that count, of which batches have
    * different numbers.
    */
-  private Gradient mean(BoundProgram program, List<Batch> batches) {
+  private Gradient mean(Kind kind, List<Batch> batches) {
     long asked = batches.stream().mapToLong(Batch::asked).sum();
     double loss = 0;
     ImmutableList<String> names = plan.mixtures();
@@ -283,10 +310,8 @@ public final class TrainingSession implements AutoCloseable {
         // Its loss is a mean of nothing.
         continue;
       }
-      write(batch);
       state.get(StepGraphs.SHARE).setFloats((float) share);
-      program.run();
-      loss += share * state.get("loss").toFloats()[0];
+      loss += share * run(kind, batch);
       for (int block = 0; block < gradient.length; block++) {
         float[] more = state.get(StepGraphs.gradient(names.get(block))).toFloats();
         if (gradient[block] == null) {
@@ -313,7 +338,7 @@ public final class TrainingSession implements AutoCloseable {
 
   /** The gradient by the mixture weights; nothing is changed. */
   Gradient mixtureGradient(List<Batch> batches) {
-    return mean(mixture.orElseThrow().gradient(), batches);
+    return mean(Kind.MIXTURE_GRADIENT, batches);
   }
 
   /**
@@ -324,14 +349,13 @@ public final class TrainingSession implements AutoCloseable {
    * @param step of the schedule of the learning rate, which is the length of the step
    */
   Gradient secondOrderGradient(int step, List<Batch> training, List<Batch> heldOut) {
-    BoundProgram accumulate = secondOrder().accumulate();
     trained.forEach(name -> state.get(SAVED + name).copyFrom(state.get(name)));
     double rate = plan.groups().get(0).learningRate() * plan.rateFactor(step);
     zeroSums();
-    mean(accumulate, training);
+    mean(Kind.ACCUMULATE, training);
     shift(-rate);
     zeroSums();
-    Gradient after = mean(accumulate, heldOut);
+    Gradient after = mean(Kind.ACCUMULATE, heldOut);
     double norm = 0;
     for (String name : trained) {
       for (float value : state.get(SUM + name).toFloats()) {
@@ -362,11 +386,7 @@ public final class TrainingSession implements AutoCloseable {
 
   private void shift(double factor) {
     state.get("shift").setFloats((float) factor);
-    secondOrder().shift().run();
-  }
-
-  private SecondOrder secondOrder() {
-    return mixture.flatMap(MixturePrograms::secondOrder).orElseThrow();
+    this.shift.orElseThrow().run();
   }
 
   private void restoreWeights() {
@@ -390,9 +410,13 @@ public final class TrainingSession implements AutoCloseable {
     }
   }
 
-  private void write(Batch batch) {
-    state.get("input_ids").setLongs(batch.inputs());
-    state.get("labels").setLongs(batch.labels());
+  /** The mean loss of a batch. */
+  private double run(Kind kind, Batch batch) {
+    Lane lane = lane(batch.length());
+    lane.tokens.get(model.inputs().get(0).name()).setLongs(batch.inputs());
+    lane.tokens.get("labels").setLongs(batch.labels());
+    lane.program(kind).run();
+    return state.get(StepGraphs.LOSS).toFloats()[0];
   }
 
   /**
@@ -402,14 +426,7 @@ public final class TrainingSession implements AutoCloseable {
    */
   public double evaluate(TokenDataset dataset, int batches) {
     return LossEvaluator.mean(
-        dataset,
-        batches,
-        plan.schedule().batch(),
-        batch -> {
-          write(batch);
-          evaluation.run();
-          return state.get("loss").toFloats()[0];
-        });
+        dataset, batches, plan.schedule().batch(), batch -> run(Kind.EVALUATE, batch));
   }
 
   /** The value of a small parameter. */
@@ -448,10 +465,9 @@ public final class TrainingSession implements AutoCloseable {
 
   @Override
   public void close() {
-    step.close();
+    lanes.values().forEach(Lane::close);
     apply.ifPresent(BoundProgram::close);
-    mixture.ifPresent(MixturePrograms::close);
-    evaluation.close();
+    shift.ifPresent(BoundProgram::close);
     state.close();
   }
 }

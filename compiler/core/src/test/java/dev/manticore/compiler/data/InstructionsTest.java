@@ -112,6 +112,37 @@ class InstructionsTest {
   }
 
   @Test
+  void whatPadsAnExampleIsNotOfItsLength() throws IOException {
+    List<String> lines = new ArrayList<>();
+    for (int i = 0; i < 30; i++) {
+      lines.add(
+          String.format(
+              "{\"q\": \"%s\", \"a\": \"%s\"}", "?".repeat(i % 7), "!".repeat(1 + i / 5)));
+    }
+    Instructions source = instructions(lines.toArray(String[]::new));
+    TokenDataset training = split(source, 8, 0.2).training();
+    Set<Integer> lengths = new HashSet<>();
+    for (int i = 0; i < training.size(); i++) {
+      Batch batch = training.batch(i);
+      Batch head = batch.head(training.length(i));
+      assertThat(row(batch, 0)).isEqualTo(row(head, 0) + END.repeat(8 - training.length(i)));
+      assertThat(head.asked()).isEqualTo(batch.asked());
+      assertThat(head.labels()[head.length() - 1]).isNotEqualTo(Sample.IGNORED);
+      lengths.add(training.length(i));
+    }
+    assertThat(lengths).contains(2, 5, 8);
+    DatasetSplit.Options options =
+        new DatasetSplit.Options(8, 4, BpeTrainer.SMALLEST_VOCABULARY, 0.2, 3);
+    TokenDataset bucketed = DatasetSplit.of(source, tokenizer, options).training();
+    assertThat(bucketed.batch(0, 1).inputs()).isEqualTo(training.batch(0, 1).inputs());
+    assertThat(bucketed.buckets()).isEqualTo(4);
+    assertThat(bucketed.hash()).isNotEqualTo(training.hash());
+    TokenDataset rest = bucketed.parts(0.5).get(1);
+    assertThat(rest.buckets()).isEqualTo(4);
+    assertThat(rest.length(1)).isEqualTo(bucketed.length(bucketed.size() - rest.size() + 1));
+  }
+
+  @Test
   void equalExamplesStayTogetherAndNoneIsLost() throws IOException {
     List<String> lines = new ArrayList<>();
     for (int i = 0; i < 100; i++) {

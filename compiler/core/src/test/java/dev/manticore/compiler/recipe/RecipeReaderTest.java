@@ -227,6 +227,18 @@ class RecipeReaderTest {
 
     assertThat(resolved.recipe().data().source())
         .isEqualTo(new InstructionFile(root.resolve("taught.jsonl"), "prompt", "answer", "\n"));
+    assertThat(resolved.recipe().data().buckets()).isEqualTo(1);
+  }
+
+  @Test
+  void bucketsAreOfInstructions() throws IOException {
+    Files.writeString(root.resolve("taught.jsonl"), "{}");
+    String data = "data: {source: {instructions: ../taught.jsonl}, buckets: 4}\n";
+    assertThat(read(MINIMAL + data).recipe().data().buckets()).isEqualTo(4);
+    assertThat(errorOf(MINIMAL + "data: {buckets: 4}\n"))
+        .isEqualTo(
+            "recipe.yaml:8: data.buckets: is 4, but all sequences of a text have one length; remove"
+                + " it, or give 'instructions' as 'data.source'");
   }
 
   @Test

@@ -32,6 +32,7 @@ class InstructionsTest {
       data:
         source: {instructions: sums.jsonl, prompt: question, response: answer, separator: " "}
         length: 16
+        buckets: 2
       training: {batch: 4, learning_rate: 0.01}
       search: {steps: 2}
       tune: {steps: 30}

@@ -287,6 +287,45 @@ class SearchStepsTest {
     }
   }
 
+  @Test
+  void gradientsOfShortBatchesAreThoseOfThemPadded() {
+    TrainingPlan plan =
+        TrainingPlan.search(
+            model,
+            search(SearchMethod.DARTS, SearchUpdates.BILEVEL_SECOND_ORDER, 5, 0.1),
+            LENGTH,
+            ALPHAS);
+    int half = LENGTH / 2;
+    Batch whole = batch(MIXTURE);
+    Batch drawn = batch(MIXTURE);
+    long[] labels = drawn.labels().clone();
+    for (int i = 0; i < labels.length; i++) {
+      if (i % LENGTH >= half) {
+        labels[i] = -100;
+      }
+    }
+    Batch padded = new Batch(drawn.inputs(), labels, BATCH, LENGTH);
+    try (TrainingSession session = TrainingSession.open(CPU, model, plan, 1)) {
+      session.mix(new double[][] {{0.4, 0.6}, {0.9, 0.1}});
+      double[][] first = session.mixtureGradient(List.of(whole, padded)).mixtures();
+      double[][] second =
+          session.secondOrderGradient(0, List.of(whole, padded), List.of(padded)).mixtures();
+
+      double[][] firstOfShort =
+          session.mixtureGradient(List.of(whole, padded.head(half))).mixtures();
+      double[][] secondOfShort =
+          session
+              .secondOrderGradient(0, List.of(whole, padded.head(half)), List.of(padded.head(half)))
+              .mixtures();
+
+      for (int block = 0; block < BLOCKS; block++) {
+        assertThat(firstOfShort[block]).containsExactly(first[block], within(1e-6));
+        // What is divided by the length of a finite difference has more of its rounding.
+        assertThat(secondOfShort[block]).containsExactly(second[block], within(1e-4));
+      }
+    }
+  }
+
   private static Map<String, float[]> values(TrainingSession session) {
     ImmutableMap.Builder<String, float[]> values = ImmutableMap.builder();
     session.parameters().forEach((name, tensor) -> values.put(name, tensor.toFloats()));

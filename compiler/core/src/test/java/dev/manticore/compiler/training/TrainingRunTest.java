@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.reflect.Reflection;
 import dev.manticore.compiler.TinyModels;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
@@ -13,12 +14,17 @@ import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.CorpusGenerator;
 import dev.manticore.compiler.data.DatasetSplit;
 import dev.manticore.compiler.data.GeneratedText;
+import dev.manticore.compiler.data.Instructions;
+import dev.manticore.compiler.data.TextSource;
 import dev.manticore.compiler.hybrid.SpliceOptions;
 import dev.manticore.compiler.hybrid.Splicer;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.progress.Cancellation;
+import dev.manticore.compiler.progress.CancelledException;
 import dev.manticore.compiler.progress.Progress;
+import dev.manticore.compiler.progress.StepReport;
 import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.training.TrainingRun.Surroundings;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
@@ -28,6 +34,8 @@ import dev.manticore.onnx.tokenizer.BpeTrainer;
 import dev.manticore.onnx.tokenizer.Tokenizer;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
@@ -177,6 +185,52 @@ class TrainingRunTest {
     }
   }
 
+  /** The same, of which nothing is asked after the first tokens. */
+  private static Batch padded(Batch batch, int tokens) {
+    long[] labels = batch.labels().clone();
+    for (int i = 0; i < labels.length; i++) {
+      if (i % LENGTH >= tokens) {
+        labels[i] = -100;
+      }
+    }
+    return new Batch(batch.inputs(), labels, batch.size(), LENGTH);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"mamba", "mamba2", "gpt-neo", "gpt2", "gpt-neox"})
+  void stepsOnShortBatchesAreThoseOnThemPadded(String family) {
+    Graph model = model(family);
+    Tensor ids = TinyModels.ids(12, LENGTH, 5);
+    Batch three = padded(rows(ids, 0, 4), 3);
+    Batch five = padded(rows(ids, 4, 8), 5);
+    Batch whole = rows(ids, 8, 12);
+    List<List<Batch>> alone = List.of(List.of(three), List.of(five), List.of(whole));
+    List<List<Batch>> together = List.of(List.of(three, five), List.of(whole, three));
+    for (List<List<Batch>> steps : List.of(alone, together)) {
+      int accumulation = steps.get(0).size();
+      TrainingPlan plan =
+          TrainingPlan.of(
+              model, schedule(steps.size(), 4, accumulation, 0.05, 1), LENGTH, name -> true);
+      try (TrainingSession full = TrainingSession.open(CPU, model, plan, 1);
+          TrainingSession bucketed = TrainingSession.open(CPU, model, plan, 1)) {
+        for (int step = 0; step < steps.size(); step++) {
+          double loss = full.step(step, steps.get(step));
+          List<Batch> heads =
+              steps.get(step).stream()
+                  .map(batch -> batch == three ? batch.head(3) : batch)
+                  .map(batch -> batch == five ? batch.head(5) : batch)
+                  .toList();
+          assertThat(bucketed.step(step, heads)).isCloseTo(loss, within(1e-6));
+          Map<String, float[]> actual = values(bucketed);
+          values(full)
+              .forEach(
+                  (name, tensor) ->
+                      assertThat(actual.get(name)).as(name).containsExactly(tensor, within(1e-6f)));
+        }
+      }
+    }
+  }
+
   @Test
   void aHybridOfMamba2AndGptNeoLearns() {
     List<Component> components =
@@ -217,15 +271,20 @@ class TrainingRunTest {
   }
 
   private TrainingRun.Request request(Graph model, Recipe.Training schedule) {
+    return request(
+        model, schedule, new GeneratedText(CorpusGenerator.Kind.RECALL, 1, 3000), /* buckets= */ 1);
+  }
+
+  private TrainingRun.Request request(
+      Graph model, Recipe.Training schedule, TextSource text, int buckets) {
     Path file = directory.resolve("tokenizer.json");
-    GeneratedText text = new GeneratedText(CorpusGenerator.Kind.RECALL, 1, 3000);
     BpeTrainer.train(List.of("a"), BpeTrainer.SMALLEST_VOCABULARY).writeTo(file);
     try (Tokenizer tokenizer = Tokenizer.load(file)) {
       DatasetSplit data =
           DatasetSplit.of(
               text,
               tokenizer,
-              new DatasetSplit.Options(LENGTH, tokenizer.vocabularySize(), 0.2, 1));
+              new DatasetSplit.Options(LENGTH, buckets, tokenizer.vocabularySize(), 0.2, 1));
       return new TrainingRun.Request(
           "pretrain",
           "tiny",
@@ -249,6 +308,52 @@ class TrainingRunTest {
         directory.resolve("parameters.safetensors"),
         new TrainingRun.Surroundings(
             Progress.quiet(), Optional.empty(), new Cancellation(), Duration.ZERO));
+  }
+
+  private static Surroundings stoppedAt(int step) {
+    Cancellation cancellation = new Cancellation();
+    Progress progress =
+        Reflection.newProxy(
+            Progress.class,
+            (proxy, method, arguments) -> {
+              if (arguments[0] instanceof StepReport report && report.step() == step) {
+                cancellation.request();
+              }
+              return null;
+            });
+    return new Surroundings(progress, Optional.empty(), cancellation, Duration.ofHours(1));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void aRunOfBucketsThatWasStoppedEndsWithTheSameBytes(int accumulation) throws IOException {
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 12; i++) {
+      lines.append(String.format("{\"q\": \"%s\", \"a\": \"%d\"}%n", "?".repeat(i % 5), i * i));
+    }
+    Path file = Files.writeString(directory.resolve("sums.jsonl"), lines);
+    TrainingRun.Request request =
+        request(
+            bytesModel(),
+            schedule(10, 3, accumulation, 1e-2, 1e-8),
+            new Instructions(file, "q", "a", "="),
+            /* buckets= */ 4);
+    Path whole = directory.resolve("whole.safetensors");
+    Path stopped = directory.resolve("stopped.safetensors");
+
+    TrainingRun.Result first =
+        TrainingRun.run(request, directory.resolve("whole"), whole, stoppedAt(-1));
+    for (int step : new int[] {2, 5, 6}) {
+      assertThatThrownBy(
+              () ->
+                  TrainingRun.run(request, directory.resolve("stopped"), stopped, stoppedAt(step)))
+          .isInstanceOf(CancelledException.class);
+    }
+    TrainingRun.Result second =
+        TrainingRun.run(request, directory.resolve("stopped"), stopped, stoppedAt(-1));
+
+    assertThat(stopped).hasSameBinaryContentAs(whole);
+    assertThat(second).isEqualTo(first);
   }
 
   private static Graph bytesModel() {
