@@ -8,9 +8,12 @@ import dev.manticore.ir.Attributes;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.runtime.CpuDevice;
+import dev.manticore.runtime.JavaKernel;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -56,6 +59,29 @@ class CudaKernelsTest {
     for (int i = 0; i < expected.length; i++) {
       assertThat((double) computed[i]).isCloseTo(expected[i], within(1e-5 * largest + 1e-7));
     }
+  }
+
+  @Test
+  void everyKernelHasCasesAndTakesWhatThatOfTheProcessorTakes() {
+    List<JavaKernel> kernels = CudaKernels.of((program, kernel, grid, stream, arguments) -> {});
+
+    assertThat(kernels.stream().map(JavaKernel::name))
+        .containsExactlyInAnyOrderElementsOf(
+            KernelCases.all().map(KernelCases.Case::kernel).collect(Collectors.toSet()));
+    for (JavaKernel other : CpuDevice.instance().kernels()) {
+      kernels.stream()
+          .filter(kernel -> kernel.name().equals(other.name()))
+          .forEach(kernel -> assertThat(declared(kernel)).isEqualTo(declared(other)));
+    }
+  }
+
+  private static List<?> declared(JavaKernel kernel) {
+    return List.of(
+        kernel.name(),
+        kernel.inputs(),
+        kernel.outputs(),
+        kernel.integerAttributes(),
+        kernel.floatAttributes());
   }
 
   @Test
