@@ -13,20 +13,40 @@ import dev.manticore.runtime.KernelContext;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.List;
+import java.util.Set;
 
 /** The CPU, for which graphs are lowered as for a GPU with kernels of certain names. */
 public final class CudaForm implements Device {
+
+  /** The kernels of the device cuda that training steps use. */
+  public static final ImmutableSet<String> KERNELS =
+      ImmutableSet.of(
+          "AdamW",
+          "Attention",
+          "AttentionGrad",
+          "CausalAttention",
+          "CausalAttentionGrad",
+          "CausalConv",
+          "CausalConvGrad",
+          "CrossEntropyGrad",
+          "EmbeddingGrad",
+          "GeluTanhGrad",
+          "LayerNormGrad",
+          "RmsNormGrad",
+          "SelectiveScan",
+          "SelectiveScanGrad",
+          "Silu",
+          "SiluGrad");
 
   private final ImmutableList<JavaKernel> kernels;
 
   /** One without kernels of ours: its graphs run here. */
   public CudaForm() {
-    this(List.of());
+    this(Set.of());
   }
 
-  /** One of which graphs are only looked at. */
-  public CudaForm(List<String> kernels) {
+  /** One with kernels of these names: its graphs run here where the CPU has them too. */
+  public CudaForm(Set<String> kernels) {
     this.kernels = kernels.stream().map(Named::new).collect(ImmutableList.toImmutableList());
   }
 

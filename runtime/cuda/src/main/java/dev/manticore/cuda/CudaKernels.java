@@ -1,6 +1,7 @@
 package dev.manticore.cuda;
 
 import static dev.manticore.ir.ElementType.FLOAT32;
+import static dev.manticore.ir.ElementType.INT64;
 
 import com.google.common.annotations.VisibleForTesting;
 import com.google.common.collect.ImmutableList;
@@ -32,9 +33,14 @@ final class CudaKernels {
 
   private static final int PIECES = 4;
   private static final int CONVOLUTION_CHUNK = 32;
+  private static final int NORM_ROWS = 16;
+  private static final int DIGIT_BITS = 4;
+  private static final int SORT_CHUNK = 32;
 
   /** What a block's shared memory has room for. */
   private static final int MOST_STATES = 92;
+
+  private static final int MOST_WIDTH = 352;
 
   /** Every part of a kernel's memory to work in begins at so many floats. */
   private static final int ALIGNED = 64;
@@ -57,37 +63,73 @@ final class CudaKernels {
   static ImmutableList<JavaKernel> of(Launcher launcher) {
     CudaKernels kernels = new CudaKernels(launcher);
     return ImmutableList.of(
-        new Entry("SelectiveScan", 5, 1, kernels::selectiveScan),
-        new Entry("SelectiveScanWithState", 6, 2, kernels::selectiveScanWithState),
-        new Entry("SelectiveScanGrad", 6, 5, kernels::selectiveScanGrad),
-        new Entry("CausalConv", 3, 1, kernels::causalConv),
-        new Entry("CausalConvGrad", 3, 3, kernels::causalConvGrad),
-        new Entry("AdamW", 5, 3, kernels::adamW),
-        new Entry("Silu", 1, 1, kernels::silu),
-        new Entry("SiluGrad", 2, 1, (o, c) -> kernels.elementwiseGrad("silu_gradient", o, c)),
-        new Entry("GeluTanhGrad", 2, 1, (o, c) -> kernels.elementwiseGrad("gelu_gradient", o, c)));
+        Entry.of("SelectiveScan", floats(5), 1, kernels::selectiveScan),
+        Entry.of("SelectiveScanWithState", floats(6), 2, kernels::selectiveScanWithState),
+        Entry.of("SelectiveScanGrad", floats(6), 5, kernels::selectiveScanGrad),
+        attention("Attention", 4, 1, kernels::attention).withIntegerAttributes("heads"),
+        attention("AttentionGrad", 5, 3, kernels::attentionGrad).withIntegerAttributes("heads"),
+        attention("CausalAttention", 3, 1, kernels::causalAttention)
+            .withIntegerAttributes("heads", "window"),
+        attention("CausalAttentionGrad", 4, 3, kernels::causalAttentionGrad)
+            .withIntegerAttributes("heads", "window"),
+        Entry.of("CausalConv", floats(3), 1, kernels::causalConv),
+        Entry.of("CausalConvGrad", floats(3), 3, kernels::causalConvGrad),
+        Entry.of("EmbeddingGrad", ImmutableList.of(INT64, FLOAT32), 1, kernels::embeddingGrad)
+            .withIntegerAttributes("rows"),
+        Entry.of(
+            "CrossEntropyGrad",
+            ImmutableList.of(FLOAT32, FLOAT32, INT64),
+            1,
+            kernels::crossEntropyGrad),
+        Entry.of("LayerNormGrad", floats(5), 3, kernels::layerNormGrad),
+        Entry.of("RmsNormGrad", floats(3), 2, kernels::rmsNormGrad).withFloatAttributes("epsilon"),
+        Entry.of("AdamW", floats(5), 3, kernels::adamW),
+        Entry.of("Silu", floats(1), 1, kernels::silu),
+        Entry.of(
+            "SiluGrad", floats(2), 1, (o, c) -> kernels.elementwiseGrad("silu_gradient", o, c)),
+        Entry.of(
+            "GeluTanhGrad",
+            floats(2),
+            1,
+            (o, c) -> kernels.elementwiseGrad("gelu_gradient", o, c)));
+  }
+
+  private static Entry attention(String name, int inputs, int outputs, Computation computation) {
+    return Entry.of(name, floats(inputs), outputs, computation).withFloatAttributes("scale");
+  }
+
+  private static ImmutableList<ElementType> floats(int count) {
+    return ImmutableList.copyOf(Collections.nCopies(count, FLOAT32));
   }
 
   private interface Computation {
     void start(Operands operands, KernelContext context);
   }
 
-  /** All operands are float32. */
-  private record Entry(String name, int inputCount, int outputCount, Computation computation)
+  /** All results are float32. */
+  private record Entry(
+      String name,
+      ImmutableList<ElementType> inputs,
+      ImmutableList<ElementType> outputs,
+      ImmutableList<String> integerAttributes,
+      ImmutableList<String> floatAttributes,
+      Computation computation)
       implements JavaKernel {
 
-    @Override
-    public ImmutableList<ElementType> inputs() {
-      return floats(inputCount);
+    static Entry of(
+        String name, ImmutableList<ElementType> inputs, int outputs, Computation computation) {
+      return new Entry(
+          name, inputs, floats(outputs), ImmutableList.of(), ImmutableList.of(), computation);
     }
 
-    @Override
-    public ImmutableList<ElementType> outputs() {
-      return floats(outputCount);
+    Entry withIntegerAttributes(String... names) {
+      return new Entry(
+          name, inputs, outputs, ImmutableList.copyOf(names), floatAttributes, computation);
     }
 
-    private static ImmutableList<ElementType> floats(int count) {
-      return ImmutableList.copyOf(Collections.nCopies(count, FLOAT32));
+    Entry withFloatAttributes(String... names) {
+      return new Entry(
+          name, inputs, outputs, integerAttributes, ImmutableList.copyOf(names), computation);
     }
 
     @Override
@@ -338,6 +380,183 @@ final class CudaKernels {
         scan.batch() * chunks);
   }
 
+  /**
+   * The extents of an attention: queries and results {@code [batch, queries, heads * width]}, keys
+   * and values {@code [batch, keys, heads * width]}.
+   *
+   * @param mask the address of {@code [queries, keys]}; 0 where the attention is causal
+   * @param window how many keys a query sees at most where it is
+   */
+  private record Heads(
+      long batch, long queries, long keys, long heads, int width, long mask, long window) {
+
+    static Heads masked(Operands operands, KernelContext context) {
+      long[] q = context.inputShape(0);
+      long[] k = context.inputShape(1);
+      operands.check(0, q.length == 3);
+      operands.check(1, k.length == 3 && k[0] == q[0] && k[2] == q[2]);
+      operands.checkSame(1, 2);
+      operands.checkShape(3, q[1], k[1]);
+      return of(operands, context, context.inputAddress(3), 1);
+    }
+
+    static Heads causal(Operands operands, KernelContext context) {
+      operands.check(0, context.inputShape(0).length == 3);
+      operands.checkSame(0, 1, 2);
+      long window = context.integer("window");
+      if (window < 1) {
+        throw new ManticoreException(
+            "MNT-RUNTIME-KERNEL",
+            operands.kernel() + ": attribute 'window' should be 1 or more, not " + window);
+      }
+      // No more than there are, so that no sum of it overflows.
+      long keys = context.inputShape(1)[1];
+      return of(operands, context, 0, Math.min(window, Math.max(1, keys)));
+    }
+
+    private static Heads of(Operands operands, KernelContext context, long mask, long window) {
+      long[] q = context.inputShape(0);
+      long heads = context.integer("heads");
+      operands.check(0, heads > 0 && q[2] % heads == 0);
+      long width = q[2] / heads;
+      if (width > MOST_WIDTH) {
+        throw new ManticoreException(
+            "MNT-RUNTIME-KERNEL",
+            operands.kernel()
+                + ": on CUDA there is room for heads of width "
+                + MOST_WIDTH
+                + ", not of "
+                + width
+                + "; use the device cpu");
+      }
+      return new Heads(
+          q[0], q[1], context.inputShape(1)[1], heads, Math.toIntExact(width), mask, window);
+    }
+
+    boolean isEmpty() {
+      return batch == 0 || queries == 0 || keys == 0 || width == 0;
+    }
+
+    Program program() {
+      return new Program("WIDTH", width);
+    }
+
+    /** Queries of a tile, as the source has it. */
+    int tileOfQueries() {
+      return width <= 96 ? 64 : width <= 160 ? 32 : 16;
+    }
+
+    /** Queries, and keys, of a tile of the gradients, as the source has it. */
+    int tileOfGradient() {
+      return width <= 72 ? 32 : width <= 176 ? 16 : 8;
+    }
+
+    Grid perTile(long rows, int tile) {
+      return new Grid(
+          Math.toIntExact((rows + tile - 1) / tile),
+          Math.toIntExact(heads),
+          Math.toIntExact(batch));
+    }
+  }
+
+  private void attention(Operands operands, KernelContext context) {
+    attend(Heads.masked(operands, context), context);
+  }
+
+  private void causalAttention(Operands operands, KernelContext context) {
+    attend(Heads.causal(operands, context), context);
+  }
+
+  private void attend(Heads heads, KernelContext context) {
+    long y = context.outputAddress(0, context.inputShape(0));
+    if (heads.isEmpty()) {
+      return;
+    }
+    launcher.launch(
+        heads.program(),
+        "attention",
+        heads.perTile(heads.queries(), heads.tileOfQueries()),
+        context.stream(),
+        context.inputAddress(0),
+        context.inputAddress(1),
+        context.inputAddress(2),
+        heads.mask(),
+        y,
+        heads.queries(),
+        heads.keys(),
+        heads.heads(),
+        heads.window(),
+        bits(context.real("scale")));
+  }
+
+  private void attentionGrad(Operands operands, KernelContext context) {
+    operands.checkSame(0, 4);
+    attendGrad(Heads.masked(operands, context), 4, context);
+  }
+
+  private void causalAttentionGrad(Operands operands, KernelContext context) {
+    operands.checkSame(0, 3);
+    attendGrad(Heads.causal(operands, context), 3, context);
+  }
+
+  /**
+   * @param result the input that holds the gradient of the result
+   */
+  private void attendGrad(Heads heads, int result, KernelContext context) {
+    long dq = context.outputAddress(0, context.inputShape(0));
+    long dk = context.outputAddress(1, context.inputShape(1));
+    long dv = context.outputAddress(2, context.inputShape(2));
+    if (heads.isEmpty()) {
+      return;
+    }
+    long q = context.inputAddress(0);
+    long k = context.inputAddress(1);
+    long v = context.inputAddress(2);
+    long dy = context.inputAddress(result);
+    long scale = bits(context.real("scale"));
+    long statistics = scratch(context, heads.batch() * heads.heads() * 3 * heads.queries())[0];
+    launcher.launch(
+        heads.program(),
+        "attention_query_gradient",
+        heads.perTile(heads.queries(), heads.tileOfGradient()),
+        context.stream(),
+        q,
+        k,
+        v,
+        heads.mask(),
+        dy,
+        dq,
+        statistics,
+        heads.queries(),
+        heads.keys(),
+        heads.heads(),
+        heads.window(),
+        scale);
+    launcher.launch(
+        heads.program(),
+        "attention_key_gradient",
+        heads.perTile(heads.keys(), heads.tileOfGradient()),
+        context.stream(),
+        q,
+        k,
+        v,
+        heads.mask(),
+        dy,
+        statistics,
+        dk,
+        dv,
+        heads.queries(),
+        heads.keys(),
+        heads.heads(),
+        heads.window(),
+        scale);
+  }
+
+  /** A float as an argument of a launch. */
+  private static long bits(float value) {
+    return Integer.toUnsignedLong(Float.floatToRawIntBits(value));
+  }
+
   private void causalConv(Operands operands, KernelContext context) {
     long[] x = context.inputShape(0);
     long[] weight = checkConvolution(operands, context);
@@ -409,6 +628,188 @@ final class CudaKernels {
         dbias,
         x[2],
         x[0] * chunks);
+  }
+
+  private void embeddingGrad(Operands operands, KernelContext context) {
+    long[] dy = operands.shape(1, 1);
+    long uses = count(context.inputShape(0));
+    long width = dy[dy.length - 1];
+    operands.check(1, count(dy) == uses * width);
+    long rows = context.integer("rows");
+    long table = context.outputAddress(0, rows, width);
+    if (rows == 0 || width == 0) {
+      return;
+    }
+    long ids = context.inputAddress(0);
+    long chunks = (uses + SORT_CHUNK - 1) / SORT_CHUNK;
+    long digits = 1L << DIGIT_BITS;
+    // All of 4 bytes, as floats are.
+    long[] work = scratch(context, digits * chunks, uses, uses);
+    long sorted = 0;
+    // A use of no row counts as one of the row behind the last.
+    for (int shift = 0; rows >> shift != 0; shift += DIGIT_BITS) {
+      long next = work[1 + shift / DIGIT_BITS % 2];
+      if (uses > 0) {
+        sort(context, ids, sorted, work[0], next, uses, rows, chunks, shift);
+      }
+      sorted = next;
+    }
+    launcher.launch(
+        Program.ANY,
+        "embedding_gradient",
+        new Grid(Math.toIntExact(rows), Grid.of(width, 1, 1).x(), 1),
+        context.stream(),
+        ids,
+        sorted,
+        context.inputAddress(1),
+        table,
+        uses,
+        rows,
+        width);
+  }
+
+  /** One pass of the sort, by one digit. */
+  private void sort(
+      KernelContext context,
+      long ids,
+      long sorted,
+      long counts,
+      long next,
+      long uses,
+      long rows,
+      long chunks,
+      int shift) {
+    Grid perChunk = Grid.of(chunks, 1, 1);
+    long stream = context.stream();
+    launcher.launch(
+        Program.ANY,
+        "sort_counts",
+        perChunk,
+        stream,
+        ids,
+        sorted,
+        counts,
+        uses,
+        rows,
+        chunks,
+        shift);
+    launcher.launch(
+        Program.ANY, "sort_starts", Grid.of(1, 1, 1), stream, counts, chunks << DIGIT_BITS);
+    launcher.launch(
+        Program.ANY,
+        "sort_uses",
+        perChunk,
+        stream,
+        ids,
+        sorted,
+        counts,
+        next,
+        uses,
+        rows,
+        chunks,
+        shift);
+  }
+
+  private void crossEntropyGrad(Operands operands, KernelContext context) {
+    long[] shape = operands.shape(1, 1);
+    long width = shape[shape.length - 1];
+    long rows = count(context.inputShape(2));
+    operands.check(0, count(context.inputShape(0)) == 1);
+    operands.check(2, count(shape) == rows * width);
+    long dlogits = context.outputAddress(0, shape);
+    if (count(shape) == 0) {
+      return;
+    }
+    long labels = context.inputAddress(2);
+    long total = scratch(context, 1)[0];
+    launcher.launch(
+        Program.ANY, "counted_labels", Grid.of(1, 1, 1), context.stream(), labels, total, rows);
+    launcher.launch(
+        Program.ANY,
+        "cross_entropy_gradient",
+        new Grid(Math.toIntExact(rows), 1, 1),
+        context.stream(),
+        context.inputAddress(0),
+        context.inputAddress(1),
+        labels,
+        total,
+        dlogits,
+        width);
+  }
+
+  private void layerNormGrad(Operands operands, KernelContext context) {
+    operands.checkSame(0, 4);
+    long[] shape = operands.shape(0, 1);
+    long width = shape[shape.length - 1];
+    for (int statistic = 2; statistic < 4; statistic++) {
+      operands.check(statistic, count(context.inputShape(statistic)) * width == count(shape));
+    }
+    normGrad(operands, context, context.inputAddress(2), context.inputAddress(3), 4, 0);
+  }
+
+  private void rmsNormGrad(Operands operands, KernelContext context) {
+    operands.checkSame(0, 2);
+    normGrad(operands, context, 0, 0, 2, context.real("epsilon"));
+  }
+
+  /**
+   * @param mean the address of the rows' means; 0 if it is their mean square that they are divided
+   *     by
+   * @param inverse that of what they are multiplied by; 0 too then
+   * @param result the input that holds the gradient of the result
+   */
+  private void normGrad(
+      Operands operands,
+      KernelContext context,
+      long mean,
+      long inverse,
+      int result,
+      float epsilon) {
+    long[] shape = operands.shape(0, 1);
+    long width = shape[shape.length - 1];
+    operands.checkShape(1, width);
+    long dx = context.outputAddress(0, shape);
+    int weights = mean == 0 ? 1 : 2;
+    long[] sums = new long[weights];
+    for (int weight = 0; weight < weights; weight++) {
+      sums[weight] = context.outputAddress(1 + weight, width);
+    }
+    if (width == 0) {
+      return;
+    }
+    long rows = count(shape) / width;
+    long blocks = (rows + NORM_ROWS - 1) / NORM_ROWS;
+    long parts = scratch(context, blocks * weights * width)[0];
+    if (rows > 0) {
+      launcher.launch(
+          Program.ANY,
+          "norm_gradient",
+          new Grid(Math.toIntExact(blocks), 1, 1),
+          context.stream(),
+          context.inputAddress(0),
+          context.inputAddress(1),
+          mean,
+          inverse,
+          context.inputAddress(result),
+          dx,
+          parts,
+          rows,
+          width,
+          bits(epsilon));
+    }
+    for (int weight = 0; weight < weights; weight++) {
+      launcher.launch(
+          Program.ANY,
+          "sum_of_rows",
+          Grid.of(width, 1, 1),
+          context.stream(),
+          parts,
+          sums[weight],
+          width,
+          blocks,
+          weights * width,
+          weight * width);
+    }
   }
 
   private void adamW(Operands operands, KernelContext context) {

@@ -9,7 +9,8 @@ interface Launcher {
   /**
    * The source compiled for a size.
    *
-   * @param define the macro that has it, {@code STATES} or {@code TAPS}; empty for kernels without
+   * @param define the macro that has it, {@code STATES}, {@code TAPS} or {@code WIDTH}; empty for
+   *     kernels without
    */
   record Program(String define, int size) {
     static final Program ANY = new Program("", 0);
@@ -30,7 +31,8 @@ interface Launcher {
   /**
    * Starts a kernel; it runs after what was started on the stream before.
    *
-   * @param arguments addresses and numbers, as the source has them
+   * @param arguments addresses and numbers, as the source has them; the bits of a float in the
+   *     lower half
    * @throws dev.manticore.ir.ManticoreException if the source does not compile or the kernel does
    *     not start, with CUDA's words
    */

@@ -20,7 +20,20 @@ class CudaCompilerTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"STATES,1", "STATES,16", "STATES,64", "STATES,92", "TAPS,3", "'',0"})
+  @CsvSource({
+    "STATES,1",
+    "STATES,16",
+    "STATES,64",
+    "STATES,92",
+    "TAPS,3",
+    "WIDTH,64",
+    "WIDTH,96",
+    "WIDTH,72",
+    "WIDTH,160",
+    "WIDTH,176",
+    "WIDTH,352",
+    "'',0"
+  })
   void theKernelsCompileForEverySize(String define, int size) {
     try (BytePointer code = CudaCompiler.compile(new Launcher.Program(define, size), "sm_90")) {
       byte[] magic = new byte[4];

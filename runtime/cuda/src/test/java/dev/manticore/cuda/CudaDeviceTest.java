@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.google.common.collect.ImmutableMap;
-import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.OpId;
@@ -137,10 +136,10 @@ class CudaDeviceTest {
     List<Optional<Value>> operands = new ArrayList<>();
     for (int i = 0; i < of.inputs().size(); i++) {
       Value input = editor.input("in" + i, of.inputs().get(i).type());
-      operands.add(Optional.of(ops.add(input, ops.scalar(FLOAT32, 0))));
+      operands.add(Optional.of(ops.add(input, ops.scalar(input.elementType(), 0))));
     }
     List<Value> results =
-        editor.add(OpId.kernel(of.kernel()), of.kernel(), Attributes.NONE, operands, of.outputs());
+        editor.add(OpId.kernel(of.kernel()), of.kernel(), of.attributes(), operands, of.outputs());
     for (int i = 0; i < results.size(); i++) {
       editor.output(ops.named("out" + i, ops.mul(results.get(i), ops.scalar(FLOAT32, 1))));
     }

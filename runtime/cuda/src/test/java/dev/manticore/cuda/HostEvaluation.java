@@ -2,6 +2,7 @@ package dev.manticore.cuda;
 
 import dev.manticore.cuda.Launcher.Grid;
 import dev.manticore.cuda.Launcher.Program;
+import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Tensor;
 import dev.manticore.runtime.FloatView;
 import dev.manticore.runtime.JavaKernel;
@@ -32,6 +33,7 @@ final class HostEvaluation implements KernelContext, Launcher {
 
   private final HostCompiler compiler;
   private final Path directory;
+  private final Attributes attributes;
   private final List<Tensor> inputs;
   private final ByteBuffer memory = ByteBuffer.allocate(SIZE).order(ByteOrder.LITTLE_ENDIAN);
   private final List<Long> inputPlaces = new ArrayList<>();
@@ -39,27 +41,31 @@ final class HostEvaluation implements KernelContext, Launcher {
   private final Map<Integer, Integer> outputCounts = new HashMap<>();
   private long used;
 
-  HostEvaluation(HostCompiler compiler, Path directory, List<Tensor> inputs) {
+  HostEvaluation(
+      HostCompiler compiler, Path directory, Attributes attributes, List<Tensor> inputs) {
     this.compiler = compiler;
     this.directory = directory;
+    this.attributes = attributes;
     this.inputs = inputs;
     for (int i = 0; i < SIZE; i += Float.BYTES) {
       memory.putFloat(i, Float.NaN);
     }
     for (Tensor input : inputs) {
-      long place = take(input.shape().elementCount());
-      float[] values = input.toFloats();
-      for (int i = 0; i < values.length; i++) {
-        memory.putFloat((int) (place - BASE) + Float.BYTES * i, values[i]);
-      }
+      byte[] values = input.data().toByteArray();
+      long place = take(values.length / Float.BYTES);
+      memory.put((int) (place - BASE), values);
       inputPlaces.add(place);
     }
   }
 
   /** The outputs of a kernel, of which it says itself how large they are. */
   static List<float[]> run(
-      HostCompiler compiler, Path directory, String kernel, List<Tensor> inputs) {
-    HostEvaluation evaluation = new HostEvaluation(compiler, directory, inputs);
+      HostCompiler compiler,
+      Path directory,
+      String kernel,
+      Attributes attributes,
+      List<Tensor> inputs) {
+    HostEvaluation evaluation = new HostEvaluation(compiler, directory, attributes, inputs);
     JavaKernel found =
         CudaKernels.of(evaluation).stream()
             .filter(candidate -> candidate.name().equals(kernel))
@@ -78,10 +84,10 @@ final class HostEvaluation implements KernelContext, Launcher {
     return outputs;
   }
 
-  /** Memory for so many floats, with a gap after it. */
+  /** Memory for so many floats, with a gap after it; any type may begin there. */
   private long take(long count) {
     long place = BASE + used;
-    used += Float.BYTES * (count + 3);
+    used += Long.BYTES * (count / 2 + 2);
     if (used > SIZE) {
       throw new IllegalStateException("the test's memory is too small");
     }
@@ -162,12 +168,12 @@ final class HostEvaluation implements KernelContext, Launcher {
 
   @Override
   public long integer(String attribute) {
-    throw new UnsupportedOperationException(attribute);
+    return attributes.intValue(attribute, 0);
   }
 
   @Override
   public float real(String attribute) {
-    throw new UnsupportedOperationException(attribute);
+    return attributes.floatValue(attribute, 0);
   }
 
   @Override

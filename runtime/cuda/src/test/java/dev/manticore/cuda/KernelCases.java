@@ -1,5 +1,6 @@
 package dev.manticore.cuda;
 
+import dev.manticore.ir.Attribute;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
@@ -26,7 +27,11 @@ final class KernelCases {
   /**
    * @param outputs how many
    */
-  record Case(String kernel, int outputs, List<Tensor> inputs) {
+  record Case(String kernel, Attributes attributes, int outputs, List<Tensor> inputs) {
+
+    Case(String kernel, int outputs, List<Tensor> inputs) {
+      this(kernel, Attributes.NONE, outputs, inputs);
+    }
 
     /** The operator that the kernel computes, as a graph. */
     Graph graph() {
@@ -36,8 +41,7 @@ final class KernelCases {
         operands.add(editor.input("in" + i, inputs.get(i).type()));
       }
       Ops ops = new Ops(editor);
-      List<Value> results =
-          ops.own(kernel, Attributes.NONE, outputs, operands.toArray(Value[]::new));
+      List<Value> results = ops.own(kernel, attributes, outputs, operands.toArray(Value[]::new));
       for (int i = 0; i < results.size(); i++) {
         editor.output(ops.named("out" + i, results.get(i)));
       }
@@ -60,7 +64,7 @@ final class KernelCases {
 
     @Override
     public String toString() {
-      return kernel + inputs.stream().map(input -> input.shape().toString()).toList();
+      return kernel + attributes + inputs.stream().map(input -> input.shape().toString()).toList();
     }
   }
 
@@ -111,7 +115,106 @@ final class KernelCases {
       cases.add(new Case("SiluGrad", 1, both));
       cases.add(new Case("GeluTanhGrad", 1, both));
     }
+    rows().forEach(cases::add);
+    attentions().forEach(cases::add);
     return cases.stream();
+  }
+
+  private static Stream<Case> rows() {
+    List<Case> cases = new ArrayList<>();
+    for (int[] extents : new int[][] {{1, 1, 1}, {2, 17, 130}, {3, 5, 127}, {1, 40, 300}}) {
+      int batch = extents[0];
+      int length = extents[1];
+      int width = extents[2];
+      Tensor x = draw(1, v -> 1 + 2 * v, batch, length, width);
+      Tensor scale = draw(2, v -> v, width);
+      Tensor mean = draw(3, v -> v, batch, length, 1);
+      Tensor inverse = draw(4, v -> Math.exp(v), batch, length, 1);
+      Tensor dy = draw(5, v -> v, batch, length, width);
+      cases.add(new Case("LayerNormGrad", 3, List.of(x, scale, mean, inverse, dy)));
+      cases.add(
+          new Case(
+              "RmsNormGrad",
+              Attributes.of("epsilon", Attribute.of(0.1f)),
+              2,
+              List.of(x, scale, dy)));
+      Tensor dloss = Tensor.ofFloats(Shape.scalar(), 0.7f);
+      Tensor logProbabilities = draw(6, v -> -Math.abs(v), batch, length, width);
+      Tensor labels = integers(7, width, -100, batch, length);
+      cases.add(new Case("CrossEntropyGrad", 1, List.of(dloss, logProbabilities, labels)));
+    }
+    // Rows in one digit of the sort, exactly one, and in several; uses in one of its chunks and in
+    // more than its threads have.
+    for (int[] extents :
+        new int[][] {
+          {1, 1, 1, 1}, {2, 33, 15, 3}, {1, 40, 16, 130}, {3, 70, 5000, 2}, {1, 5000, 300, 1}
+        }) {
+      long rows = extents[2];
+      Tensor ids = integers(8, extents[2], -1, extents[0], extents[1]);
+      Tensor dy = draw(9, v -> v, extents[0], extents[1], extents[3]);
+      cases.add(new Case("EmbeddingGrad", Attributes.of("rows", rows), 1, List.of(ids, dy)));
+    }
+    return cases.stream();
+  }
+
+  private static Stream<Case> attentions() {
+    List<Case> cases = new ArrayList<>();
+    // Heads of each size of tile; lengths of less than one, of whole ones and of more.
+    int[][] extents = {
+      {1, 1, 1, 1, 1},
+      {2, 64, 2, 8, 64},
+      {1, 70, 3, 5, 7},
+      {2, 130, 1, 64, 40},
+      {1, 33, 2, 100, 1000},
+      {1, 20, 1, 163, 3},
+      {1, 19, 1, 352, 9}
+    };
+    for (int[] of : extents) {
+      int batch = of[0];
+      int length = of[1];
+      int width = of[2] * of[3];
+      Attributes scaled =
+          Attributes.of("heads", of[2]).with("scale", Attribute.of((float) (1 / Math.sqrt(of[3]))));
+      Attributes windowed = scaled.with("window", of[4]);
+      Tensor q = draw(1, v -> 2 * v, batch, length, width);
+      Tensor k = draw(2, v -> 2 * v, batch, length, width);
+      Tensor v = draw(3, value -> value, batch, length, width);
+      Tensor dy = draw(4, value -> value, batch, length, width);
+      cases.add(new Case("CausalAttention", windowed, 1, List.of(q, k, v)));
+      cases.add(new Case("CausalAttentionGrad", windowed, 3, List.of(q, k, v, dy)));
+      int keys = length / 2 + 3;
+      Tensor otherKeys = draw(5, value -> value, batch, keys, width);
+      Tensor otherValues = draw(6, value -> value, batch, keys, width);
+      Tensor mask = mask(length, keys);
+      cases.add(new Case("Attention", scaled, 1, List.of(q, otherKeys, otherValues, mask)));
+      cases.add(new Case("AttentionGrad", scaled, 3, List.of(q, otherKeys, otherValues, mask, dy)));
+    }
+    return cases.stream();
+  }
+
+  /** Some keys are hidden from each query, all of them from every fifth, which sees all alike. */
+  private static Tensor mask(int queries, int keys) {
+    float[] values = draw(7, v -> v, queries, keys).toFloats();
+    for (int i = 0; i < values.length; i++) {
+      int query = i / keys;
+      if (query % 5 == 4 || (query + i % keys) % 3 == 0) {
+        values[i] = -Float.MAX_VALUE;
+      }
+    }
+    return Tensor.ofFloats(Shape.of(queries, keys), values);
+  }
+
+  /**
+   * Numbers from 0 to less than an end, half of them the same one, and in every seventh place
+   * another.
+   */
+  private static Tensor integers(int seed, int end, long other, long... extents) {
+    Random random = new Random(seed);
+    long[] values = new long[(int) Arrays.stream(extents).reduce(1, (a, b) -> a * b)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = i % 7 == 6 ? other : i % 2 == 0 ? end - 1 : random.nextInt(end);
+    }
+    return Tensor.ofLongs(Shape.of(extents), values);
   }
 
   private static List<Tensor> scan(int[] extents) {

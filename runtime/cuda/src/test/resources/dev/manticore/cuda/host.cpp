@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -27,6 +28,9 @@ static const Long BASE = 1LL << 40;
 static std::vector<char> memory;
 
 static void convert(Long value, Long& to) { to = value; }
+
+// As a GPU takes it, from the first bytes.
+static void convert(Long value, float& to) { std::memcpy(&to, &value, sizeof to); }
 
 template <class T>
 static void convert(Long value, T*& to) {
@@ -73,7 +77,12 @@ int main(int count, char** arguments) {
       NAMED(convolution_gradient), NAMED(convolution_weight_gradient),
       NAMED(convolution),          NAMED(silu),
       NAMED(adamw),                NAMED(silu_gradient),
-      NAMED(gelu_gradient)};
+      NAMED(gelu_gradient),        NAMED(norm_gradient),
+      NAMED(sum_of_rows),          NAMED(counted_labels),
+      NAMED(cross_entropy_gradient), NAMED(sort_counts),
+      NAMED(sort_starts),          NAMED(sort_uses),
+      NAMED(embedding_gradient),   NAMED(attention),
+      NAMED(attention_query_gradient), NAMED(attention_key_gradient)};
   if (count != 3) {
     return 2;
   }

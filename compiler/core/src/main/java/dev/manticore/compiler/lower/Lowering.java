@@ -76,14 +76,16 @@ public final class Lowering {
    * Matrix products of a training step in a precision, those among them that our operators consist
    * of; else as it was.
    *
-   * @param kernels names of kernels that compute operators of ours as they are
+   * @param kernels names of kernels that compute operators of ours as they are, unless products are
+   *     most of those
    */
   public static Graph inPrecision(Graph step, Set<String> kernels, Precision precision) {
     return PassPipeline.of(
             new Lift(),
             inlineWithout(kernels),
-            new UseKernels(kernels),
+            // First: a kernel would compute their products in float32.
             InlineBodies.of(PRODUCTS::contains),
+            new UseKernels(kernels),
             new CommonSubexpressions(),
             new FoldConstants(),
             LowerPrecision.ofTraining(precision))

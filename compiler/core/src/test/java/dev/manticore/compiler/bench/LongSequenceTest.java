@@ -83,6 +83,10 @@ final class LongSequenceTest {
               name + ", lowered",
               Lowering.forDevice(graph, ImmutableSet.copyOf(Devices.cpuKernels())),
               of.length);
+          assertSmall(
+              name + ", lowered for a GPU",
+              Lowering.forDevice(graph, new CudaForm(CudaForm.KERNELS)),
+              of.length);
         });
   }
 
