@@ -7,7 +7,7 @@ def result = new File(basedir, 'target/manticore')
 
 def log = new File(basedir, 'build.log').text
 assert log.contains('[1/3] tokenizer')
-assert log.contains('Held-out loss in nats a token')
+assert log.contains('Mean held-out loss in nats a token')
 assert log.contains('files are those that the manifest describes')
 assert log.contains('Attached ')
 assert !log.contains('incubator')

@@ -6,5 +6,5 @@ assert log.count('[5/5] tune-hybrid-1') == 2
 assert log.count('[5/5] tune-hybrid-1: done before') == 1
 assert log.lastIndexOf('[5/5] tune-hybrid-1: done before') > log.indexOf(upToDate)
 // What the compile came to is told each time.
-assert log.count('Held-out loss in nats a token') == 3
+assert log.count('Mean held-out loss in nats a token') == 3
 assert new File(basedir, 'target/manticore/manifest.json').text.contains('"name" : "renamed"')
