@@ -12,6 +12,7 @@ import dev.manticore.compiler.statistics.PairedTest;
 import dev.manticore.compiler.statistics.Sample;
 import dev.manticore.ir.ManticoreException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -144,15 +145,20 @@ public record Comparison(String reference, ImmutableList<Group> groups) {
    * @param ratio of the reference's mean to the other's; NaN without common seeds
    */
   public record Parity(boolean equal, double ratio) {
-    private static Parity of(List<Pair> pairs, ToLongFunction<Outcome> value) {
+
+    /**
+     * @param references what is compared, one a common seed
+     * @param others what it is compared with, in the same order
+     */
+    public static <T> Parity of(List<T> references, List<T> others, ToLongFunction<T> value) {
       double ratio =
-          pairs.stream().mapToDouble(pair -> value.applyAsLong(pair.reference())).sum()
-              / pairs.stream().mapToDouble(pair -> value.applyAsLong(pair.other())).sum();
+          references.stream().mapToDouble(value::applyAsLong).sum()
+              / others.stream().mapToDouble(value::applyAsLong).sum();
       boolean equal =
-          pairs.stream()
-              .allMatch(
-                  pair -> value.applyAsLong(pair.reference()) == value.applyAsLong(pair.other()));
-      return new Parity(equal && !pairs.isEmpty(), ratio);
+          Arrays.equals(
+              references.stream().mapToLong(value).toArray(),
+              others.stream().mapToLong(value).toArray());
+      return new Parity(equal && !references.isEmpty(), ratio);
     }
   }
 
@@ -285,14 +291,16 @@ public record Comparison(String reference, ImmutableList<Group> groups) {
         tests.put(measure, PairedTest.of(first, second));
       }
     }
+    List<Outcome> references = pairs.stream().map(Pair::reference).toList();
+    List<Outcome> others = pairs.stream().map(Pair::other).toList();
     return new Difference(
         other.model(),
         seeds,
         left.stream().filter(seed -> !right.contains(seed)).collect(toImmutableList()),
         right.stream().filter(seed -> !left.contains(seed)).collect(toImmutableList()),
-        Parity.of(pairs, Outcome::parameters),
-        Parity.of(pairs, Outcome::steps),
-        Parity.of(pairs, Outcome::tokens),
+        Parity.of(references, others, Outcome::parameters),
+        Parity.of(references, others, Outcome::steps),
+        Parity.of(references, others, Outcome::tokens),
         tests.buildOrThrow());
   }
 

@@ -251,16 +251,8 @@ final class ExperimentPage {
     }
     page.line("<div class=\"scroll\"><table class=\"dense\"><thead><tr>");
     page.line("<th>%s less</th><th>measure</th>", reference);
-    for (String head :
-        List.of(
-            "seeds",
-            "difference",
-            "95 % interval",
-            "p, t-test",
-            "p, sign flips",
-            "parameters",
-            "steps",
-            "tokens")) {
+    page.line("<th class=\"number\">seeds</th>");
+    for (String head : DifferenceColumns.HEADS) {
       page.line("<th class=\"number\">%s</th>", head);
     }
     page.line("<th>verdict</th></tr></thead><tbody>");

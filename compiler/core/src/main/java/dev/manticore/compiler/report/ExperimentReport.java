@@ -144,32 +144,23 @@ public record ExperimentReport(
             .words("group")
             .words(comparison.reference() + " less")
             .words("measure")
-            .numbers("seeds")
-            .numbers("difference")
-            .numbers("95 % interval")
-            .numbers("p, t-test")
-            .numbers("p, sign flips")
-            .numbers("parameters")
-            .numbers("steps")
-            .numbers("tokens")
-            .words("verdict");
+            .numbers("seeds");
+    DifferenceColumns.HEADS.forEach(table::numbers);
+    table.words("verdict");
     for (Group group : comparison.groups()) {
       for (Difference difference : group.differences()) {
         for (Map.Entry<Measure, PairedTest> entry : difference.tests().entrySet()) {
           PairedTest test = entry.getValue();
           table.row(
-              group.name(),
-              difference.other(),
-              entry.getKey().toString(),
-              Integer.toString(test.size()),
-              Numbers.signed(test.differences().mean()),
-              Numbers.interval(test.interval()),
-              Numbers.p(test.tTest()),
-              Numbers.p(test.signFlip()),
-              Numbers.parity(difference.parameters()),
-              Numbers.parity(difference.steps()),
-              Numbers.parity(difference.tokens()),
-              difference.verdict(entry.getKey()).toString());
+              ImmutableList.<String>builder()
+                  .add(group.name(), difference.other(), entry.getKey().toString())
+                  .add(Integer.toString(test.size()))
+                  .addAll(DifferenceColumns.test(test))
+                  .addAll(
+                      DifferenceColumns.parities(
+                          difference.parameters(), difference.steps(), difference.tokens()))
+                  .add(difference.verdict(entry.getKey()).toString())
+                  .build());
         }
       }
     }

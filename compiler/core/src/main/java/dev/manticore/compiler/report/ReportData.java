@@ -184,21 +184,9 @@ public record ReportData(
           other,
           PairedTest.of(
               ours.stream().map(Run::loss).toList(), theirs.stream().map(Run::loss).toList()),
-          parity(ours, theirs, Run::parameters),
-          parity(ours, theirs, Run::steps),
-          parity(ours, theirs, Run::tokens));
-    }
-
-    private static Parity parity(List<Run> ours, List<Run> theirs, ToLongFunction<Run> value) {
-      boolean equal = !ours.isEmpty();
-      double sum = 0;
-      double other = 0;
-      for (int i = 0; i < ours.size(); i++) {
-        equal &= value.applyAsLong(ours.get(i)) == value.applyAsLong(theirs.get(i));
-        sum += value.applyAsLong(ours.get(i));
-        other += value.applyAsLong(theirs.get(i));
-      }
-      return new Parity(equal, sum / other);
+          Parity.of(ours, theirs, Run::parameters),
+          Parity.of(ours, theirs, Run::steps),
+          Parity.of(ours, theirs, Run::tokens));
     }
   }
 

@@ -97,16 +97,8 @@ public final class ReportWriter {
             + " below 2<sup>1−n</sup>. Each p stands alone. The last columns say how much of what"
             + " the other has the hybrid has.</p>");
     page.line("<div class=\"scroll\"><table class=\"dense\"><thead><tr><th>less</th>");
-    for (String head :
-        List.of(
-            "seeds",
-            "difference",
-            "95 % interval",
-            "p, t-test",
-            "p, sign flips",
-            "parameters",
-            "steps",
-            "tokens")) {
+    page.line("<th class=\"number\">seeds</th>");
+    for (String head : DifferenceColumns.HEADS) {
       page.line("<th class=\"number\">%s</th>", head);
     }
     page.line("</tr></thead><tbody>");
@@ -114,12 +106,7 @@ public final class ReportWriter {
       PairedTest test = difference.test();
       page.line("<tr><th>%s</th>", difference.other().name());
       page.line("<td class=\"number\">%d</td>", test.size());
-      for (String number :
-          List.of(
-              Numbers.signed(test.differences().mean()),
-              Numbers.interval(test.interval()),
-              Numbers.p(test.tTest()),
-              Numbers.p(test.signFlip()))) {
+      for (String number : DifferenceColumns.test(test)) {
         page.line("<td class=\"number\">%s</td>", number);
       }
       for (Parity parity :

@@ -3,7 +3,6 @@ package dev.manticore.compiler.report;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.report.ReportData.Difference;
 import dev.manticore.compiler.report.ReportData.Model;
-import dev.manticore.compiler.statistics.PairedTest;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -56,27 +55,17 @@ public final class ResultLines {
   }
 
   private static TextTable differences(ReportData data) {
-    TextTable table =
-        new TextTable()
-            .words("less")
-            .numbers("difference")
-            .numbers("95 % interval")
-            .numbers("p, t-test")
-            .numbers("p, sign flips")
-            .numbers("parameters")
-            .numbers("steps")
-            .numbers("tokens");
+    TextTable table = new TextTable().words("less");
+    DifferenceColumns.HEADS.forEach(table::numbers);
     for (Difference difference : data.differences()) {
-      PairedTest test = difference.test();
       table.row(
-          difference.other().name(),
-          Numbers.signed(test.differences().mean()),
-          Numbers.interval(test.interval()),
-          Numbers.p(test.tTest()),
-          Numbers.p(test.signFlip()),
-          Numbers.parity(difference.parameters()),
-          Numbers.parity(difference.steps()),
-          Numbers.parity(difference.tokens()));
+          ImmutableList.<String>builder()
+              .add(difference.other().name())
+              .addAll(DifferenceColumns.test(difference.test()))
+              .addAll(
+                  DifferenceColumns.parities(
+                      difference.parameters(), difference.steps(), difference.tokens()))
+              .build());
     }
     return table;
   }

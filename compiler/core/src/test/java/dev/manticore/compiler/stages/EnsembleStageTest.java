@@ -5,18 +5,11 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.manticore.compiler.TinyModels;
-import dev.manticore.compiler.data.CorpusGenerator;
 import dev.manticore.compiler.pipeline.Compilation;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.RecipeReader;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
-import dev.manticore.onnx.huggingface.ModelConfig;
-import dev.manticore.onnx.huggingface.Models;
-import dev.manticore.onnx.io.AtomicFiles;
-import dev.manticore.onnx.tokenizer.BpeTrainer;
-import dev.manticore.onnx.tokenizer.BytePairVocabulary;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
 import java.io.ByteArrayOutputStream;
@@ -63,19 +56,7 @@ class EnsembleStageTest {
 
   @BeforeEach
   void write() throws IOException {
-    List<String> text = CorpusGenerator.generate(CorpusGenerator.Kind.MIXED, 3, 8_000);
-    Files.writeString(directory.resolve("text.txt"), String.join("\n\n", text));
-    BytePairVocabulary vocabulary = BpeTrainer.train(text, 280);
-    checkpoint("mamba", TinyModels.mamba(2, 16), vocabulary);
-    checkpoint("gpt-neo", TinyModels.gptNeo(2, 24), vocabulary);
-    Files.writeString(directory.resolve("recipe.yaml"), RECIPE);
-  }
-
-  private void checkpoint(String name, ModelConfig shape, BytePairVocabulary vocabulary) {
-    ModelConfig config = shape.with("vocab_size", vocabulary.tokens().size());
-    Path place = directory.resolve(name);
-    Models.write(place, config, Models.parameters(TinyModels.build(name, config, 7)));
-    AtomicFiles.writeBytes(place.resolve("tokenizer.json"), vocabulary.toJson());
+    TwoCheckpoints.write(directory, RECIPE);
   }
 
   private ResolvedRecipe recipe(String... overrides) {

@@ -25,9 +25,6 @@ import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.compiler.training.TrainingSession;
 import dev.manticore.ir.ManticoreException;
-import dev.manticore.onnx.huggingface.ModelConfig;
-import dev.manticore.onnx.huggingface.Models;
-import dev.manticore.onnx.io.AtomicFiles;
 import dev.manticore.onnx.tokenizer.BpeTrainer;
 import dev.manticore.onnx.tokenizer.BytePairVocabulary;
 import dev.manticore.runtime.Device;
@@ -75,19 +72,7 @@ class ProjectorStageTest {
 
   @BeforeEach
   void write() throws IOException {
-    List<String> text = CorpusGenerator.generate(CorpusGenerator.Kind.MIXED, 3, 8_000);
-    Files.writeString(directory.resolve("text.txt"), String.join("\n\n", text));
-    BytePairVocabulary vocabulary = BpeTrainer.train(text, 280);
-    checkpoint("mamba", TinyModels.mamba(2, 16), vocabulary);
-    checkpoint("gpt-neo", TinyModels.gptNeo(2, 24), vocabulary);
-    Files.writeString(directory.resolve("recipe.yaml"), RECIPE);
-  }
-
-  private void checkpoint(String name, ModelConfig shape, BytePairVocabulary vocabulary) {
-    ModelConfig config = shape.with("vocab_size", vocabulary.tokens().size());
-    Path place = directory.resolve(name);
-    Models.write(place, config, Models.parameters(TinyModels.build(name, config, 7)));
-    AtomicFiles.writeBytes(place.resolve("tokenizer.json"), vocabulary.toJson());
+    TwoCheckpoints.write(directory, RECIPE);
   }
 
   private ResolvedRecipe recipe(String... overrides) {
@@ -195,7 +180,7 @@ class ProjectorStageTest {
     projectors(recipe("projectors.steps=1"));
     BytePairVocabulary vocabulary =
         BpeTrainer.train(CorpusGenerator.generate(CorpusGenerator.Kind.MIXED, 3, 8_000), 280);
-    checkpoint("mamba", TinyModels.mamba(2, 20), vocabulary);
+    TwoCheckpoints.checkpoint(directory.resolve("mamba"), TinyModels.mamba(2, 20), vocabulary);
 
     assertThatThrownBy(() -> compile(recipe("splice.projector.from=projectors")))
         .isInstanceOf(ManticoreException.class)
