@@ -1,6 +1,7 @@
 package dev.manticore.cli;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.experiment.TrialRunner;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.trial.Architecture;
@@ -11,6 +12,7 @@ import dev.manticore.compiler.trial.TrialSpec;
 import dev.manticore.ir.ManticoreException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -70,6 +72,12 @@ final class ExperimentOptions {
   private int steps = 2000;
 
   @Option(
+      names = "--task-steps",
+      paramLabel = "TASK=N",
+      description = "Steps on one of the tasks instead; may be given several times.")
+  private Map<String, Integer> taskSteps = Map.of();
+
+  @Option(
       names = "--batch",
       paramLabel = "N",
       description = "Samples of a batch (default: ${DEFAULT-VALUE}).")
@@ -123,6 +131,14 @@ final class ExperimentOptions {
   private double alphaLearningRate = 0.05;
 
   @Option(
+      names = "--alpha-warmup",
+      paramLabel = "SHARE",
+      description =
+          "Share of the steps in which mixture weights stay equal first (default:"
+              + " ${DEFAULT-VALUE}).")
+  private double alphaWarmup = 0.1;
+
+  @Option(
       names = "--threads",
       paramLabel = "N",
       description = "Threads of a training run, which figures depend on (default: 1).")
@@ -164,8 +180,10 @@ final class ExperimentOptions {
             new ModelSize(width, blocks, heads, state),
             new TrialSpec.Schedule(
                 steps, batch, learningRates.get(0), weightDecay, clip, schedule, warmup),
+            ImmutableMap.copyOf(taskSteps),
             ImmutableList.copyOf(learningRates),
-            new TrialSpec.Mixing(method, Recipe.SearchUpdates.SIMULTANEOUS, alphaLearningRate),
+            new TrialSpec.Mixing(method, Recipe.SearchUpdates.SIMULTANEOUS, alphaLearningRate, 0),
+            alphaWarmup,
             seed,
             seeds);
     Path directory = terminal.resolve(output);

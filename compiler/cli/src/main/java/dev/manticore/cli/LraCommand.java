@@ -141,24 +141,18 @@ final class LraCommand implements Callable<Integer> {
       @Mixin SettingOptions settings,
       @Mixin ExperimentOptions options,
       @Mixin CommonOptions runCommon) {
+    if (files.isEmpty()) {
+      return options.run(terminal, TITLE, settings.drawn(TaskSpec.Benchmark.LRA, tasks));
+    }
+    settings.requireNone();
     ImmutableList.Builder<TaskSpec> specs = ImmutableList.builder();
     for (String name : tasks) {
-      if (files.isPresent()) {
-        settings.requireNone();
-        specs.add(
-            TaskSpec.read(
-                TaskSpec.Benchmark.LRA,
-                name,
-                terminal.existing(files.get()),
-                length.orElse(LraFiles.Options.of(name).longest())));
-      } else {
-        specs.add(
-            TaskSpec.drawn(
-                TaskSpec.Benchmark.LRA,
-                name,
-                settings.of(LraTasks.byName(name)),
-                settings.faults()));
-      }
+      specs.add(
+          TaskSpec.read(
+              TaskSpec.Benchmark.LRA,
+              name,
+              terminal.existing(files.get()),
+              length.orElse(LraFiles.Options.of(name).longest())));
     }
     return options.run(terminal, TITLE, specs.build());
   }

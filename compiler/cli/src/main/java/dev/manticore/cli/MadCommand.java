@@ -1,6 +1,5 @@
 package dev.manticore.cli;
 
-import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.experiment.ExperimentPlan;
 import dev.manticore.compiler.experiment.FinishedTrial;
 import dev.manticore.compiler.recipe.Recipe;
@@ -110,13 +109,7 @@ final class MadCommand implements Callable<Integer> {
       @Mixin ExperimentOptions options,
       @Mixin CommonOptions runCommon) {
     List<String> names = tasks == null || tasks.isEmpty() ? MadTasks.ALL.keySet().asList() : tasks;
-    ImmutableList.Builder<TaskSpec> specs = ImmutableList.builder();
-    for (String name : names) {
-      specs.add(
-          TaskSpec.drawn(
-              TaskSpec.Benchmark.MAD, name, settings.of(MadTasks.byName(name)), settings.faults()));
-    }
-    return options.run(terminal, TITLE, specs.build());
+    return options.run(terminal, TITLE, settings.drawn(TaskSpec.Benchmark.MAD, names));
   }
 
   @Command(

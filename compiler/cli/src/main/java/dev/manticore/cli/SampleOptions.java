@@ -5,6 +5,7 @@ import dev.manticore.compiler.task.Split;
 import dev.manticore.compiler.task.Task;
 import dev.manticore.compiler.task.TaskDefinition;
 import dev.manticore.ir.ManticoreException;
+import java.util.List;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -54,6 +55,7 @@ final class SampleOptions {
    * @throws ManticoreException {@code MNT-TASK} if they are none
    */
   Task task(TaskDefinition definition) {
+    settings.requireOf(List.of(definition.name()));
     return definition.create(settings.of(definition), seed, settings.faults());
   }
 

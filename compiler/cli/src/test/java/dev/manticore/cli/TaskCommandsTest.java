@@ -122,7 +122,9 @@ class TaskCommandsTest extends VerbTest {
       "--state",
       "2",
       "--steps",
-      "4",
+      "9",
+      "--task-steps",
+      "memorization=4",
       "--batch",
       "4",
       "--set",
@@ -130,7 +132,7 @@ class TaskCommandsTest extends VerbTest {
       "--set",
       "length=8",
       "--set",
-      "validation=8",
+      "memorization.validation=8",
       "--set",
       "test=8",
       "--learning-rate",
@@ -144,7 +146,7 @@ class TaskCommandsTest extends VerbTest {
     assertThat(lines)
         .anyMatch(line -> line.startsWith("Learning rate 0.1, the best of 1.0E-4, 0.1 by the"))
         .contains(
-            "memorization: vocabulary 9, length 8, training 256, validation 8, test 8, noise_vocabulary 0, noise 0.0.");
+            "memorization: vocabulary 9, length 8, training 256, validation 8, test 8, noise_vocabulary 0, noise 0.0; 4 steps.");
     assertThat(directory.resolve("memory/report.html")).exists();
     assertThat(Files.readAllLines(directory.resolve("memory/outcomes.csv"))).hasSize(1 + 4);
     // Nothing is run again, and all is as it was.
@@ -222,6 +224,24 @@ class TaskCommandsTest extends VerbTest {
         "-o",
         "memory");
     refused("There is no MAD task 'memory'", "mad", "run", "memory", "-o", "memory");
+    refused(
+        "there are steps for compression, but the tasks are memorization",
+        "mad",
+        "run",
+        "memorization",
+        "--task-steps",
+        "compression=3",
+        "-o",
+        "memory");
+    refused(
+        "--set compression.length is for none of the tasks memorization",
+        "mad",
+        "run",
+        "memorization",
+        "--set",
+        "compression.length=3",
+        "-o",
+        "memory");
     refused("nowhere: no such file or directory", "mad", "table", "nowhere");
     assertThat(directory.resolve("memory")).doesNotExist();
   }

@@ -162,6 +162,7 @@ public final class SearchBenchmark {
         0.1,
         ALPHA_RATE,
         0,
+        0,
         new Recipe.Temperature(1, 1),
         0,
         ImmutableList.of(),

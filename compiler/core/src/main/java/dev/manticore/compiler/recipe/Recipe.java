@@ -314,6 +314,7 @@ public record Recipe(
    * @param heldOut share of the training data that mixture weights alone see, or are judged on,
    *     where they are
    * @param alphaLearningRate step size of the mixture weights
+   * @param alphaWarmup steps at the start in which mixture weights stay as they begin
    * @param entropy what the entropy of each block's mixture weights adds to the loss, in nats of
    *     loss a nat of entropy
    * @param temperature of {@link SearchMethod#DASH}
@@ -329,6 +330,7 @@ public record Recipe(
       SearchUpdates updates,
       double heldOut,
       double alphaLearningRate,
+      int alphaWarmup,
       double entropy,
       Temperature temperature,
       double settled,

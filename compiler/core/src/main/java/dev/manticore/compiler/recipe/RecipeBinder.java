@@ -106,6 +106,13 @@ final class RecipeBinder {
     Training tune = training(KeyPath.ROOT.child("tune"), tree.get("tune"));
     ImmutableList<ImmutableList<Double>> weights =
         weights(search, splice.blocks(), components.size());
+    if (search.get("alpha_warmup").asInt() > searchTraining.steps()) {
+      problems.add(
+          KeyPath.ROOT.child("search").child("alpha_warmup"),
+          String.format(
+              "%d steps of equal mixture weights are more than the %d steps of the search",
+              search.get("alpha_warmup").asInt(), searchTraining.steps()));
+    }
     Sampling sampling =
         sampling(search, splice.blocks(), components.size(), searchTraining.steps());
     problems.throwIfAny();
@@ -125,6 +132,7 @@ final class RecipeBinder {
                 choice(SearchUpdates.class, search.get("updates")),
                 search.get("held_out").asDouble(),
                 search.get("alpha_learning_rate").asDouble(),
+                search.get("alpha_warmup").asInt(),
                 search.get("entropy").asDouble(),
                 new Temperature(
                     search.get("temperature").get(0).asDouble(),

@@ -54,7 +54,14 @@ public final class SearchSteps {
       int step,
       Supplier<List<Batch>> training,
       Supplier<List<Batch>> heldOut) {
+    int warmup = mixtures.settings().alphaWarmup();
+    if (step < warmup) {
+      session.mix(optimizer.weights());
+      settledSince = step + 1;
+      return session.step(step, step, training.get()).loss();
+    }
     session.mix(optimizer.draw(step));
+    int searched = step - warmup;
     double loss =
         switch (mixtures.settings().updates()) {
           case SIMULTANEOUS -> {
@@ -63,8 +70,8 @@ public final class SearchSteps {
             yield gradient.loss();
           }
           case ALTERNATING -> {
-            if (step % 2 == 0) {
-              yield session.step(step, step / 2, training.get()).loss();
+            if (searched % 2 == 0) {
+              yield session.step(step, warmup + searched / 2, training.get()).loss();
             }
             TrainingSession.Gradient gradient = session.mixtureGradient(training.get());
             update(step, gradient);

@@ -5,6 +5,8 @@ import static com.google.common.collect.ImmutableList.toImmutableList;
 import com.google.common.base.Joiner;
 import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Sets;
 import dev.manticore.compiler.experiment.ExperimentPlan;
 import dev.manticore.compiler.experiment.Outcome;
 import dev.manticore.compiler.experiment.Trial;
@@ -19,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -29,8 +32,10 @@ import java.util.TreeMap;
  *
  * @param title of the experiment
  * @param training at a learning rate that is replaced
+ * @param taskSteps steps on some of the tasks, by their names, instead of the training's
  * @param learningRates to choose from, one at least
- * @param mixing how the mixture weights of hybrids are searched
+ * @param mixing how the mixture weights of hybrids are searched, with a warm-up that is replaced
+ * @param alphaWarmup the share of the steps in which they stay equal first
  * @param seed of the first repetition; those of the others follow it
  * @param seeds repetitions
  */
@@ -40,8 +45,10 @@ public record TaskExperiment(
     ImmutableList<Architecture> models,
     ModelSize size,
     TrialSpec.Schedule training,
+    ImmutableMap<String, Integer> taskSteps,
     ImmutableList<Double> learningRates,
     TrialSpec.Mixing mixing,
+    double alphaWarmup,
     int seed,
     int seeds) {
 
@@ -61,7 +68,26 @@ public record TaskExperiment(
               + " and "
               + seeds);
     }
-    requireDistinct("task", tasks.stream().map(TaskSpec::name).toList());
+    if (!(alphaWarmup >= 0 && alphaWarmup <= 1)) {
+      throw new ManticoreException(
+          "MNT-TRIAL",
+          "the share of steps with equal mixture weights is "
+              + alphaWarmup
+              + ", but should be in [0, 1]");
+    }
+    List<String> names = tasks.stream().map(TaskSpec::name).toList();
+    requireDistinct("task", names);
+    Sets.difference(taskSteps.keySet(), Set.copyOf(names)).stream()
+        .findFirst()
+        .ifPresent(
+            name -> {
+              throw new ManticoreException(
+                  "MNT-TRIAL",
+                  "there are steps for "
+                      + name
+                      + ", but the tasks are "
+                      + String.join(", ", names));
+            });
     requireDistinct("model", models);
     requireDistinct("learning rate", learningRates);
   }
@@ -83,12 +109,15 @@ public record TaskExperiment(
   }
 
   private TrialSpec trial(Pair pair, double rate, int repetition) {
+    int steps = taskSteps.getOrDefault(pair.task().name(), training.steps());
     return new TrialSpec(
         pair.task(),
         pair.model(),
         size,
-        training.withLearningRate(rate),
-        pair.model() == Architecture.HYBRID ? mixing : null,
+        training.with(steps, rate),
+        pair.model() == Architecture.HYBRID
+            ? mixing.withWarmup((int) Math.round(alphaWarmup * steps))
+            : null,
         seed + repetition);
   }
 
@@ -163,7 +192,8 @@ public record TaskExperiment(
     notes.add(
         String.format(
             "Width %d, %d blocks, %d heads, %d states; %d steps of %d samples, weight decay %s,"
-                + " clip %s, %s schedule; mixture weights by %s at %s.",
+                + " clip %s, %s schedule after %d steps of warm-up; mixture weights by %s at %s,"
+                + " equal for the first %s of the steps.",
             size.width(),
             size.blocks(),
             size.heads(),
@@ -173,8 +203,10 @@ public record TaskExperiment(
             training.weightDecay(),
             training.clip(),
             training.schedule().toString().toLowerCase(Locale.ROOT),
+            training.warmup(),
             mixing.method().toString().toLowerCase(Locale.ROOT),
-            mixing.learningRate()));
+            mixing.learningRate(),
+            alphaWarmup));
     if (learningRates.size() > 1) {
       Map<Double, List<String>> by = new TreeMap<>();
       rates.forEach(
@@ -202,6 +234,9 @@ public record TaskExperiment(
                   ? Joiner.on(", ").withKeyValueSeparator(" ").join(task.settings())
                       + (task.upstream() ? ", with the faults of the published code" : "")
                   : "from files, " + task.length() + " tokens")
+              + (taskSteps.containsKey(task.name())
+                  ? "; " + taskSteps.get(task.name()) + " steps"
+                  : "")
               + ".");
     }
     return notes.build();

@@ -78,15 +78,20 @@ public record TrialSpec(
       }
     }
 
-    Schedule withLearningRate(double rate) {
+    Schedule with(int steps, double rate) {
       return new Schedule(steps, batch, rate, weightDecay, clip, schedule, warmup);
     }
   }
 
-  /** A search for mixture weights. */
+  /**
+   * A search for mixture weights.
+   *
+   * @param warmup steps at the start in which mixture weights stay equal
+   */
   public record Mixing(
-      Recipe.SearchMethod method, Recipe.SearchUpdates updates, double learningRate) {
+      Recipe.SearchMethod method, Recipe.SearchUpdates updates, double learningRate, int warmup) {
     public Mixing {
+      Schedule.require(warmup >= 0, "mixture weights' warm-up", warmup, "0 at least");
       if (method == Recipe.SearchMethod.GRID || method == Recipe.SearchMethod.RANDOM) {
         throw new ManticoreException(
             "MNT-TRIAL",
@@ -94,6 +99,10 @@ public record TrialSpec(
                 + method
                 + " search takes many; choose darts, gaea, dash or fixed, or search with a recipe");
       }
+    }
+
+    Mixing withWarmup(int steps) {
+      return new Mixing(method, updates, learningRate, steps);
     }
   }
 
@@ -142,13 +151,14 @@ public record TrialSpec(
             0);
     Mixing chosen =
         mixing == null
-            ? new Mixing(Recipe.SearchMethod.FIXED, Recipe.SearchUpdates.SIMULTANEOUS, 0)
+            ? new Mixing(Recipe.SearchMethod.FIXED, Recipe.SearchUpdates.SIMULTANEOUS, 0, 0)
             : mixing;
     return new Recipe.Search(
         chosen.method(),
         chosen.updates(),
         HELD_OUT,
         chosen.learningRate(),
+        chosen.warmup(),
         0,
         new Recipe.Temperature(1, 0.05),
         0,

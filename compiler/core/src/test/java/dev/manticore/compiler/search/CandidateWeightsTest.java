@@ -20,6 +20,7 @@ class CandidateWeightsTest {
         0.1,
         0.1,
         0,
+        0,
         new Recipe.Temperature(1, 1),
         0,
         ImmutableList.of(),

@@ -148,7 +148,7 @@ class SearchStepsTest {
 
   private static Recipe.Search search(
       SearchMethod method, SearchUpdates updates, int steps, double rate) {
-    return search(method, updates, steps, rate, 0, 0);
+    return search(method, updates, steps, rate, 0, 0, 0);
   }
 
   private static Recipe.Search search(
@@ -156,6 +156,7 @@ class SearchStepsTest {
       SearchUpdates updates,
       int steps,
       double rate,
+      int alphaWarmup,
       double entropy,
       double settled) {
     return new Recipe.Search(
@@ -163,6 +164,7 @@ class SearchStepsTest {
         updates,
         0.1,
         method == SearchMethod.GAEA ? 1 : 0.1,
+        alphaWarmup,
         entropy,
         new Recipe.Temperature(1, 0.05),
         settled,
@@ -401,7 +403,7 @@ class SearchStepsTest {
 
   private double largest(double entropy) {
     Recipe.Search settings =
-        search(SearchMethod.DARTS, SearchUpdates.SIMULTANEOUS, 200, 1e-6, entropy, 0);
+        search(SearchMethod.DARTS, SearchUpdates.SIMULTANEOUS, 200, 1e-6, 0, entropy, 0);
     TrainingPlan plan = TrainingPlan.search(model, settings, LENGTH, ALPHAS);
     SearchSteps search = new SearchSteps(plan, 1);
     try (TrainingSession session = TrainingSession.open(CPU, model, plan, 1)) {
@@ -412,10 +414,39 @@ class SearchStepsTest {
     return Arrays.stream(search.weights()[1]).max().orElseThrow();
   }
 
+  @ParameterizedTest
+  @EnumSource(SearchUpdates.class)
+  void weightsStayEqualWhileTheyWarmUpAndAllElseIsTrained(SearchUpdates updates) {
+    int warmup = 4;
+    Recipe.Search settings = search(SearchMethod.DASH, updates, 20, 0.1, warmup, 0, 0);
+    SearchSteps search = new SearchSteps(TrainingPlan.search(model, settings, LENGTH, ALPHAS), 1);
+    // What is trained with equal weights that stay.
+    TrainingPlan plain =
+        TrainingPlan.search(
+            model, search(SearchMethod.FIXED, SearchUpdates.SIMULTANEOUS, 20, 0.1), LENGTH, ALPHAS);
+    SearchSteps equal = new SearchSteps(plain, 1);
+    Batch batch = batch(MIXTURE);
+    try (TrainingSession session =
+            TrainingSession.open(
+                CPU, model, TrainingPlan.search(model, settings, LENGTH, ALPHAS), 1);
+        TrainingSession other = TrainingSession.open(CPU, model, plain, 1)) {
+      for (int step = 0; step < warmup; step++) {
+        double loss = search.take(session, step, () -> List.of(batch), () -> List.of(batch));
+        assertThat(loss)
+            .isCloseTo(
+                equal.take(other, step, () -> List.of(batch), () -> List.of(batch)), within(1e-6));
+      }
+      assertThat(search.weights()).isDeepEqualTo(new double[][] {{0.5, 0.5}, {0.5, 0.5}});
+      search.take(session, warmup, () -> List.of(batch), () -> List.of(batch));
+      search.take(session, warmup + 1, () -> List.of(batch), () -> List.of(batch));
+    }
+    assertThat(search.weights()[0][0]).isNotEqualTo(0.5);
+  }
+
   @Test
   void endsOnceWeightsHaveSettled() {
     Recipe.Search settings =
-        search(SearchMethod.DARTS, SearchUpdates.SIMULTANEOUS, 2000, 1e-6, 0, 0.1);
+        search(SearchMethod.DARTS, SearchUpdates.SIMULTANEOUS, 2000, 1e-6, 0, 0, 0.1);
     TrainingPlan plan = TrainingPlan.search(model, settings, LENGTH, ALPHAS);
     SearchSteps search = new SearchSteps(plan, 1);
     int step = 0;
@@ -437,6 +468,7 @@ class SearchStepsTest {
             SearchUpdates.SIMULTANEOUS,
             0.1,
             0.1,
+            0,
             0,
             new Recipe.Temperature(1, 1),
             0,

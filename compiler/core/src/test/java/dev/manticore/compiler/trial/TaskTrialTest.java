@@ -56,7 +56,7 @@ class TaskTrialTest {
         new TrialSpec.Schedule(steps, 8, 0.01, 0, 1, Recipe.Schedule.COSINE, 0),
         model == Architecture.HYBRID
             ? new TrialSpec.Mixing(
-                Recipe.SearchMethod.DARTS, Recipe.SearchUpdates.SIMULTANEOUS, 0.05)
+                Recipe.SearchMethod.DARTS, Recipe.SearchUpdates.SIMULTANEOUS, 0.05, 1)
             : null,
         3);
   }
