@@ -119,6 +119,13 @@ final class ExperimentOptions {
   private int warmup = 0;
 
   @Option(
+      names = "--enough",
+      paramLabel = "LOSS",
+      description =
+          "End a training once its validation loss on the way is below this (default: never).")
+  private double enough = 0;
+
+  @Option(
       names = "--search",
       paramLabel = "NAME",
       description = "How a hybrid's mixture is found: darts, gaea, dash or fixed (default: darts).")
@@ -137,6 +144,16 @@ final class ExperimentOptions {
           "Share of the steps in which mixture weights stay equal first (default:"
               + " ${DEFAULT-VALUE}).")
   private double alphaWarmup = 0.1;
+
+  @Option(
+      names = "--temperature",
+      split = ",",
+      paramLabel = "FIRST,LAST",
+      hideParamSyntax = true,
+      description =
+          "Temperature of dash's noise at the first and at the last step (default: 1,0.05).")
+  private List<Double> temperature =
+      List.of(Recipe.Temperature.DEFAULT.first(), Recipe.Temperature.DEFAULT.last());
 
   @Option(
       names = "--threads",
@@ -160,6 +177,14 @@ final class ExperimentOptions {
   @Mixin private ProgressOptions progress;
   @Mixin private DeviceOption device;
 
+  private Recipe.Temperature temperature() {
+    if (temperature.size() != 2) {
+      throw new ManticoreException(
+          "MNT-TRIAL", "--temperature takes two numbers, such as 1,0.05, not " + temperature);
+    }
+    return new Recipe.Temperature(temperature.get(0), temperature.get(1));
+  }
+
   /**
    * Runs the trials and shows what came of them.
    *
@@ -179,10 +204,11 @@ final class ExperimentOptions {
                 .stream().map(Architecture::of).collect(ImmutableList.toImmutableList()),
             new ModelSize(width, blocks, heads, state),
             new TrialSpec.Schedule(
-                steps, batch, learningRates.get(0), weightDecay, clip, schedule, warmup),
+                steps, batch, learningRates.get(0), weightDecay, clip, schedule, warmup, enough),
             ImmutableMap.copyOf(taskSteps),
             ImmutableList.copyOf(learningRates),
-            new TrialSpec.Mixing(method, Recipe.SearchUpdates.SIMULTANEOUS, alphaLearningRate, 0),
+            new TrialSpec.Mixing(
+                method, Recipe.SearchUpdates.SIMULTANEOUS, alphaLearningRate, 0, temperature()),
             alphaWarmup,
             seed,
             seeds);

@@ -105,7 +105,7 @@ public final class Retokenization {
   }
 
   /** The bytes that a token stands for; empty if it is not spelled in the alphabet. */
-  private static Optional<byte[]> bytes(Tokenizer tokenizer, String token) {
+  static Optional<byte[]> bytes(Tokenizer tokenizer, String token) {
     return tokenizer.content().added().containsKey(token)
         ? Optional.of(token.getBytes(StandardCharsets.UTF_8))
         : ByteLevel.bytes(token);

@@ -162,6 +162,27 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
+   * How many bytes of text, in UTF-8, each id stands for: none for special tokens, and for ids that
+   * no token has. Empty if the tokenizer is not byte-level: a token's text then depends on where it
+   * stands.
+   */
+  public Optional<int[]> byteLengths() {
+    if (!content().isByteLevel()) {
+      return Optional.empty();
+    }
+    int[] lengths = new int[vocabularySize];
+    content()
+        .ids()
+        .forEach(
+            (token, id) -> {
+              if (!specialTokens().containsKey(token)) {
+                lengths[id] = Retokenization.bytes(this, token).orElse(new byte[0]).length;
+              }
+            });
+    return Optional.of(lengths);
+  }
+
+  /**
    * The id of the token that ends a document: {@value #END_OF_TEXT}, else {@code <|end_of_text|>},
    * {@code </s>} or {@code <eos>}.
    */

@@ -10,8 +10,10 @@ import com.google.common.primitives.Ints;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.testdata.Fixtures;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Optional;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -81,6 +83,19 @@ class TokenizerTest {
       }
       assertThat(tokenizer.encode(String.join("<|endoftext|>", documents) + "<|endoftext|>"))
           .containsExactly(pieces);
+    }
+  }
+
+  @Test
+  void tokensStandForAllBytesOfATextAndTheEndOfATextForNone() {
+    String text = "some text, it's \u00e9t\u00e9 \u6f22\u5b57";
+    Path file = directory.resolve("trained.json");
+    BpeTrainer.train(ImmutableList.of(text), 270).writeTo(file);
+    try (Tokenizer tokenizer = Tokenizer.load(file)) {
+      int[] lengths = tokenizer.byteLengths().orElseThrow();
+      assertThat(Arrays.stream(tokenizer.encode(text)).map(id -> lengths[id]).sum())
+          .isEqualTo(text.getBytes(StandardCharsets.UTF_8).length);
+      assertThat(lengths[tokenizer.endOfText().getAsInt()]).isZero();
     }
   }
 

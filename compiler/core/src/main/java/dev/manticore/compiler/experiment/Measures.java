@@ -2,6 +2,7 @@ package dev.manticore.compiler.experiment;
 
 import static java.util.Objects.requireNonNull;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.OptionalDouble;
@@ -39,7 +40,19 @@ public record Measures(
     return measures;
   }
 
-  ObjectNode json() {
+  /** What {@link #json} wrote. */
+  public static Measures of(JsonNode json) {
+    return new Measures(
+        json.required("loss").asDouble(),
+        json.required("accuracy").asDouble(),
+        json.required("macro_accuracy").asDouble(),
+        json.required("exact_match").asDouble(),
+        json.has("bits_per_byte")
+            ? OptionalDouble.of(json.get("bits_per_byte").asDouble())
+            : OptionalDouble.empty());
+  }
+
+  public ObjectNode json() {
     ObjectNode json =
         JsonNodeFactory.instance
             .objectNode()

@@ -314,7 +314,7 @@ public record Recipe(
    * @param heldOut share of the training data that mixture weights alone see, or are judged on,
    *     where they are
    * @param alphaLearningRate step size of the mixture weights
-   * @param alphaWarmup steps at the start in which mixture weights stay as they begin
+   * @param alphaWarmup steps at the start in which mixture weights are not moved
    * @param entropy what the entropy of each block's mixture weights adds to the loss, in nats of
    *     loss a nat of entropy
    * @param temperature of {@link SearchMethod#DASH}
@@ -424,7 +424,10 @@ public record Recipe(
   }
 
   /** The temperature at the first and at the last step. */
-  public record Temperature(double first, double last) {}
+  public record Temperature(double first, double last) {
+    /** As recipes have it that do not say. */
+    public static final Temperature DEFAULT = new Temperature(1, 0.05);
+  }
 
   /**
    * Measuring the held-out loss.

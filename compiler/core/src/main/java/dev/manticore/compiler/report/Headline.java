@@ -1,5 +1,6 @@
 package dev.manticore.compiler.report;
 
+import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.report.ReportData.Difference;
 import dev.manticore.compiler.report.ReportData.Model;
 import dev.manticore.compiler.report.ReportData.ModelKind;
@@ -77,7 +78,7 @@ public record Headline(Verdict verdict, String text) {
   }
 
   private static Headline againstBest(ReportData data, Model hybrid, Model best) {
-    Difference difference = Difference.of(hybrid, best);
+    Difference difference = Difference.of(hybrid, best, ImmutableList.of());
     Verdict verdict = verdict(difference);
     String losses =
         String.format(
@@ -103,7 +104,7 @@ public record Headline(Verdict verdict, String text) {
   }
 
   private static Headline againstEnsemble(Model hybrid, Model ensemble) {
-    Difference difference = Difference.of(hybrid, ensemble);
+    Difference difference = Difference.of(hybrid, ensemble, ImmutableList.of());
     Verdict verdict = verdict(difference);
     return new Headline(
         verdict,

@@ -6,8 +6,11 @@ import static java.util.Objects.requireNonNull;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Maps;
 import dev.manticore.compiler.experiment.Comparison.Extent;
 import dev.manticore.compiler.experiment.Comparison.Parity;
+import dev.manticore.compiler.experiment.Measure;
+import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.MetricRecord.Split;
 import dev.manticore.compiler.recipe.ResolvedRecipe.Explained;
@@ -18,6 +21,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.function.ToLongFunction;
 
 /**
@@ -27,6 +31,7 @@ import java.util.function.ToLongFunction;
  * @param comparison how the models were made comparable, one sentence
  * @param part what the models are measured on
  * @param models the hybrid first, then what it is compared with
+ * @param shown what is reported beside the loss; every run has it
  * @param curves losses over steps
  * @param components names of the components, in the order of the mixture weights
  * @param alphas mixture weights over the steps of the search
@@ -38,6 +43,7 @@ public record ReportData(
     String comparison,
     Part part,
     ImmutableList<Model> models,
+    ImmutableList<Measure> shown,
     ImmutableList<Curve> curves,
     ImmutableList<String> components,
     ImmutableList<AlphaTrace> alphas,
@@ -50,6 +56,7 @@ public record ReportData(
     requireNonNull(part, "part");
     checkArgument(!models.isEmpty(), "models: at least the hybrid is needed");
     checkArgument(models.get(0).kind() == ModelKind.HYBRID, "models: the hybrid comes first");
+    requireNonNull(shown, "shown");
     requireNonNull(curves, "curves");
     requireNonNull(components, "components");
     requireNonNull(alphas, "alphas");
@@ -104,6 +111,11 @@ public record ReportData(
       return Sample.of(runs.values().stream().map(Run::loss).toList());
     }
 
+    /** A measure, one value a seed. */
+    public Sample values(Measure measure) {
+      return Sample.of(runs.values().stream().map(run -> run.value(measure)).toList());
+    }
+
     /** The mean over seeds of what choices are made by. */
     double heldOutLoss() {
       return Sample.of(runs.values().stream().map(Run::heldOutLoss).toList()).mean();
@@ -147,6 +159,7 @@ public record ReportData(
    * @param steps of the optimizer, of all stages and of all models that had to be trained for it
    * @param tokens that these were trained on
    * @param slices the loss on each kind of text; may be empty
+   * @param measures on the part that is reported on
    */
   public record Run(
       double loss,
@@ -154,21 +167,45 @@ public record ReportData(
       long parameters,
       long steps,
       long tokens,
-      ImmutableMap<String, Double> slices) {
+      ImmutableMap<String, Double> slices,
+      Measures measures) {
     public Run {
       requireNonNull(slices, "slices");
+      requireNonNull(measures, "measures");
+    }
+
+    private double value(Measure measure) {
+      return measure.of(measures).orElse(Double.NaN);
     }
   }
 
   /**
    * The hybrid less another model, over the seeds that both have.
    *
+   * @param test of the losses
+   * @param measures tests of what is reported beside the loss
    * @param parameters whether both have as many, and so on
    */
   public record Difference(
-      Model other, PairedTest test, Parity parameters, Parity steps, Parity tokens) {
+      Model other,
+      PairedTest test,
+      ImmutableMap<Measure, PairedTest> measures,
+      Parity parameters,
+      Parity steps,
+      Parity tokens) {
 
-    static Difference of(Model hybrid, Model other) {
+    /** Of the loss, and, where sequences have an answer each, of the share of right ones. */
+    public ImmutableMap<Measure, PairedTest> tests() {
+      ImmutableMap.Builder<Measure, PairedTest> tests = ImmutableMap.builder();
+      tests.put(Measure.LOSS, test);
+      PairedTest answers = measures.get(Measure.EXACT_MATCH);
+      if (answers != null) {
+        tests.put(Measure.EXACT_MATCH, answers);
+      }
+      return tests.buildOrThrow();
+    }
+
+    static Difference of(Model hybrid, Model other, List<Measure> shown) {
       List<Run> ours = new ArrayList<>();
       List<Run> theirs = new ArrayList<>();
       hybrid
@@ -182,11 +219,15 @@ public record ReportData(
               });
       return new Difference(
           other,
-          PairedTest.of(
-              ours.stream().map(Run::loss).toList(), theirs.stream().map(Run::loss).toList()),
+          test(ours, theirs, Run::loss),
+          Maps.toMap(shown, measure -> test(ours, theirs, run -> run.value(measure))),
           Parity.of(ours, theirs, Run::parameters),
           Parity.of(ours, theirs, Run::steps),
           Parity.of(ours, theirs, Run::tokens));
+    }
+
+    private static PairedTest test(List<Run> ours, List<Run> theirs, Function<Run, Double> value) {
+      return PairedTest.of(ours.stream().map(value).toList(), theirs.stream().map(value).toList());
     }
   }
 
@@ -194,7 +235,7 @@ public record ReportData(
   public ImmutableList<Difference> differences() {
     return models.stream()
         .skip(1)
-        .map(other -> Difference.of(models.get(0), other))
+        .map(other -> Difference.of(models.get(0), other, shown))
         .collect(ImmutableList.toImmutableList());
   }
 

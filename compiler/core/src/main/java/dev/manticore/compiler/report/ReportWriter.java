@@ -3,6 +3,7 @@ package dev.manticore.compiler.report;
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.experiment.Comparison.Extent;
 import dev.manticore.compiler.experiment.Comparison.Parity;
+import dev.manticore.compiler.experiment.Measure;
 import dev.manticore.compiler.recipe.ResolvedRecipe.Explained;
 import dev.manticore.compiler.report.ReportData.Difference;
 import dev.manticore.compiler.report.ReportData.Model;
@@ -56,6 +57,7 @@ public final class ReportWriter {
     page.line("<div class=\"scroll\"><table class=\"dense\"><thead><tr><th>model</th>");
     seeds.forEach(seed -> page.line("<th class=\"number\">seed %d</th>", seed));
     page.line("<th class=\"number\">mean ± half its 95 %% interval</th>");
+    data.shown().forEach(measure -> page.line("<th class=\"number\">%s</th>", measure));
     page.line("<th class=\"number\">parameters</th>");
     page.line("<th class=\"number\">steps</th><th class=\"number\">tokens</th>");
     page.line("</tr></thead><tbody>");
@@ -69,6 +71,9 @@ public final class ReportWriter {
             run == null ? Numbers.NONE : Numbers.number(run.loss()));
       }
       page.line("<td class=\"number mean\">%s</td>", Numbers.mean(model.losses()));
+      for (Measure measure : data.shown()) {
+        page.line("<td class=\"number\">%s</td>", Numbers.mean(model.values(measure)));
+      }
       for (Extent extent : List.of(model.parameters(), model.steps(), model.tokens())) {
         page.line("<td class=\"number\">%s</td>", Numbers.extent(extent));
       }
@@ -92,32 +97,37 @@ public final class ReportWriter {
     }
     page.line("<h2>The hybrid less each other model</h2>");
     page.line(
-        "<p>Differences of the loss seed by seed, below 0 where the hybrid is better; p is two-sided,"
+        "<p>Differences seed by seed: of a loss below 0, of a share above 0 where the hybrid is better;"
+            + " p is two-sided,"
             + " of the paired t-test and of the exact sign-flip test, which with n seeds cannot be"
             + " below 2<sup>1−n</sup>. Each p stands alone. The last columns say how much of what"
             + " the other has the hybrid has.</p>");
     page.line("<div class=\"scroll\"><table class=\"dense\"><thead><tr><th>less</th>");
+    page.line("<th>measure</th>");
     page.line("<th class=\"number\">seeds</th>");
     for (String head : DifferenceColumns.HEADS) {
       page.line("<th class=\"number\">%s</th>", head);
     }
     page.line("</tr></thead><tbody>");
     for (Difference difference : data.differences()) {
-      PairedTest test = difference.test();
-      page.line("<tr><th>%s</th>", difference.other().name());
-      page.line("<td class=\"number\">%d</td>", test.size());
-      for (String number : DifferenceColumns.test(test)) {
-        page.line("<td class=\"number\">%s</td>", number);
-      }
-      for (Parity parity :
-          List.of(difference.parameters(), difference.steps(), difference.tokens())) {
-        page.line(
-            "<td class=\"number%s\">%s</td>",
-            parity.equal() ? "" : " verdict unclear", Numbers.parity(parity));
-      }
-      page.line("</tr>");
+      difference.tests().forEach((measure, test) -> row(page, difference, measure, test));
     }
     page.line("</tbody></table></div>");
+  }
+
+  private static void row(Html page, Difference difference, Measure measure, PairedTest test) {
+    page.line("<tr><th>%s</th><td>%s</td>", difference.other().name(), measure);
+    page.line("<td class=\"number\">%d</td>", test.size());
+    for (String number : DifferenceColumns.test(test)) {
+      page.line("<td class=\"number\">%s</td>", number);
+    }
+    for (Parity parity :
+        List.of(difference.parameters(), difference.steps(), difference.tokens())) {
+      page.line(
+          "<td class=\"number%s\">%s</td>",
+          parity.equal() ? "" : " verdict unclear", Numbers.parity(parity));
+    }
+    page.line("</tr>");
   }
 
   private static void kinds(Html page, ReportData data) {

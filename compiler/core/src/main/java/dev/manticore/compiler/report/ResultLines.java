@@ -1,6 +1,7 @@
 package dev.manticore.compiler.report;
 
 import com.google.common.collect.ImmutableList;
+import dev.manticore.compiler.experiment.Measure;
 import dev.manticore.compiler.report.ReportData.Difference;
 import dev.manticore.compiler.report.ReportData.Model;
 import java.util.ArrayList;
@@ -37,12 +38,16 @@ public final class ResultLines {
 
   private static TextTable models(ReportData data) {
     TextTable table = new TextTable().words("model").numbers("loss");
+    data.shown().forEach(measure -> table.numbers(measure.toString()));
     data.slices().forEach(table::numbers);
     table.numbers("parameters").numbers("steps").numbers("tokens");
     for (Model model : data.models()) {
       List<String> row = new ArrayList<>();
       row.add(model.name());
       row.add(Numbers.mean(model.losses()));
+      for (Measure measure : data.shown()) {
+        row.add(Numbers.mean(model.values(measure)));
+      }
       for (String slice : data.slices()) {
         row.add(Numbers.number(model.slices().getOrDefault(slice, Double.NaN)));
       }
@@ -55,17 +60,22 @@ public final class ResultLines {
   }
 
   private static TextTable differences(ReportData data) {
-    TextTable table = new TextTable().words("less");
+    TextTable table = new TextTable().words("less").words("measure");
     DifferenceColumns.HEADS.forEach(table::numbers);
     for (Difference difference : data.differences()) {
-      table.row(
-          ImmutableList.<String>builder()
-              .add(difference.other().name())
-              .addAll(DifferenceColumns.test(difference.test()))
-              .addAll(
-                  DifferenceColumns.parities(
-                      difference.parameters(), difference.steps(), difference.tokens()))
-              .build());
+      difference
+          .tests()
+          .forEach(
+              (measure, test) ->
+                  table.row(
+                      ImmutableList.<String>builder()
+                          .add(difference.other().name())
+                          .add(measure.toString())
+                          .addAll(DifferenceColumns.test(test))
+                          .addAll(
+                              DifferenceColumns.parities(
+                                  difference.parameters(), difference.steps(), difference.tokens()))
+                          .build()));
     }
     return table;
   }

@@ -142,6 +142,7 @@ final class CandidateStage implements Stage<CandidateStage.Judgement> {
             hybrid.alphas(),
             0,
             shop.recipe().evaluate().batches(),
+            0,
             shop.trainer().device(),
             shop.trainer().threads());
     TrainingRun.Result result =

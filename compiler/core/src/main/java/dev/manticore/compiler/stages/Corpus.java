@@ -19,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** The text that models are trained on; tokenized and divided once for each tokenizer. */
 final class Corpus {
@@ -36,7 +37,10 @@ final class Corpus {
 
   /** The data, tokenized and divided. */
   private record Loaded(
-      int vocabulary, DatasetSplit split, ImmutableMap<String, TokenDataset> slices) {}
+      int vocabulary,
+      Optional<int[]> byteLengths,
+      DatasetSplit split,
+      ImmutableMap<String, TokenDataset> slices) {}
 
   /**
    * @param seed chooses what is held out
@@ -118,7 +122,7 @@ final class Corpus {
         split = new DatasetSplit(split.training(), parts.get(0));
         slices.put(TEST, parts.get(1));
       }
-      return new Loaded(vocabulary, split, slices.buildOrThrow());
+      return new Loaded(vocabulary, tokenizer.byteLengths(), split, slices.buildOrThrow());
     }
   }
 
@@ -132,6 +136,22 @@ final class Corpus {
    */
   ImmutableMap<String, TokenDataset> slices(Path tokenizer) {
     return load(tokenizer).slices();
+  }
+
+  /** What results are reported on: the part for tests where one is kept, else all held-out data. */
+  TokenDataset reported(Path tokenizer) {
+    Loaded all = load(tokenizer);
+    return all.slices().getOrDefault(TEST, all.split().heldOut());
+  }
+
+  /** {@link Tokenizer#byteLengths}. */
+  Optional<int[]> byteLengths(Path tokenizer) {
+    return load(tokenizer).byteLengths();
+  }
+
+  /** Whether sequences are examples of their own, each with an answer of its own. */
+  boolean hasExamples() {
+    return source instanceof Instructions;
   }
 
   int vocabulary(Path tokenizer) {

@@ -3,12 +3,14 @@ package dev.manticore.compiler.stages;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.data.TokenDataset;
+import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.hybrid.Ensemble;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.compiler.training.LossEvaluator;
+import dev.manticore.ir.Graph;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -56,7 +58,7 @@ final class EnsembleStage implements Stage<Scored> {
 
   @Override
   public int version() {
-    return 1;
+    return 2;
   }
 
   @Override
@@ -80,10 +82,12 @@ final class EnsembleStage implements Stage<Scored> {
       parameters += tuned.scored().parameterCount();
       steps += tuned.scored().steps();
     }
+    Graph ensemble = Ensemble.of(members.build());
+    Measures measures = shop.measure(ensemble, Map.of(), tokenizerFile, context.cancellation());
     try (LossEvaluator evaluator =
         LossEvaluator.open(
             shop.trainer().device(),
-            Ensemble.of(members.build()),
+            ensemble,
             shop.recipe().tune().batch(),
             shop.corpus().length(),
             shop.trainer().threads())) {
@@ -93,7 +97,8 @@ final class EnsembleStage implements Stage<Scored> {
         context.cancellation().throwIfRequested();
         slices.put(slice.getKey(), evaluator.evaluate(slice.getValue(), 0));
       }
-      new Scored(parameters, steps, heldOut, slices.buildOrThrow()).write(context.directory());
+      new Scored(parameters, steps, heldOut, slices.buildOrThrow(), measures)
+          .write(context.directory());
     }
   }
 

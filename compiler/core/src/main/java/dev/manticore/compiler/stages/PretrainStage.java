@@ -99,6 +99,7 @@ final class PretrainStage implements Stage<Path> {
             ImmutableList.of(),
             settings.evaluation().every(),
             settings.evaluation().batches(),
+            0,
             trainer.device(),
             trainer.threads());
     Path parameters = context.checkpoints().resolve("parameters.safetensors");

@@ -120,6 +120,7 @@ final class ProjectorStage implements Stage<ProjectorPretraining.Result> {
             alphas,
             shop.recipe().evaluate().every(),
             shop.recipe().evaluate().batches(),
+            0,
             shop.trainer().device(),
             shop.trainer().threads());
     Path parameters = context.checkpoints().resolve("parameters.safetensors");

@@ -13,6 +13,7 @@ import dev.manticore.compiler.artifact.BillOfMaterials;
 import dev.manticore.compiler.artifact.HeldOutInputs;
 import dev.manticore.compiler.artifact.ModelCard;
 import dev.manticore.compiler.artifact.Provenance;
+import dev.manticore.compiler.experiment.Measure;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
@@ -31,6 +32,7 @@ import dev.manticore.compiler.report.ReportData.Run;
 import dev.manticore.compiler.report.ReportWriter;
 import dev.manticore.compiler.report.ResultLines;
 import dev.manticore.compiler.statistics.Interval;
+import dev.manticore.compiler.statistics.PairedTest;
 import dev.manticore.compiler.statistics.Sample;
 import dev.manticore.onnx.OnnxExporter.Placement;
 import dev.manticore.onnx.io.AtomicFiles;
@@ -98,7 +100,8 @@ final class Publication {
       records.addAll(Metrics.read(file));
     }
     AtomicFiles.writeString(directory.resolve(Stages.METRICS), metrics.toString());
-    ReportData report = report(models(results), records.build(), directory);
+    ReportData report =
+        report(models(results), results.result(tokenizer), records.build(), directory);
     Provenance provenance = provenance(results, hybrid, report, directory);
     ModelCard.write(artifact, provenance);
     BillOfMaterials.write(artifact, provenance);
@@ -209,7 +212,8 @@ final class Publication {
         scored.parameterCount(),
         cost.steps(),
         cost.tokens(),
-        ImmutableMap.copyOf(Maps.filterKeys(scored.slices(), slice -> !slice.equals(Corpus.TEST))));
+        ImmutableMap.copyOf(Maps.filterKeys(scored.slices(), slice -> !slice.equals(Corpus.TEST))),
+        scored.measures());
   }
 
   private Provenance provenance(
@@ -275,6 +279,12 @@ final class Publication {
       object.put("standard_deviation", losses.size() > 1 ? losses.standardDeviation() : 0);
       ObjectNode seeds = object.putObject("seeds");
       model.runs().forEach((seed, run) -> seeds.put(Integer.toString(seed), run.loss()));
+      for (Measure measure : report.shown()) {
+        Sample values = model.values(measure);
+        ObjectNode figures = object.putObject(measure.key());
+        figures.put("mean", values.mean());
+        put(figures, "interval", values.interval());
+      }
       ObjectNode slices = object.putObject("slices");
       model.slices().forEach(slices::put);
       // The most of any seed: mostly one and the same.
@@ -285,10 +295,8 @@ final class Publication {
     for (ReportData.Difference difference : report.differences()) {
       ObjectNode object =
           ((ObjectNode) models.get(difference.other().name())).putObject("hybrid_less");
-      object.put("mean", difference.test().differences().mean());
-      put(object, "interval", difference.test().interval());
-      difference.test().tTest().ifPresent(p -> object.put("p_t_test", p));
-      difference.test().signFlip().ifPresent(p -> object.put("p_sign_flips", p));
+      put(object, difference.test());
+      difference.measures().forEach((measure, test) -> put(object.putObject(measure.key()), test));
     }
     retokenizations(results)
         .forEach(
@@ -328,6 +336,13 @@ final class Publication {
 
   private boolean isDiscretised() {
     return shop.recipe().search().discretisation().keeping() != Recipe.Keeping.NONE;
+  }
+
+  private static void put(ObjectNode object, PairedTest test) {
+    object.put("mean", test.differences().mean());
+    put(object, "interval", test.interval());
+    test.tTest().ifPresent(p -> object.put("p_t_test", p));
+    test.signFlip().ifPresent(p -> object.put("p_sign_flips", p));
   }
 
   private static void put(ObjectNode object, String key, Optional<Interval> interval) {
@@ -418,13 +433,30 @@ final class Publication {
         recipe.hybridSteps());
   }
 
+  /** What is reported beside the loss. */
+  private ImmutableList<Measure> shown(Path tokenizerFile) {
+    ImmutableList.Builder<Measure> shown = ImmutableList.builder();
+    if (shop.corpus().byteLengths(tokenizerFile).isPresent()) {
+      shown.add(Measure.BITS_PER_BYTE);
+    }
+    shown.add(Measure.ACCURACY);
+    if (shop.corpus().hasExamples()) {
+      shown.add(Measure.EXACT_MATCH);
+    }
+    return shown.build();
+  }
+
   private ReportData report(
-      ImmutableList<Model> models, ImmutableList<MetricRecord> metrics, Path directory) {
+      ImmutableList<Model> models,
+      Path tokenizerFile,
+      ImmutableList<MetricRecord> metrics,
+      Path directory) {
     return new ReportData(
         shop.recipe().name(),
         comparison(),
         shop.recipe().data().test() > 0 ? Part.TEST : Part.HELD_OUT,
         models,
+        shown(tokenizerFile),
         ReportData.curves(metrics, "tune"),
         ImmutableList.copyOf(names()),
         ReportData.alphas(metrics, "search"),

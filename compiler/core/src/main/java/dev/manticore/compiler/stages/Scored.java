@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.experiment.Measures;
+import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.onnx.io.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,9 +18,14 @@ import java.nio.file.Path;
  * @param steps of the optimizer in its tuning
  * @param heldOutLoss in nats a token, over all held-out data
  * @param slices the same over each slice of the data
+ * @param measures on the part that results are reported on
  */
 record Scored(
-    long parameterCount, int steps, double heldOutLoss, ImmutableMap<String, Double> slices) {
+    long parameterCount,
+    int steps,
+    double heldOutLoss,
+    ImmutableMap<String, Double> slices,
+    Measures measures) {
 
   private static final String RESULT = "result.json";
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -28,9 +35,10 @@ record Scored(
     json.put("held_out_loss", heldOutLoss);
     ObjectNode bySlice = json.putObject("slices");
     slices.forEach(bySlice::put);
+    json.set("measures", measures.json());
     json.put("parameters", parameterCount);
     json.put("steps", steps);
-    AtomicFiles.writeString(directory.resolve(RESULT), json.toPrettyString() + "\n");
+    AtomicFiles.writeString(directory.resolve(RESULT), PrettyJson.text(json));
   }
 
   static Scored read(Path directory) throws IOException {
@@ -41,6 +49,7 @@ record Scored(
         json.path("parameters").asLong(),
         json.path("steps").asInt(),
         json.required("held_out_loss").asDouble(),
-        slices.buildOrThrow());
+        slices.buildOrThrow(),
+        Measures.of(json.required("measures")));
   }
 }

@@ -177,6 +177,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
             hybrid.alphas(),
             shop.recipe().evaluate().every(),
             shop.recipe().evaluate().batches(),
+            0,
             shop.trainer().device(),
             shop.trainer().threads());
     Path parameters = context.checkpoints().resolve("parameters.safetensors");

@@ -2,6 +2,7 @@ package dev.manticore.compiler.stages;
 
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.Component;
+import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.pipeline.Stage;
@@ -11,6 +12,7 @@ import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.ir.Graph;
+import dev.manticore.onnx.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -131,7 +133,7 @@ final class TuneStage implements Stage<Tuned> {
 
   @Override
   public int version() {
-    return 2;
+    return 3;
   }
 
   @Override
@@ -173,13 +175,20 @@ final class TuneStage implements Stage<Tuned> {
             alphas,
             shop.recipe().evaluate().every(),
             shop.recipe().evaluate().batches(),
+            0,
             shop.trainer().device(),
             shop.trainer().threads());
-    TrainingRun.Result result =
-        shop.trainer().train(request, context, context.directory().resolve(Tuned.PARAMETERS));
+    Path parameters = context.directory().resolve(Tuned.PARAMETERS);
+    TrainingRun.Result result = shop.trainer().train(request, context, parameters);
     long count =
         model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
-    new Scored(count, schedule.steps(), result.heldOutLoss(), result.slices())
+    Measures measures =
+        shop.measure(
+            model,
+            SafetensorsFile.open(parameters).tensors(),
+            tokenizerFile,
+            context.cancellation());
+    new Scored(count, schedule.steps(), result.heldOutLoss(), result.slices(), measures)
         .write(context.directory());
   }
 

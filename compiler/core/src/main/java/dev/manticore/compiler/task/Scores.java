@@ -1,6 +1,7 @@
 package dev.manticore.compiler.task;
 
 import dev.manticore.compiler.data.Sample;
+import java.util.Arrays;
 
 /**
  * Counts of right and wrong answers, added up over samples. Only what is asked counts.
@@ -37,19 +38,36 @@ public final class Scores {
       throw new IllegalArgumentException(
           answers.length + " answers for " + sample.length() + " positions");
     }
+    add(
+        sample.targets().stream().asLongStream().toArray(),
+        Arrays.stream(answers).asLongStream().toArray(),
+        0,
+        answers.length);
+  }
+
+  /**
+   * Adds a sample that is a row of a batch.
+   *
+   * @param targets what is asked at each position, or {@link Sample#IGNORED}
+   * @param answers the most probable class at each of them
+   * @param start where the sample begins
+   * @param end where it ends, exclusive
+   */
+  public void add(long[] targets, long[] answers, int start, int end) {
+    boolean any = false;
     boolean all = true;
-    for (int i = 0; i < answers.length; i++) {
-      if (sample.isAsked(i)) {
-        int target = sample.targets().get(i);
+    for (int i = start; i < end; i++) {
+      if (targets[i] != Sample.IGNORED) {
+        int target = (int) targets[i];
+        boolean isRight = answers[i] == target;
         asked[target]++;
-        said[answers[i]]++;
-        if (answers[i] == target) {
-          right[target]++;
-        }
-        all &= answers[i] == target;
+        said[(int) answers[i]]++;
+        right[target] += isRight ? 1 : 0;
+        all &= isRight;
+        any = true;
       }
     }
-    if (sample.asked() > 0) {
+    if (any) {
       samples++;
       exact += all ? 1 : 0;
     }

@@ -1,95 +1,103 @@
 package dev.manticore.compiler.training;
 
+import com.google.common.primitives.Ints;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.Sample;
+import dev.manticore.compiler.data.TokenDataset;
+import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.task.Scores;
-import dev.manticore.compiler.task.Split;
-import dev.manticore.compiler.task.Task;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.Tensor;
 import dev.manticore.runtime.Device;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.stream.IntStream;
 
-/** Measures a model of given parameters on the parts of a task, answer by answer. */
+/** Measures a model of given parameters on data sets, answer by answer. */
 public final class Evaluator implements AutoCloseable {
 
-  /** What a sequence is filled up with, on the right, where nothing is asked. */
-  private static final int PADDING = 0;
+  /** The most logits of a run: unlike a loss, answers need all of a batch at once. */
+  private static final long MOST_LOGITS = 1L << 26;
 
-  private final Task task;
-  private final int batch;
   private final ForwardProgram program;
+  private final int batch;
+  private final int length;
+  private final int classes;
 
-  private Evaluator(Task task, int batch, ForwardProgram program) {
-    this.task = task;
-    this.batch = batch;
+  private Evaluator(ForwardProgram program, int batch, int length, int classes) {
     this.program = program;
+    this.batch = batch;
+    this.length = length;
+    this.classes = classes;
   }
 
   /**
    * Puts a model on a device.
    *
-   * @param model input {@code input_ids} [batch,length], output [batch,length,classes]
+   * @param model input {@code input_ids} [batch,length], output [batch,length,classes], of classes
+   *     that are known
    * @param parameters values for those of the model's parameters that are named here; the others
    *     are the model's own
-   * @param batch sequences at a time
+   * @param batch sequences at a time, at most
+   * @param length tokens of a sequence
    * @param threads threads of a run
    */
   public static Evaluator open(
       Device device,
       Graph model,
       Map<String, Tensor> parameters,
-      Task task,
       int batch,
+      int length,
       int threads) {
-    Graph graph = StepGraphs.of(model, batch, task.longest()).answers();
+    int classes = Math.toIntExact(model.outputs().get(0).shape().dim(2).extent());
+    int fitting =
+        Ints.constrainToRange(
+            Ints.saturatedCast(MOST_LOGITS / ((long) length * classes)), 1, batch);
+    Graph graph = StepGraphs.of(model, fitting, length).answers();
     return new Evaluator(
-        task, batch, ForwardProgram.open(device, graph, model, parameters, threads));
+        ForwardProgram.open(device, graph, model, parameters, threads), fitting, length, classes);
   }
 
   /**
-   * All samples of a part.
+   * All sequences of a data set.
    *
+   * @param byteLengths of the text that each class stands for, in UTF-8; empty where classes are no
+   *     text
    * @throws dev.manticore.compiler.progress.CancelledException when a stop was asked for
    */
-  public Scores score(Split split, Cancellation cancellation) {
-    Scores scores = new Scores(Math.max(task.classes(), task.vocabularySize()));
-    int size = task.size(split);
-    for (int start = 0; start < size; start += batch) {
+  public Measures measure(
+      TokenDataset dataset, Optional<int[]> byteLengths, Cancellation cancellation) {
+    Scores scores = new Scores(classes);
+    long bytes = 0;
+    for (int start = 0; start < dataset.size(); start += batch) {
       cancellation.throwIfRequested();
-      List<Sample> samples = new ArrayList<>();
-      for (int i = start; i < Math.min(size, start + batch); i++) {
-        samples.add(task.sample(split, i));
+      int there = Math.min(batch, dataset.size() - start);
+      int first = start;
+      // A batch that is not full is filled up with sequences that do not count.
+      int[] chosen = IntStream.range(0, batch).map(i -> first + Math.min(i, there - 1)).toArray();
+      Batch asked = dataset.batch(chosen).asking(there);
+      if (asked.asked() == 0) {
+        continue;
       }
-      score(samples, scores);
-    }
-    return scores;
-  }
-
-  private void score(List<Sample> samples, Scores scores) {
-    int length = task.longest();
-    List<Sample> filled = new ArrayList<>(samples);
-    // A batch that is not full is filled up with sequences of which nothing is asked.
-    while (filled.size() < batch) {
-      filled.add(Sample.EMPTY);
-    }
-    Batch asked = Batch.of(filled, length, PADDING);
-    if (asked.asked() == 0) {
-      return;
-    }
-    double loss = program.loss(asked);
-    long[] answers = program.state().get(StepGraphs.ANSWERS).toLongs();
-    for (int row = 0; row < samples.size(); row++) {
-      int[] said = new int[samples.get(row).length()];
-      for (int i = 0; i < said.length; i++) {
-        said[i] = (int) answers[row * length + i];
+      scores.addLoss(program.loss(asked) * asked.asked());
+      long[] answers = program.state().get(StepGraphs.ANSWERS).toLongs();
+      for (int row = 0; row < there; row++) {
+        scores.add(asked.labels(), answers, row * length, (row + 1) * length);
       }
-      scores.add(samples.get(row), said);
+      if (byteLengths.isPresent()) {
+        for (long label : asked.labels()) {
+          bytes += label == Sample.IGNORED ? 0 : byteLengths.get()[(int) label];
+        }
+      }
     }
-    scores.addLoss(loss * asked.asked());
+    return new Measures(
+        scores.loss(),
+        scores.accuracy(),
+        scores.macroAccuracy(),
+        scores.exactMatch(),
+        bytes == 0 ? OptionalDouble.empty() : OptionalDouble.of(scores.bitsPerByte(bytes)));
   }
 
   @Override

@@ -54,13 +54,12 @@ public final class SearchSteps {
       int step,
       Supplier<List<Batch>> training,
       Supplier<List<Batch>> heldOut) {
+    session.mix(optimizer.draw(step));
     int warmup = mixtures.settings().alphaWarmup();
     if (step < warmup) {
-      session.mix(optimizer.weights());
       settledSince = step + 1;
       return session.step(step, step, training.get()).loss();
     }
-    session.mix(optimizer.draw(step));
     int searched = step - warmup;
     double loss =
         switch (mixtures.settings().updates()) {

@@ -72,6 +72,7 @@ public final class TrainingRun {
    * @param alphas parameters whose softmax is recorded, one a block; may be empty
    * @param evaluateEvery steps between two evaluations; 0 for at the end only
    * @param evaluationBatches batches of an evaluation, 0 for all; the last one always takes all
+   * @param enough the run ends once an evaluation on the way gives a loss below this; 0 for never
    * @param threads threads of a step
    */
   public record Request(
@@ -85,6 +86,7 @@ public final class TrainingRun {
       ImmutableList<String> alphas,
       int evaluateEvery,
       int evaluationBatches,
+      double enough,
       Device device,
       int threads) {}
 
@@ -100,10 +102,11 @@ public final class TrainingRun {
       Duration checkpointInterval) {}
 
   /**
+   * @param steps that were taken; fewer than planned where an early end was asked for
    * @param heldOutLoss over all held-out data after the last step, in nats a token
    * @param slices the same over each of the request's slices
    */
-  public record Result(double heldOutLoss, ImmutableMap<String, Double> slices) {}
+  public record Result(int steps, double heldOutLoss, ImmutableMap<String, Double> slices) {}
 
   private TrainingRun(Request request, Path directory) {
     this.request = request;
@@ -200,8 +203,12 @@ public final class TrainingRun {
         record(session, search, samplers, done, MetricRecord.Split.TRAIN, loss, around);
         if (done < steps && request.evaluateEvery() > 0 && done % request.evaluateEvery() == 0) {
           meter.pause();
-          evaluate(session, search, samplers, done, request.evaluationBatches(), around);
+          double reached =
+              evaluate(session, search, samplers, done, request.evaluationBatches(), around);
           meter.resume();
+          if (reached < request.enough()) {
+            break;
+          }
         }
       }
       double heldOut = evaluate(session, search, samplers, end, 0, around);
@@ -213,7 +220,7 @@ public final class TrainingRun {
       Map<String, Tensor> tensors = new LinkedHashMap<>(session.parameters());
       search.ifPresent(found -> tensors.putAll(found.alphas()));
       SafetensorsWriter.write(parameters, tensors, Map.of("format", "pt"));
-      return new Result(heldOut, slices.buildOrThrow());
+      return new Result(end, heldOut, slices.buildOrThrow());
     }
   }
 

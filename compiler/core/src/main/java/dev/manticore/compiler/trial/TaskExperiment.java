@@ -207,6 +207,12 @@ public record TaskExperiment(
             mixing.method().toString().toLowerCase(Locale.ROOT),
             mixing.learningRate(),
             alphaWarmup));
+    if (training.enough() > 0) {
+      notes.add(
+          "A training ends before that once its validation loss on the way is below "
+              + training.enough()
+              + ".");
+    }
     if (learningRates.size() > 1) {
       Map<Double, List<String>> by = new TreeMap<>();
       rates.forEach(

@@ -9,7 +9,6 @@ import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.compiler.progress.MetricsWriter;
 import dev.manticore.compiler.progress.Progress;
 import dev.manticore.compiler.recipe.Recipe;
-import dev.manticore.compiler.task.Scores;
 import dev.manticore.compiler.task.Split;
 import dev.manticore.compiler.task.Task;
 import dev.manticore.compiler.task.TaskDataset;
@@ -82,26 +81,33 @@ public final class TaskTrial {
             model.alphas(),
             Math.max(1, training.steps() / EVALUATIONS),
             EVALUATION_BATCHES,
+            spec.training().enough(),
             device,
             threads);
     Path checkpoints = directory.resolve(CHECKPOINTS);
     Path parameters = directory.resolve(PARAMETERS);
     int done = TrainingRun.stepsDone(checkpoints);
+    int taken;
     try (MetricsWriter metrics =
         MetricsWriter.open(
             directory.resolve(Metrics.FILE), entry -> done > 0 && entry.step() <= done)) {
-      TrainingRun.run(
-          request,
-          checkpoints,
-          parameters,
-          new TrainingRun.Surroundings(
-              progress, Optional.of(metrics), cancellation, TrainingRun.CHECKPOINT_INTERVAL));
+      taken =
+          TrainingRun.run(
+                  request,
+                  checkpoints,
+                  parameters,
+                  new TrainingRun.Surroundings(
+                      progress,
+                      Optional.of(metrics),
+                      cancellation,
+                      TrainingRun.CHECKPOINT_INTERVAL))
+              .steps();
     } catch (ManticoreException e) {
       if (!e.code().equals(TrainingRun.DIVERGED)) {
         throw e;
       }
       // That a model diverges at a rate is an outcome too: another rate may be better.
-      return outcome(spec, task, model, ImmutableList.of(), DIVERGED, DIVERGED);
+      return outcome(spec, task, model, training.steps(), ImmutableList.of(), DIVERGED, DIVERGED);
     }
     Map<String, Tensor> trained = SafetensorsFile.open(parameters).tensors();
     ImmutableList.Builder<ImmutableList<Double>> mixture = ImmutableList.builder();
@@ -109,14 +115,15 @@ public final class TaskTrial {
         .alphas()
         .forEach(alpha -> mixture.add(TrainingRun.softmax(trained.get(alpha).toFloats())));
     try (Evaluator evaluator =
-        Evaluator.open(device, model.graph(), trained, task, training.batch(), threads)) {
+        Evaluator.open(device, model.graph(), trained, training.batch(), task.longest(), threads)) {
       return outcome(
           spec,
           task,
           model,
+          taken,
           mixture.build(),
-          measures(evaluator.score(Split.VALIDATION, cancellation)),
-          measures(evaluator.score(Split.TEST, cancellation)));
+          evaluator.measure(TaskDataset.of(task, Split.VALIDATION), Optional.empty(), cancellation),
+          evaluator.measure(TaskDataset.of(task, Split.TEST), Optional.empty(), cancellation));
     }
   }
 
@@ -124,10 +131,10 @@ public final class TaskTrial {
       TrialSpec spec,
       Task task,
       TaskModel model,
+      int steps,
       ImmutableList<ImmutableList<Double>> mixture,
       Measures validation,
       Measures test) {
-    TrialSpec.Schedule training = spec.training();
     return new Outcome(
         task.name(),
         spec.model().toString(),
@@ -135,20 +142,11 @@ public final class TaskTrial {
         model.graph().parameters().keySet().stream()
             .mapToLong(parameter -> parameter.shape().elementCount())
             .sum(),
-        training.steps(),
-        (long) training.steps() * training.batch() * task.longest(),
+        steps,
+        (long) steps * spec.training().batch() * task.longest(),
         mixture,
         mixture.isEmpty() ? ImmutableList.of() : model.components(),
         validation,
         test);
-  }
-
-  private static Measures measures(Scores scores) {
-    return new Measures(
-        scores.loss(),
-        scores.accuracy(),
-        scores.macroAccuracy(),
-        scores.exactMatch(),
-        OptionalDouble.empty());
   }
 }

@@ -49,6 +49,8 @@ public record TrialSpec(
    *
    * @param weightDecay never of norms, biases, A_log, D and mixture weights
    * @param schedule of the learning rate, after as many steps of linear warm-up
+   * @param enough the training ends once it has a validation loss on the way that is below this; 0
+   *     for never
    */
   public record Schedule(
       int steps,
@@ -57,7 +59,8 @@ public record TrialSpec(
       double weightDecay,
       double clip,
       Recipe.Schedule schedule,
-      int warmup) {
+      int warmup,
+      @JsonInclude(JsonInclude.Include.NON_DEFAULT) double enough) {
 
     /**
      * @throws ManticoreException {@code MNT-TRIAL} for a number that is out of its range
@@ -69,6 +72,7 @@ public record TrialSpec(
       require(weightDecay >= 0 && weightDecay <= 10, "weight decay", weightDecay, "in [0, 10]");
       require(clip >= 0 && clip <= 1e6, "clip", clip, "in [0, 1e6]");
       require(warmup >= 0, "warm-up", warmup, "0 at least");
+      require(enough >= 0 && enough <= 100, "loss that is enough", enough, "in [0, 100]");
     }
 
     private static void require(boolean holds, String what, double value, String range) {
@@ -79,7 +83,7 @@ public record TrialSpec(
     }
 
     Schedule with(int steps, double rate) {
-      return new Schedule(steps, batch, rate, weightDecay, clip, schedule, warmup);
+      return new Schedule(steps, batch, rate, weightDecay, clip, schedule, warmup, enough);
     }
   }
 
@@ -87,10 +91,25 @@ public record TrialSpec(
    * A search for mixture weights.
    *
    * @param warmup steps at the start in which mixture weights stay equal
+   * @param temperature of the noise of dash; null of other methods
    */
   public record Mixing(
-      Recipe.SearchMethod method, Recipe.SearchUpdates updates, double learningRate, int warmup) {
+      Recipe.SearchMethod method,
+      Recipe.SearchUpdates updates,
+      double learningRate,
+      int warmup,
+      @JsonInclude(JsonInclude.Include.NON_NULL) Recipe.Temperature temperature) {
+
+    /**
+     * @throws ManticoreException {@code MNT-TRIAL} for a search that a trial cannot make
+     */
     public Mixing {
+      if (method != Recipe.SearchMethod.DASH) {
+        temperature = null;
+      } else {
+        Schedule.require(temperature.first() > 0, "temperature", temperature.first(), "above 0");
+        Schedule.require(temperature.last() > 0, "temperature", temperature.last(), "above 0");
+      }
       Schedule.require(warmup >= 0, "mixture weights' warm-up", warmup, "0 at least");
       if (method == Recipe.SearchMethod.GRID || method == Recipe.SearchMethod.RANDOM) {
         throw new ManticoreException(
@@ -102,7 +121,7 @@ public record TrialSpec(
     }
 
     Mixing withWarmup(int steps) {
-      return new Mixing(method, updates, learningRate, steps);
+      return new Mixing(method, updates, learningRate, steps, temperature);
     }
   }
 
@@ -151,7 +170,7 @@ public record TrialSpec(
             0);
     Mixing chosen =
         mixing == null
-            ? new Mixing(Recipe.SearchMethod.FIXED, Recipe.SearchUpdates.SIMULTANEOUS, 0, 0)
+            ? new Mixing(Recipe.SearchMethod.FIXED, Recipe.SearchUpdates.SIMULTANEOUS, 0, 0, null)
             : mixing;
     return new Recipe.Search(
         chosen.method(),
@@ -160,7 +179,7 @@ public record TrialSpec(
         chosen.learningRate(),
         chosen.warmup(),
         0,
-        new Recipe.Temperature(1, 0.05),
+        chosen.temperature() == null ? Recipe.Temperature.DEFAULT : chosen.temperature(),
         0,
         ImmutableList.of(),
         Recipe.Sampling.DEFAULT,

@@ -9,8 +9,11 @@ import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ComponentFinder;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.TokenDataset;
+import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.lower.Precision;
+import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.training.Evaluator;
 import dev.manticore.compiler.training.LossEvaluator;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingSession;
@@ -23,8 +26,10 @@ import dev.manticore.onnx.huggingface.ModelConfig;
 import dev.manticore.runtime.Device;
 import dev.manticore.runtime.Devices;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -130,6 +135,53 @@ class EnsembleTest {
     assertThat(loss(ensemble)).isCloseTo(meanLogitLoss(tunedMamba, tunedNeo), within(1e-5));
     // Far from the mean of the members' losses: logits are averaged, not losses.
     assertThat(loss(ensemble)).isLessThan((loss(tunedMamba) + loss(tunedNeo)) / 2 - 0.01);
+  }
+
+  @Test
+  void isMeasuredAnswerByAnswer() {
+    Graph model = TinyModels.build("gpt-neo", TinyModels.gptNeo(2, 8), 6);
+    int[] byteLengths = new int[TinyModels.VOCABULARY];
+    Arrays.fill(byteLengths, 4);
+    try (Evaluator evaluator = Evaluator.open(CPU, model, Map.of(), BATCH, LENGTH, 1)) {
+      Measures measures = evaluator.measure(DATA, Optional.of(byteLengths), new Cancellation());
+
+      assertThat(measures.loss()).isCloseTo(loss(model), within(1e-6));
+      assertThat(measures.bitsPerByte().orElseThrow())
+          .isCloseTo(measures.loss() / Math.log(2) / 4, within(1e-9));
+      assertThat(measures.accuracy()).isEqualTo(accuracy(model));
+    }
+  }
+
+  /** By the interpreter's logits. */
+  private static double accuracy(Graph model) {
+    int right = 0;
+    int asked = 0;
+    for (int start = 0; start < 5; start += BATCH) {
+      int there = Math.min(BATCH, 5 - start);
+      Batch batch = DATA.batch(IntStream.range(start, start + there).toArray());
+      NdArray ids = NdArray.of(Tensor.ofLongs(Shape.of(there, LENGTH), batch.inputs()));
+      double[] logits =
+          new Interpreter()
+              .run(model, Map.of(model.inputs().get(0).name(), ids))
+              .values()
+              .iterator()
+              .next()
+              .data();
+      int classes = logits.length / batch.labels().length;
+      for (int i = 0; i < batch.labels().length; i++) {
+        int place = i;
+        if (batch.labels()[i] != -100) {
+          int most =
+              IntStream.range(0, classes)
+                  .boxed()
+                  .max(Comparator.comparingDouble(c -> logits[place * classes + c]))
+                  .orElseThrow();
+          asked++;
+          right += most == batch.labels()[i] ? 1 : 0;
+        }
+      }
+    }
+    return right / (double) asked;
   }
 
   /** In double precision, by the definition. */

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import dev.manticore.compiler.experiment.Measure;
+import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.progress.MetricRecord;
 import dev.manticore.compiler.progress.MetricRecord.Split;
 import dev.manticore.compiler.recipe.ResolvedRecipe.Explained;
@@ -15,6 +17,7 @@ import java.io.IOException;
 import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.OptionalDouble;
 import java.util.Random;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
@@ -33,7 +36,14 @@ class ReportWriterTest {
       bySeed.put(
           i + 1,
           new Run(
-              losses[i], losses[i], 1_234_567 * members, 300 * members, 307_200 * members, slices));
+              losses[i],
+              losses[i],
+              1_234_567 * members,
+              300 * members,
+              307_200 * members,
+              slices,
+              new Measures(
+                  losses[i], 0.5 + 0.01 * i, 0.4, 0.25 + 0.02 * i, OptionalDouble.of(losses[i]))));
     }
     return new Model(name, kind, bySeed.buildOrThrow());
   }
@@ -74,6 +84,7 @@ class ReportWriterTest {
         "Each component was tuned alone for as many steps as search and tuning took together.",
         Part.HELD_OUT,
         ImmutableList.copyOf(models),
+        ImmutableList.of(Measure.BITS_PER_BYTE, Measure.ACCURACY, Measure.EXACT_MATCH),
         ReportData.curves(metrics.build(), "tune"),
         ImmutableList.of("gpt-neo", "mamba"),
         ReportData.alphas(metrics.build(), "search"),
@@ -109,6 +120,8 @@ class ReportWriterTest {
 
     assertThat(html)
         .contains("sample &lt;&amp;&gt; of made-up numbers")
+        .contains("<th class=\"number\">exact match</th>")
+        .contains("<tr><th>mamba</th><td>exact match</td>")
         .doesNotContain("http:")
         .doesNotContain("https:")
         .doesNotContain("<script")
@@ -217,6 +230,7 @@ class ReportWriterTest {
                 assertThat(line.strip().split("\\s{2,}"))
                     .containsExactly(
                         "gpt-neo",
+                        "loss",
                         "-0.1050",
                         "[-0.1265, -0.0835]",
                         "0.0023",
@@ -230,12 +244,16 @@ class ReportWriterTest {
                     .containsExactly(
                         "logit ensemble",
                         "1.5567 ± 0.0143",
+                        "1.5567 ± 0.0143",
+                        "0.5100 ± 0.0248",
+                        "0.2700 ± 0.0497",
                         "1.3067",
                         "1.8067",
                         "2,469,134",
                         "600",
                         "614,400"))
         .anySatisfy(line -> assertThat(line).contains("logit ensemble").contains("0.500 times"))
+        .anySatisfy(line -> assertThat(line).contains("gpt-neo", "exact match", "+0.0000"))
         .anySatisfy(line -> assertThat(line).contains("chosen on the same data"));
     assertThat(ReportWriter.html(data))
         .contains("<td class=\"number\">[-0.1265, -0.0835]</td>")

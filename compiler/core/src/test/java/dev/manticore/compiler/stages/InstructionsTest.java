@@ -76,5 +76,15 @@ class InstructionsTest {
     assertThat(first).isNotNull();
     // The response is always the same, and nothing else is asked: what is unlike is learned soon.
     assertThat(last.path("loss").asDouble()).isLessThan(0.3 * first.path("loss").asDouble());
+    JsonNode hybrid =
+        new ObjectMapper()
+            .readTree(Files.readString(directory.resolve("output/results.json")))
+            .required("held_out_loss")
+            .required("hybrid");
+    // Two tokens or more are asked for, the end of the text among them: it has no byte.
+    assertThat(hybrid.required("bits_per_byte").required("mean").asDouble())
+        .isGreaterThan(hybrid.required("mean").asDouble() / Math.log(2) / "many".length());
+    assertThat(hybrid.required("accuracy").required("mean").asDouble()).isGreaterThan(0.5);
+    assertThat(hybrid.required("exact_match").required("mean").asDouble()).isBetween(0.0, 1.0);
   }
 }

@@ -418,7 +418,7 @@ class SearchStepsTest {
   @EnumSource(SearchUpdates.class)
   void weightsStayEqualWhileTheyWarmUpAndAllElseIsTrained(SearchUpdates updates) {
     int warmup = 4;
-    Recipe.Search settings = search(SearchMethod.DASH, updates, 20, 0.1, warmup, 0, 0);
+    Recipe.Search settings = search(SearchMethod.DARTS, updates, 20, 0.1, warmup, 0, 0);
     SearchSteps search = new SearchSteps(TrainingPlan.search(model, settings, LENGTH, ALPHAS), 1);
     // What is trained with equal weights that stay.
     TrainingPlan plain =

@@ -296,6 +296,7 @@ class TrainingRunTest {
           ImmutableList.of(),
           0,
           1,
+          0,
           CPU,
           1);
     }

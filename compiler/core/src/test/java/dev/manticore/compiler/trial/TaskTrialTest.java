@@ -24,6 +24,7 @@ import java.io.UncheckedIOException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,14 +50,18 @@ class TaskTrialTest {
   }
 
   private static TrialSpec spec(TaskSpec task, Architecture model, int steps) {
+    return spec(task, model, steps, 0);
+  }
+
+  private static TrialSpec spec(TaskSpec task, Architecture model, int steps, double enough) {
     return new TrialSpec(
         task,
         model,
         new ModelSize(16, 2, 2, 4),
-        new TrialSpec.Schedule(steps, 8, 0.01, 0, 1, Recipe.Schedule.COSINE, 0),
+        new TrialSpec.Schedule(steps, 8, 0.01, 0, 1, Recipe.Schedule.COSINE, 0, enough),
         model == Architecture.HYBRID
             ? new TrialSpec.Mixing(
-                Recipe.SearchMethod.DARTS, Recipe.SearchUpdates.SIMULTANEOUS, 0.05, 1)
+                Recipe.SearchMethod.DARTS, Recipe.SearchUpdates.SIMULTANEOUS, 0.05, 1, null)
             : null,
         3);
   }
@@ -97,6 +102,22 @@ class TaskTrialTest {
       assertThat(outcome.mixture().get(0).get(0))
           .isCloseTo(last.alpha().get(0).get(0), within(1e-6));
     }
+  }
+
+  @Test
+  void aTrainingEndsOnceItsValidationLossIsEnough() {
+    Outcome outcome = run(spec(mad("memorization", 8, 9), Architecture.MAMBA, 200, 0.5), "trial");
+    assertThat(outcome.steps()).isLessThan(200).isPositive();
+    // An evaluation every twentieth of the steps.
+    assertThat(outcome.steps() % 10).isZero();
+    assertThat(outcome.tokens()).isEqualTo(outcome.steps() * 8 * 8L);
+    List<Double> losses =
+        Metrics.read(directory.resolve("trial").resolve(Metrics.FILE)).stream()
+            .filter(entry -> entry.split() == MetricRecord.Split.HELD_OUT)
+            .filter(entry -> entry.step() < outcome.steps())
+            .map(MetricRecord::loss)
+            .toList();
+    assertThat(losses).isNotEmpty().allMatch(loss -> loss >= 0.5);
   }
 
   @Test
@@ -170,7 +191,7 @@ class TaskTrialTest {
             usual.model(),
             usual.size(),
             // A decay of so much more than all makes weights grow a hundredfold a step.
-            new TrialSpec.Schedule(40, 8, 10, 10, 0, Recipe.Schedule.CONSTANT, 0),
+            new TrialSpec.Schedule(40, 8, 10, 10, 0, Recipe.Schedule.CONSTANT, 0, 0),
             null,
             3);
     Outcome outcome = run(wild, "wild");
