@@ -2,6 +2,7 @@ package dev.manticore.compiler.stages;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Iterables;
 import dev.manticore.compiler.data.DatasetSplit;
@@ -11,11 +12,13 @@ import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
+import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.compiler.progress.Metrics;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.training.SearchSteps;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingRun;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.onnx.io.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -145,12 +148,20 @@ final class CandidateStage implements Stage<CandidateStage.Judgement> {
             0,
             shop.trainer().device(),
             shop.trainer().threads());
-    TrainingRun.Result result =
-        shop.trainer()
-            .train(request, context, context.checkpoints().resolve("parameters.safetensors"));
-    AtomicFiles.writeString(
-        context.directory().resolve(RESULT),
-        JSON.createObjectNode().put("loss", result.heldOutLoss()).toPrettyString() + "\n");
+    ObjectNode json = JSON.createObjectNode();
+    try {
+      TrainingRun.Result result =
+          shop.trainer()
+              .train(request, context, context.checkpoints().resolve("parameters.safetensors"));
+      json.put("loss", result.heldOutLoss());
+    } catch (ManticoreException e) {
+      if (!e.code().equals(TrainingRun.DIVERGED)) {
+        throw e;
+      }
+      // Of many candidates one may diverge, and is then not chosen.
+      json.put("diverged", e.getMessage());
+    }
+    AtomicFiles.writeString(context.directory().resolve(RESULT), PrettyJson.text(json));
   }
 
   private DatasetSplit data(Path tokenizerFile) {
@@ -166,7 +177,7 @@ final class CandidateStage implements Stage<CandidateStage.Judgement> {
   public Judgement result(Path directory) throws IOException {
     JsonNode json = JSON.readTree(Files.readAllBytes(directory.resolve(RESULT)));
     return new Judgement(
-        json.required("loss").asDouble(),
+        json.path("loss").asDouble(Double.POSITIVE_INFINITY),
         Iterables.getLast(Metrics.read(directory.resolve(Stages.METRICS))).tokens());
   }
 }

@@ -16,6 +16,7 @@ import dev.manticore.compiler.search.CandidateWeights;
 import dev.manticore.compiler.training.SearchSteps;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingRun;
+import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import dev.manticore.onnx.safetensors.SafetensorsWriter;
@@ -195,7 +196,7 @@ final class SearchStage implements Stage<SearchStage.Found> {
   }
 
   /**
-   * Takes the first of the least loss; the metrics are of one candidate after the other, then of
+   * Takes the first of the least loss, and none whose training diverged; the metrics are of one candidate after the other, then of
    * it.
    */
   private void choose(StageContext context) {
@@ -207,10 +208,20 @@ final class SearchStage implements Stage<SearchStage.Found> {
       for (CandidateStage candidate : candidates) {
         steps += candidate.steps();
         tokens += context.result(candidate).tokens();
-        metrics.write(record(candidate, steps, context.result(candidate).loss(), tokens));
-        if (context.result(candidate).loss() < context.result(best).loss()) {
+        double loss = context.result(candidate).loss();
+        if (Double.isFinite(loss)) {
+          metrics.write(record(candidate, steps, loss, tokens));
+        }
+        if (loss < context.result(best).loss()) {
           best = candidate;
         }
+      }
+      if (!Double.isFinite(context.result(best).loss())) {
+        throw new ManticoreException(
+            TrainingRun.DIVERGED,
+            "training diverged at each of the "
+                + candidates.size()
+                + " mixture weights that were tried: lower the learning rate, or set clip");
       }
       metrics.write(record(best, steps, context.result(best).loss(), tokens));
     }

@@ -175,7 +175,7 @@ public final class TrainingRun {
       Resumed resumed = restore(session, search);
       List<BatchSampler> samplers = samplers(resumed);
       StepMeter meter = new StepMeter(Ticker.systemTicker(), run, resumed.step(), steps);
-      long tokens = samplers.get(0).tokens();
+      long tokens = tokens(samplers);
       if (resumed.step() == 0) {
         evaluate(session, search, samplers, 0, request.evaluationBatches(), around);
       }
@@ -198,7 +198,7 @@ public final class TrainingRun {
         int done = step + 1;
         end = done;
         long before = tokens;
-        tokens = samplers.get(0).tokens();
+        tokens = tokens(samplers);
         around.progress().step(meter.step(done, loss, tokens - before));
         record(session, search, samplers, done, MetricRecord.Split.TRAIN, loss, around);
         if (done < steps && request.evaluateEvery() > 0 && done % request.evaluateEvery() == 0) {
@@ -222,6 +222,11 @@ public final class TrainingRun {
       SafetensorsWriter.write(parameters, tensors, Map.of("format", "pt"));
       return new Result(end, heldOut, slices.buildOrThrow());
     }
+  }
+
+  /** All that was read, of data for the mixture weights alone too. */
+  private static long tokens(List<BatchSampler> samplers) {
+    return samplers.stream().mapToLong(BatchSampler::tokens).sum();
   }
 
   /** Of the data to train on; where mixture weights have data of their own, of that too. */
@@ -336,7 +341,7 @@ public final class TrainingRun {
                 loss,
                 alpha.build(),
                 rate,
-                samplers.get(0).tokens()));
+                tokens(samplers)));
   }
 
   /** Mixture weights of their logits. */

@@ -121,6 +121,24 @@ class PartialCompilationTest {
   }
 
   @Test
+  void whereEveryCandidateDivergesThatIsSaid() {
+    assertThatThrownBy(
+            () ->
+                run(
+                    compilation(
+                        Goal.SEARCH,
+                        "search.method=grid",
+                        "search.grid_step=0.5",
+                        "search.steps=90",
+                        "search.learning_rate=10",
+                        "search.weight_decay=1",
+                        "search.clip=0",
+                        "search.schedule=constant")))
+        .isInstanceOf(ManticoreException.class)
+        .hasMessageContaining("diverged at each of the 3 mixture weights");
+  }
+
+  @Test
   void stepsThatDoNotSufficeForAllTrialsAreRefused() {
     assertThatThrownBy(() -> compilation(Goal.SEARCH, "search.method=grid", "splice.blocks=2"))
         .isInstanceOf(ManticoreException.class)
