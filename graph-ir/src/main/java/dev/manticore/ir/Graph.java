@@ -106,6 +106,13 @@ public final class Graph {
     return parameters;
   }
 
+  /** The number of elements of all parameters. */
+  public long parameterCount() {
+    return parameters.keySet().stream()
+        .mapToLong(parameter -> parameter.shape().elementCount())
+        .sum();
+  }
+
   public ImmutableList<Node> nodes() {
     return nodes;
   }

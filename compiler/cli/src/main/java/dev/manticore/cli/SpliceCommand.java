@@ -108,9 +108,7 @@ final class SpliceCommand implements Callable<Integer> {
     Hybrid hybrid = Splicing.splice(request);
     Splicing.write(hybrid, request, target);
     long parameters =
-        hybrid.graph().parameters().keySet().stream()
-            .mapToLong(parameter -> parameter.shape().elementCount())
-            .sum();
+        hybrid.graph().parameterCount();
     terminal
         .out()
         .println(

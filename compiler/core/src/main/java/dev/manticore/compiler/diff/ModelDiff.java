@@ -296,9 +296,7 @@ public final class ModelDiff {
 
   private List<Tensor> run(Graph graph, List<Tensor> inputs) {
     long count =
-        graph.parameters().keySet().stream()
-            .mapToLong(parameter -> parameter.shape().elementCount())
-            .sum();
+        graph.parameterCount();
     return count <= INTERPRETED ? interpret(graph, inputs) : runByRuntime(graph, inputs);
   }
 

@@ -14,6 +14,7 @@ import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.SpliceOptions.Gates;
 import dev.manticore.compiler.hybrid.SpliceOptions.LayerRange;
 import dev.manticore.compiler.hybrid.SpliceOptions.ProjectorInitialisation;
+import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.GraphEditor;
 import dev.manticore.ir.ManticoreException;
@@ -148,7 +149,7 @@ public final class HybridFiles {
     }
     SafetensorsWriter.write(directory.resolve(TENSORS), own(hybrid), ImmutableMap.of());
     AtomicFiles.writeString(
-        directory.resolve(DESCRIPTION), describe(hybrid).toPrettyString() + "\n");
+        directory.resolve(DESCRIPTION), PrettyJson.text(describe(hybrid)));
   }
 
   private static List<List<Integer>> mixed(JsonNode json, Path description) {

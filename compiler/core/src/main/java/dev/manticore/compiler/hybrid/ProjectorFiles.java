@@ -12,6 +12,7 @@ import com.google.common.collect.Sets;
 import com.google.common.primitives.Ints;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.pipeline.Hashes;
+import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Tensor;
 import dev.manticore.onnx.io.AtomicFiles;
@@ -89,7 +90,7 @@ public final class ProjectorFiles {
           "MNT-INPUT", tokenizer + " cannot be read: " + e.getMessage(), e);
     }
     SafetensorsWriter.write(directory.resolve(TENSORS), kept(hybrid), ImmutableMap.of());
-    AtomicFiles.writeString(directory.resolve(DESCRIPTION), description.toPrettyString() + "\n");
+    AtomicFiles.writeString(directory.resolve(DESCRIPTION), PrettyJson.text(description));
   }
 
   /**

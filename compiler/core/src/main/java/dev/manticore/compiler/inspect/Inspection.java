@@ -22,7 +22,6 @@ import dev.manticore.ir.Dim;
 import dev.manticore.ir.Graph;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.ir.Node;
-import dev.manticore.ir.Shape;
 import dev.manticore.ir.Value;
 import dev.manticore.ir.lift.Lift;
 import dev.manticore.ir.pass.Specialise;
@@ -210,7 +209,7 @@ public final class Inspection {
         hybrid.map(Hybrid::width).or(() -> component.map(Component::width)).orElse(0),
         vocabulary(graph),
         longest(),
-        elements(graph),
+        graph.parameterCount(),
         new Cost(
             batch,
             length,
@@ -358,7 +357,7 @@ public final class Inspection {
         found ->
             components.add(
                 new ModelSummary.Component(
-                    found.name(), found.layers().size(), found.width(), elements(graph))));
+                    found.name(), found.layers().size(), found.width(), graph.parameterCount())));
     hybrid.ifPresent(
         whole -> {
           for (int k = 0; k < whole.names().size(); k++) {
@@ -442,13 +441,6 @@ public final class Inspection {
         .map(shape -> shape.dim(-1).extent())
         .findFirst()
         .orElse(0L);
-  }
-
-  private static long elements(Graph graph) {
-    return graph.parameters().keySet().stream()
-        .map(Value::shape)
-        .mapToLong(Shape::elementCount)
-        .sum();
   }
 
   private static ImmutableList<String> types(List<Value> values) {

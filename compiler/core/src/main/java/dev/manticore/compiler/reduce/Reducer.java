@@ -92,7 +92,7 @@ public final class Reducer {
   /** What a graph consists of, in words. */
   public static String sizes(Graph graph) {
     long elements =
-        graph.parameters().keySet().stream().mapToLong(v -> v.shape().elementCount()).sum();
+        graph.parameterCount();
     return graph.nodes().size()
         + " nodes, "
         + graph.inputs().size()

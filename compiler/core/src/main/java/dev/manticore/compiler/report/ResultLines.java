@@ -46,7 +46,7 @@ public final class ResultLines {
       row.add(model.name());
       row.add(Numbers.mean(model.losses()));
       for (Measure measure : data.shown()) {
-        row.add(Numbers.mean(model.values(measure)));
+        row.add(Numbers.number(model.values(measure).mean()));
       }
       for (String slice : data.slices()) {
         row.add(Numbers.number(model.slices().getOrDefault(slice, Double.NaN)));

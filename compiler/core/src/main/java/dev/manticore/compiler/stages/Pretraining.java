@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.pipeline.OutputDirectory;
+import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.pipeline.StageStore;
 import dev.manticore.compiler.pipeline.ToolVersion;
@@ -227,7 +228,7 @@ public final class Pretraining {
     json.put("parameters", result.parameters());
     ObjectNode inputs = json.putObject("inputs");
     training.inputs().entries().forEach(inputs::put);
-    return json.toPrettyString() + "\n";
+    return PrettyJson.text(json);
   }
 
   /** The result of the same training, when it is in its place. */

@@ -19,6 +19,7 @@ import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.hybrid.Vocabularies;
 import dev.manticore.compiler.pipeline.Pipeline;
+import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.compiler.pipeline.StageRunner;
 import dev.manticore.compiler.pipeline.ToolVersion;
 import dev.manticore.compiler.progress.MetricRecord;
@@ -106,7 +107,7 @@ final class Publication {
     ModelCard.write(artifact, provenance);
     BillOfMaterials.write(artifact, provenance);
     ObjectNode json = json(results, report, shipped, hybrid);
-    AtomicFiles.writeString(directory.resolve("results.json"), json.toPrettyString() + "\n");
+    AtomicFiles.writeString(directory.resolve("results.json"), PrettyJson.text(json));
     ReportWriter.write(report, directory.resolve("report.html"));
     return new Pipeline.Summary(text(results, report, shipped, hybrid), json.toString());
   }

@@ -180,15 +180,13 @@ final class TuneStage implements Stage<Tuned> {
             shop.trainer().threads());
     Path parameters = context.directory().resolve(Tuned.PARAMETERS);
     TrainingRun.Result result = shop.trainer().train(request, context, parameters);
-    long count =
-        model.parameters().keySet().stream().mapToLong(p -> p.shape().elementCount()).sum();
     Measures measures =
         shop.measure(
             model,
             SafetensorsFile.open(parameters).tensors(),
             tokenizerFile,
             context.cancellation());
-    new Scored(count, schedule.steps(), result.heldOutLoss(), result.slices(), measures)
+    new Scored(model.parameterCount(), schedule.steps(), result.heldOutLoss(), result.slices(), measures)
         .write(context.directory());
   }
 

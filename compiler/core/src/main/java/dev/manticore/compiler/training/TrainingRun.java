@@ -16,6 +16,7 @@ import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.BatchSampler;
 import dev.manticore.compiler.data.DatasetSplit;
 import dev.manticore.compiler.data.TokenDataset;
+import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.MemoryReport;
 import dev.manticore.compiler.progress.MetricRecord;
@@ -416,7 +417,7 @@ public final class TrainingRun {
           .put("epoch", sampler.state().epoch())
           .put("cursor", sampler.state().cursor());
     }
-    AtomicFiles.writeString(directory.resolve(STATE), state.toPrettyString() + "\n");
+    AtomicFiles.writeString(directory.resolve(STATE), PrettyJson.text(state));
     try (Stream<Path> files = Files.list(directory)) {
       for (Path file : files.toList()) {
         String name = file.getFileName().toString();

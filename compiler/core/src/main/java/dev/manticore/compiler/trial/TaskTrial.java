@@ -139,9 +139,7 @@ public final class TaskTrial {
         task.name(),
         spec.model().toString(),
         spec.seed(),
-        model.graph().parameters().keySet().stream()
-            .mapToLong(parameter -> parameter.shape().elementCount())
-            .sum(),
+        model.graph().parameterCount(),
         steps,
         (long) steps * spec.training().batch() * task.longest(),
         mixture,
