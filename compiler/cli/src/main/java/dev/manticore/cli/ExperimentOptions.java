@@ -141,9 +141,16 @@ final class ExperimentOptions {
       names = "--alpha-warmup",
       paramLabel = "SHARE",
       description =
-          "Share of the steps in which mixture weights stay equal first (default:"
-              + " ${DEFAULT-VALUE}).")
+          "Share of the steps before mixture weights are moved (default: ${DEFAULT-VALUE}).")
   private double alphaWarmup = 0.1;
+
+  @Option(
+      names = "--alpha-warmup-weights",
+      paramLabel = "NAME",
+      description =
+          "Mixture weights in these steps: equal, or turns, all of the weight to one component after"
+              + " the other (default: equal).")
+  private Recipe.WarmupWeights warmupWeights = Recipe.WarmupWeights.EQUAL;
 
   @Option(
       names = "--temperature",
@@ -208,7 +215,12 @@ final class ExperimentOptions {
             ImmutableMap.copyOf(taskSteps),
             ImmutableList.copyOf(learningRates),
             new TrialSpec.Mixing(
-                method, Recipe.SearchUpdates.SIMULTANEOUS, alphaLearningRate, 0, temperature()),
+                method,
+                Recipe.SearchUpdates.SIMULTANEOUS,
+                alphaLearningRate,
+                0,
+                warmupWeights,
+                temperature()),
             alphaWarmup,
             seed,
             seeds);

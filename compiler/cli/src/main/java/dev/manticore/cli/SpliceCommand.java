@@ -107,8 +107,7 @@ final class SpliceCommand implements Callable<Integer> {
     Path target = terminal.resolve(output);
     Hybrid hybrid = Splicing.splice(request);
     Splicing.write(hybrid, request, target);
-    long parameters =
-        hybrid.graph().parameterCount();
+    long parameters = hybrid.graph().parameterCount();
     terminal
         .out()
         .println(

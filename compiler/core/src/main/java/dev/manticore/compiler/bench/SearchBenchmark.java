@@ -161,7 +161,7 @@ public final class SearchBenchmark {
         updates,
         0.1,
         ALPHA_RATE,
-        0,
+        Recipe.AlphaWarmup.NONE,
         0,
         new Recipe.Temperature(1, 1),
         0,

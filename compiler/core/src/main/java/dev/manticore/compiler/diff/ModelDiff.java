@@ -295,8 +295,7 @@ public final class ModelDiff {
   }
 
   private List<Tensor> run(Graph graph, List<Tensor> inputs) {
-    long count =
-        graph.parameterCount();
+    long count = graph.parameterCount();
     return count <= INTERPRETED ? interpret(graph, inputs) : runByRuntime(graph, inputs);
   }
 

@@ -148,8 +148,7 @@ public final class HybridFiles {
       writeComponent(directory.resolve(COMPONENTS).resolve(name), hybrid, k, checkpoints.get(k));
     }
     SafetensorsWriter.write(directory.resolve(TENSORS), own(hybrid), ImmutableMap.of());
-    AtomicFiles.writeString(
-        directory.resolve(DESCRIPTION), PrettyJson.text(describe(hybrid)));
+    AtomicFiles.writeString(directory.resolve(DESCRIPTION), PrettyJson.text(describe(hybrid)));
   }
 
   private static List<List<Integer>> mixed(JsonNode json, Path description) {

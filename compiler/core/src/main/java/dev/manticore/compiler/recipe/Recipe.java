@@ -314,7 +314,7 @@ public record Recipe(
    * @param heldOut share of the training data that mixture weights alone see, or are judged on,
    *     where they are
    * @param alphaLearningRate step size of the mixture weights
-   * @param alphaWarmup steps at the start in which mixture weights are not moved
+   * @param alphaWarmup how all else is trained before mixture weights are moved
    * @param entropy what the entropy of each block's mixture weights adds to the loss, in nats of
    *     loss a nat of entropy
    * @param temperature of {@link SearchMethod#DASH}
@@ -330,7 +330,7 @@ public record Recipe(
       SearchUpdates updates,
       double heldOut,
       double alphaLearningRate,
-      int alphaWarmup,
+      AlphaWarmup alphaWarmup,
       double entropy,
       Temperature temperature,
       double settled,
@@ -339,6 +339,7 @@ public record Recipe(
       Discretisation discretisation,
       Training training) {
     public Search {
+      requireNonNull(alphaWarmup, "alphaWarmup");
       requireNonNull(method, "method");
       requireNonNull(updates, "updates");
       requireNonNull(temperature, "temperature");
@@ -421,6 +422,30 @@ public record Recipe(
     BILEVEL,
     /** The same, by the loss after a step of the weights, differentiated through that step. */
     BILEVEL_SECOND_ORDER
+  }
+
+  /** What mixture weights are in the steps before they are searched. */
+  public enum WarmupWeights {
+    /** What the method begins with, which is equal shares. */
+    EQUAL,
+    /**
+     * One component's, in all blocks, at each step: each learns as if it were alone. The search
+     * then begins with more of those that have come further.
+     */
+    TURNS
+  }
+
+  /**
+   * The steps at the start of a search that do not move mixture weights.
+   *
+   * @param steps how many; 0 for none
+   */
+  public record AlphaWarmup(int steps, WarmupWeights weights) {
+    public static final AlphaWarmup NONE = new AlphaWarmup(0, WarmupWeights.EQUAL);
+
+    public AlphaWarmup {
+      requireNonNull(weights, "weights");
+    }
   }
 
   /** The temperature at the first and at the last step. */

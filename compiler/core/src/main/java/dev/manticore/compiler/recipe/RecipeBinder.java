@@ -16,6 +16,7 @@ import dev.manticore.compiler.lower.DecodeLimits;
 import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.lower.Target;
 import dev.manticore.compiler.memory.ByteSize;
+import dev.manticore.compiler.recipe.Recipe.AlphaWarmup;
 import dev.manticore.compiler.recipe.Recipe.Comparison;
 import dev.manticore.compiler.recipe.Recipe.Component;
 import dev.manticore.compiler.recipe.Recipe.ComponentSource;
@@ -47,6 +48,7 @@ import dev.manticore.compiler.recipe.Recipe.TokenizerOfComponent;
 import dev.manticore.compiler.recipe.Recipe.TokenizerSource;
 import dev.manticore.compiler.recipe.Recipe.TrainedTokenizer;
 import dev.manticore.compiler.recipe.Recipe.Training;
+import dev.manticore.compiler.recipe.Recipe.WarmupWeights;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -132,7 +134,9 @@ final class RecipeBinder {
                 choice(SearchUpdates.class, search.get("updates")),
                 search.get("held_out").asDouble(),
                 search.get("alpha_learning_rate").asDouble(),
-                search.get("alpha_warmup").asInt(),
+                new AlphaWarmup(
+                    search.get("alpha_warmup").asInt(),
+                    choice(WarmupWeights.class, search.get("alpha_warmup_weights"))),
                 search.get("entropy").asDouble(),
                 new Temperature(
                     search.get("temperature").get(0).asDouble(),

@@ -91,8 +91,7 @@ public final class Reducer {
 
   /** What a graph consists of, in words. */
   public static String sizes(Graph graph) {
-    long elements =
-        graph.parameterCount();
+    long elements = graph.parameterCount();
     return graph.nodes().size()
         + " nodes, "
         + graph.inputs().size()

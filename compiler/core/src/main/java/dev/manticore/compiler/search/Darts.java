@@ -13,6 +13,11 @@ class Darts implements MixtureOptimizer {
   }
 
   @Override
+  public final void start(double[][] weights) {
+    logits.start(weights);
+  }
+
+  @Override
   public double[][] draw(int step) {
     return weights();
   }

@@ -22,6 +22,9 @@ final class FixedMixture implements MixtureOptimizer {
   }
 
   @Override
+  public void start(double[][] begun) {}
+
+  @Override
   public double[][] draw(int step) {
     return weights();
   }

@@ -22,6 +22,13 @@ final class Gaea implements MixtureOptimizer {
   }
 
   @Override
+  public void start(double[][] begun) {
+    for (int block = 0; block < weights.length; block++) {
+      weights[block] = begun[block].clone();
+    }
+  }
+
+  @Override
   public double[][] draw(int step) {
     return weights();
   }

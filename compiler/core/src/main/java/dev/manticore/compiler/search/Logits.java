@@ -39,6 +39,15 @@ final class Logits {
     return weights;
   }
 
+  /** Takes the logits of other weights; the moments stay. */
+  void start(double[][] weights) {
+    for (int block = 0; block < values.length; block++) {
+      for (int k = 0; k < values[block].length; k++) {
+        values[block][k] = StrictMath.log(weights[block][k]);
+      }
+    }
+  }
+
   /** A step of Adam against the gradient by the logits. */
   void update(double[][] gradient, double rate) {
     updates++;

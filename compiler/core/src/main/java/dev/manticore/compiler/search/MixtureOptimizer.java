@@ -30,6 +30,13 @@ public interface MixtureOptimizer {
     };
   }
 
+  /**
+   * Takes other weights to begin with, before any step; those that are given and stay, stay.
+   *
+   * @param weights of each block positive and of sum 1
+   */
+  void start(double[][] weights);
+
   /** The weights that a step runs with: of each block positive or 0, and of sum 1. */
   double[][] draw(int step);
 

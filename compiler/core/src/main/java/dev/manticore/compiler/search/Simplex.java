@@ -28,7 +28,7 @@ public final class Simplex {
     return normalised(weights);
   }
 
-  static double[] normalised(double[] values) {
+  public static double[] normalised(double[] values) {
     double sum = 0;
     for (double value : values) {
       sum += value;

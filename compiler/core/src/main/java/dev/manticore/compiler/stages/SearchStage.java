@@ -196,8 +196,8 @@ final class SearchStage implements Stage<SearchStage.Found> {
   }
 
   /**
-   * Takes the first of the least loss, and none whose training diverged; the metrics are of one candidate after the other, then of
-   * it.
+   * Takes the first of the least loss, and none whose training diverged; the metrics are of one
+   * candidate after the other, then of it.
    */
   private void choose(StageContext context) {
     CandidateStage best = candidates.get(0);

@@ -186,7 +186,12 @@ final class TuneStage implements Stage<Tuned> {
             SafetensorsFile.open(parameters).tensors(),
             tokenizerFile,
             context.cancellation());
-    new Scored(model.parameterCount(), schedule.steps(), result.heldOutLoss(), result.slices(), measures)
+    new Scored(
+            model.parameterCount(),
+            schedule.steps(),
+            result.heldOutLoss(),
+            result.slices(),
+            measures)
         .write(context.directory());
   }
 

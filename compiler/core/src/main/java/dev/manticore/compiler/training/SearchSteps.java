@@ -3,6 +3,7 @@ package dev.manticore.compiler.training;
 import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.search.MixtureOptimizer;
+import dev.manticore.compiler.search.Simplex;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
 import java.util.Arrays;
@@ -20,10 +21,16 @@ public final class SearchSteps {
   /** Logits that stand for a weight of 0. */
   private static final float NEVER = -1e9f;
 
+  /** Of a loss in the mean of those before, which forgets. */
+  private static final double SHARE = 0.1;
+
+  private static final double LEAST_LOSS = 1e-4;
+
   private final TrainingPlan plan;
   private final TrainingPlan.Mixtures mixtures;
   private final MixtureOptimizer optimizer;
   private final int window;
+  private final double[] lossAlone;
   private double[][] settledAt;
   private int settledSince;
 
@@ -39,6 +46,7 @@ public final class SearchSteps {
         MixtureOptimizer.of(
             mixtures.settings(), mixtures.alphas().size(), mixtures.components(), steps, seed);
     this.window = Math.max(1, steps / 10);
+    this.lossAlone = new double[mixtures.components()];
     this.settledAt = optimizer.weights();
   }
 
@@ -54,12 +62,11 @@ public final class SearchSteps {
       int step,
       Supplier<List<Batch>> training,
       Supplier<List<Batch>> heldOut) {
-    session.mix(optimizer.draw(step));
-    int warmup = mixtures.settings().alphaWarmup();
+    int warmup = mixtures.settings().alphaWarmup().steps();
     if (step < warmup) {
-      settledSince = step + 1;
-      return session.step(step, step, training.get()).loss();
+      return warmUp(session, step, training.get());
     }
+    session.mix(optimizer.draw(step));
     int searched = step - warmup;
     double loss =
         switch (mixtures.settings().updates()) {
@@ -90,6 +97,47 @@ public final class SearchSteps {
         };
     watch(step);
     return loss;
+  }
+
+  private double warmUp(TrainingSession session, int step, List<Batch> batches) {
+    Recipe.AlphaWarmup warmup = mixtures.settings().alphaWarmup();
+    boolean turns = warmup.weights() == Recipe.WarmupWeights.TURNS;
+    int turn = step % mixtures.components();
+    session.mix(turns ? alone(turn) : optimizer.draw(step));
+    double loss = session.step(step, step, batches).loss();
+    settledSince = step + 1;
+    if (turns) {
+      double before = lossAlone[turn];
+      lossAlone[turn] = step < mixtures.components() ? loss : before + SHARE * (loss - before);
+      if (step + 1 == warmup.steps()) {
+        optimizer.start(better());
+      }
+    }
+    return loss;
+  }
+
+  private double[][] alone(int component) {
+    double[][] weights = new double[mixtures.alphas().size()][mixtures.components()];
+    for (double[] block : weights) {
+      block[component] = 1;
+    }
+    return weights;
+  }
+
+  /**
+   * Weights in inverse proportion to the squares of the losses of each component alone. Near one
+   * component a hybrid is about as good as that; at equal shares it can be worse than both, and the
+   * gradient there can lead away from the better one.
+   */
+  private double[][] better() {
+    double[] weights = new double[lossAlone.length];
+    for (int k = 0; k < weights.length; k++) {
+      double loss = Math.max(LEAST_LOSS, lossAlone[k]);
+      weights[k] = 1 / (loss * loss);
+    }
+    double[][] all = new double[mixtures.alphas().size()][];
+    Arrays.setAll(all, block -> Simplex.normalised(weights));
+    return all;
   }
 
   private void update(int step, TrainingSession.Gradient gradient) {
@@ -161,6 +209,7 @@ public final class SearchSteps {
       state.put("settled." + block, settledAt[block]);
     }
     state.put("since", new double[] {settledSince});
+    state.put("alone", lossAlone);
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     state.forEach(
         (name, values) -> {
@@ -195,6 +244,7 @@ public final class SearchSteps {
     Arrays.setAll(settled, block -> state.get("settled." + block));
     settledAt = settled;
     settledSince = (int) state.get("since")[0];
+    System.arraycopy(state.get("alone"), 0, lossAlone, 0, lossAlone.length);
   }
 
   private static double distance(double[][] weights, double[][] others) {

@@ -13,6 +13,7 @@ import dev.manticore.compiler.experiment.Trial;
 import dev.manticore.compiler.experiment.TrialRunner;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.progress.Progress;
+import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Device;
 import java.nio.file.Path;
@@ -193,7 +194,7 @@ public record TaskExperiment(
         String.format(
             "Width %d, %d blocks, %d heads, %d states; %d steps of %d samples, weight decay %s,"
                 + " clip %s, %s schedule after %d steps of warm-up; mixture weights by %s at %s,"
-                + " equal for the first %s of the steps.",
+                + " %s for the first %s of the steps.",
             size.width(),
             size.blocks(),
             size.heads(),
@@ -206,6 +207,7 @@ public record TaskExperiment(
             training.warmup(),
             mixing.method().toString().toLowerCase(Locale.ROOT),
             mixing.learningRate(),
+            mixing.warmupWeights() == Recipe.WarmupWeights.TURNS ? "in turns" : "equal",
             alphaWarmup));
     if (training.enough() > 0) {
       notes.add(

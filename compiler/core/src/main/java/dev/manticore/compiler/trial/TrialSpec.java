@@ -90,7 +90,8 @@ public record TrialSpec(
   /**
    * A search for mixture weights.
    *
-   * @param warmup steps at the start in which mixture weights stay equal
+   * @param warmup steps at the start in which mixture weights are not moved
+   * @param warmupWeights what they are in these
    * @param temperature of the noise of dash; null of other methods
    */
   public record Mixing(
@@ -98,6 +99,7 @@ public record TrialSpec(
       Recipe.SearchUpdates updates,
       double learningRate,
       int warmup,
+      Recipe.WarmupWeights warmupWeights,
       @JsonInclude(JsonInclude.Include.NON_NULL) Recipe.Temperature temperature) {
 
     /**
@@ -121,7 +123,7 @@ public record TrialSpec(
     }
 
     Mixing withWarmup(int steps) {
-      return new Mixing(method, updates, learningRate, steps, temperature);
+      return new Mixing(method, updates, learningRate, steps, warmupWeights, temperature);
     }
   }
 
@@ -170,14 +172,20 @@ public record TrialSpec(
             0);
     Mixing chosen =
         mixing == null
-            ? new Mixing(Recipe.SearchMethod.FIXED, Recipe.SearchUpdates.SIMULTANEOUS, 0, 0, null)
+            ? new Mixing(
+                Recipe.SearchMethod.FIXED,
+                Recipe.SearchUpdates.SIMULTANEOUS,
+                0,
+                0,
+                Recipe.WarmupWeights.EQUAL,
+                null)
             : mixing;
     return new Recipe.Search(
         chosen.method(),
         chosen.updates(),
         HELD_OUT,
         chosen.learningRate(),
-        chosen.warmup(),
+        new Recipe.AlphaWarmup(chosen.warmup(), chosen.warmupWeights()),
         0,
         chosen.temperature() == null ? Recipe.Temperature.DEFAULT : chosen.temperature(),
         0,

@@ -19,7 +19,7 @@ class CandidateWeightsTest {
         Recipe.SearchUpdates.SIMULTANEOUS,
         0.1,
         0.1,
-        0,
+        Recipe.AlphaWarmup.NONE,
         0,
         new Recipe.Temperature(1, 1),
         0,

@@ -148,7 +148,7 @@ class SearchStepsTest {
 
   private static Recipe.Search search(
       SearchMethod method, SearchUpdates updates, int steps, double rate) {
-    return search(method, updates, steps, rate, 0, 0, 0);
+    return search(method, updates, steps, rate, Recipe.AlphaWarmup.NONE, 0, 0);
   }
 
   private static Recipe.Search search(
@@ -156,7 +156,7 @@ class SearchStepsTest {
       SearchUpdates updates,
       int steps,
       double rate,
-      int alphaWarmup,
+      Recipe.AlphaWarmup alphaWarmup,
       double entropy,
       double settled) {
     return new Recipe.Search(
@@ -403,7 +403,14 @@ class SearchStepsTest {
 
   private double largest(double entropy) {
     Recipe.Search settings =
-        search(SearchMethod.DARTS, SearchUpdates.SIMULTANEOUS, 200, 1e-6, 0, entropy, 0);
+        search(
+            SearchMethod.DARTS,
+            SearchUpdates.SIMULTANEOUS,
+            200,
+            1e-6,
+            Recipe.AlphaWarmup.NONE,
+            entropy,
+            0);
     TrainingPlan plan = TrainingPlan.search(model, settings, LENGTH, ALPHAS);
     SearchSteps search = new SearchSteps(plan, 1);
     try (TrainingSession session = TrainingSession.open(CPU, model, plan, 1)) {
@@ -418,7 +425,15 @@ class SearchStepsTest {
   @EnumSource(SearchUpdates.class)
   void weightsStayEqualWhileTheyWarmUpAndAllElseIsTrained(SearchUpdates updates) {
     int warmup = 4;
-    Recipe.Search settings = search(SearchMethod.DARTS, updates, 20, 0.1, warmup, 0, 0);
+    Recipe.Search settings =
+        search(
+            SearchMethod.DARTS,
+            updates,
+            20,
+            0.1,
+            new Recipe.AlphaWarmup(warmup, Recipe.WarmupWeights.EQUAL),
+            0,
+            0);
     SearchSteps search = new SearchSteps(TrainingPlan.search(model, settings, LENGTH, ALPHAS), 1);
     // What is trained with equal weights that stay.
     TrainingPlan plain =
@@ -443,10 +458,54 @@ class SearchStepsTest {
     assertThat(search.weights()[0][0]).isNotEqualTo(0.5);
   }
 
+  /** A step trains one component; its loss is that of the component alone. */
+  @Test
+  void componentsTakeTurnsAndTheSearchBeginsWithTheBetterOne() {
+    int warmup = 40;
+    Recipe.Search settings =
+        search(
+            SearchMethod.DARTS,
+            SearchUpdates.SIMULTANEOUS,
+            60,
+            1e-8,
+            new Recipe.AlphaWarmup(warmup, Recipe.WarmupWeights.TURNS),
+            0,
+            0);
+    TrainingPlan plan = TrainingPlan.search(model, settings, LENGTH, ALPHAS);
+    SearchSteps search = new SearchSteps(plan, 1);
+    Batch batch = batch(MIXTURE);
+    double[] alone = new double[2];
+    try (TrainingSession session = TrainingSession.open(CPU, model, plan, 1)) {
+      for (int step = 0; step < warmup; step++) {
+        if (step == warmup / 2) {
+          SearchSteps resumed = new SearchSteps(plan, 1);
+          resumed.restore(search.checkpoint());
+          search = resumed;
+        }
+        alone[step % 2] = search.take(session, step, () -> List.of(batch), List::of);
+        double first = step % 2 == 0 ? 1 : 0;
+        double[][] one = {{first, 1 - first}, {first, 1 - first}};
+        assertThat(alone[step % 2]).isCloseTo(loss(tables, one, List.of(batch)), within(1e-5));
+      }
+    }
+    double share = alone[1] * alone[1] / (alone[0] * alone[0] + alone[1] * alone[1]);
+    assertThat(share).isNotCloseTo(0.5, within(0.01));
+    for (double[] block : search.weights()) {
+      assertThat(block[0]).isCloseTo(share, within(1e-4));
+    }
+  }
+
   @Test
   void endsOnceWeightsHaveSettled() {
     Recipe.Search settings =
-        search(SearchMethod.DARTS, SearchUpdates.SIMULTANEOUS, 2000, 1e-6, 0, 0, 0.1);
+        search(
+            SearchMethod.DARTS,
+            SearchUpdates.SIMULTANEOUS,
+            2000,
+            1e-6,
+            Recipe.AlphaWarmup.NONE,
+            0,
+            0.1);
     TrainingPlan plan = TrainingPlan.search(model, settings, LENGTH, ALPHAS);
     SearchSteps search = new SearchSteps(plan, 1);
     int step = 0;
@@ -468,7 +527,7 @@ class SearchStepsTest {
             SearchUpdates.SIMULTANEOUS,
             0.1,
             0.1,
-            0,
+            Recipe.AlphaWarmup.NONE,
             0,
             new Recipe.Temperature(1, 1),
             0,

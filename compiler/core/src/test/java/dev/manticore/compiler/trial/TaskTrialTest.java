@@ -61,7 +61,12 @@ class TaskTrialTest {
         new TrialSpec.Schedule(steps, 8, 0.01, 0, 1, Recipe.Schedule.COSINE, 0, enough),
         model == Architecture.HYBRID
             ? new TrialSpec.Mixing(
-                Recipe.SearchMethod.DARTS, Recipe.SearchUpdates.SIMULTANEOUS, 0.05, 1, null)
+                Recipe.SearchMethod.DARTS,
+                Recipe.SearchUpdates.SIMULTANEOUS,
+                0.05,
+                1,
+                Recipe.WarmupWeights.TURNS,
+                null)
             : null,
         3);
   }
