@@ -63,7 +63,7 @@ public final class Retokenization {
     Map<Integer, byte[]> ownBytes = new HashMap<>();
     own.content()
         .ids()
-        .forEach((token, id) -> bytes(own, token).ifPresent(bytes -> ownBytes.put(id, bytes)));
+        .forEach((token, id) -> own.bytes(token).ifPresent(bytes -> ownBytes.put(id, bytes)));
     ImmutableList.Builder<int[]> pieces = ImmutableList.builder();
     for (int id = 0; id < segmenting.vocabularySize(); id++) {
       String token = tokens.get(id);
@@ -90,7 +90,7 @@ public final class Retokenization {
         return new int[0];
       }
     }
-    Optional<byte[]> wanted = bytes(segmenting, token);
+    Optional<byte[]> wanted = segmenting.bytes(token);
     if (wanted.isEmpty() || wanted.get().length == 0) {
       return new int[0];
     }
@@ -102,13 +102,6 @@ public final class Retokenization {
       }
     }
     return encoder.encode(ByteLevel.spell(wanted.get())).orElse(new int[0]);
-  }
-
-  /** The bytes that a token stands for; empty if it is not spelled in the alphabet. */
-  static Optional<byte[]> bytes(Tokenizer tokenizer, String token) {
-    return tokenizer.content().added().containsKey(token)
-        ? Optional.of(token.getBytes(StandardCharsets.UTF_8))
-        : ByteLevel.bytes(token);
   }
 
   private static Optional<String> text(byte[] bytes) {

@@ -10,6 +10,7 @@ import com.google.common.hash.Hashing;
 import dev.manticore.ir.ManticoreException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
@@ -176,10 +177,20 @@ public final class Tokenizer implements AutoCloseable {
         .forEach(
             (token, id) -> {
               if (!specialTokens().containsKey(token)) {
-                lengths[id] = Retokenization.bytes(this, token).orElse(new byte[0]).length;
+                lengths[id] = bytes(token).orElse(new byte[0]).length;
               }
             });
     return Optional.of(lengths);
+  }
+
+  /**
+   * The bytes that a token of a byte-level tokenizer stands for; empty if it is not spelled in the
+   * alphabet.
+   */
+  Optional<byte[]> bytes(String token) {
+    return content().added().containsKey(token)
+        ? Optional.of(token.getBytes(StandardCharsets.UTF_8))
+        : ByteLevel.bytes(token);
   }
 
   /**

@@ -15,9 +15,6 @@ public record Sample(ImmutableIntArray inputs, ImmutableIntArray targets) {
   /** The target of a position where nothing is asked; the loss and all metrics leave it out. */
   public static final int IGNORED = -100;
 
-  /** No tokens at all. */
-  public static final Sample EMPTY = new Sample(ImmutableIntArray.of(), ImmutableIntArray.of());
-
   public Sample {
     if (inputs.length() != targets.length()) {
       throw new IllegalArgumentException(

@@ -2,9 +2,10 @@ package dev.manticore.compiler.experiment;
 
 import static java.util.Objects.requireNonNull;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.manticore.ir.ManticoreException;
+import java.nio.file.Path;
 import java.util.OptionalDouble;
 
 /**
@@ -40,16 +41,14 @@ public record Measures(
     return measures;
   }
 
-  /** What {@link #json} wrote. */
-  public static Measures of(JsonNode json) {
-    return new Measures(
-        json.required("loss").asDouble(),
-        json.required("accuracy").asDouble(),
-        json.required("macro_accuracy").asDouble(),
-        json.required("exact_match").asDouble(),
-        json.has("bits_per_byte")
-            ? OptionalDouble.of(json.get("bits_per_byte").asDouble())
-            : OptionalDouble.empty());
+  /**
+   * What {@link #json} wrote.
+   *
+   * @param file that the object is from
+   * @throws ManticoreException {@code MNT-OUTCOME} if it is not well formed
+   */
+  public static Measures of(ObjectNode json, Path file) {
+    return of(StrictObject.of(Outcome.CODE, file, json));
   }
 
   public ObjectNode json() {

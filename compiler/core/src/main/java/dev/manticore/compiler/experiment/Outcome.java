@@ -43,7 +43,7 @@ public record Outcome(
   /** The name of the file. */
   public static final String FILE = "outcome.json";
 
-  private static final String CODE = "MNT-OUTCOME";
+  static final String CODE = "MNT-OUTCOME";
 
   public Outcome {
     checkArgument(!group.isBlank(), "the group has no name");

@@ -56,6 +56,15 @@ final class StrictObject {
   }
 
   /**
+   * An object that was read already.
+   *
+   * @param file that it is from, for errors
+   */
+  static StrictObject of(String code, Path file, ObjectNode json) {
+    return new StrictObject(code, file, "", json);
+  }
+
+  /**
    * Reads a file.
    *
    * @param code of the error where it cannot be read, or anything in it is not as asked for

@@ -108,12 +108,16 @@ final class RecipeBinder {
     Training tune = training(KeyPath.ROOT.child("tune"), tree.get("tune"));
     ImmutableList<ImmutableList<Double>> weights =
         weights(search, splice.blocks(), components.size());
-    if (search.get("alpha_warmup").asInt() > searchTraining.steps()) {
+    AlphaWarmup alphaWarmup =
+        new AlphaWarmup(
+            search.get("alpha_warmup").asInt(),
+            choice(WarmupWeights.class, search.get("alpha_warmup_weights")));
+    if (alphaWarmup.steps() > searchTraining.steps()) {
       problems.add(
           KeyPath.ROOT.child("search").child("alpha_warmup"),
           String.format(
-              "%d steps of equal mixture weights are more than the %d steps of the search",
-              search.get("alpha_warmup").asInt(), searchTraining.steps()));
+              "%d steps before mixture weights are moved are more than the %d steps of the search",
+              alphaWarmup.steps(), searchTraining.steps()));
     }
     Sampling sampling =
         sampling(search, splice.blocks(), components.size(), searchTraining.steps());
@@ -134,9 +138,7 @@ final class RecipeBinder {
                 choice(SearchUpdates.class, search.get("updates")),
                 search.get("held_out").asDouble(),
                 search.get("alpha_learning_rate").asDouble(),
-                new AlphaWarmup(
-                    search.get("alpha_warmup").asInt(),
-                    choice(WarmupWeights.class, search.get("alpha_warmup_weights"))),
+                alphaWarmup,
                 search.get("entropy").asDouble(),
                 new Temperature(
                     search.get("temperature").get(0).asDouble(),

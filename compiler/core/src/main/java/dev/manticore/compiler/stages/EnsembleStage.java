@@ -2,6 +2,7 @@ package dev.manticore.compiler.stages;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
 import dev.manticore.compiler.data.TokenDataset;
 import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.hybrid.Ensemble;
@@ -9,12 +10,12 @@ import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
-import dev.manticore.compiler.training.LossEvaluator;
-import dev.manticore.ir.Graph;
+import dev.manticore.compiler.training.Evaluator;
 import dev.manticore.onnx.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Measures the logit ensemble of one repetition's components, each as it was tuned alone: what
@@ -82,22 +83,20 @@ final class EnsembleStage implements Stage<Scored> {
       parameters += tuned.scored().parameterCount();
       steps += tuned.scored().steps();
     }
-    Graph ensemble = Ensemble.of(members.build());
-    Measures measures = shop.measure(ensemble, Map.of(), tokenizerFile, context.cancellation());
-    try (LossEvaluator evaluator =
-        LossEvaluator.open(
-            shop.trainer().device(),
-            ensemble,
-            shop.recipe().tune().batch(),
-            shop.corpus().length(),
-            shop.trainer().threads())) {
-      double heldOut = evaluator.evaluate(shop.corpus().split(tokenizerFile).heldOut(), 0);
-      ImmutableMap.Builder<String, Double> slices = ImmutableMap.builder();
-      for (Map.Entry<String, TokenDataset> slice : shop.corpus().slices(tokenizerFile).entrySet()) {
-        context.cancellation().throwIfRequested();
-        slices.put(slice.getKey(), evaluator.evaluate(slice.getValue(), 0));
-      }
-      new Scored(parameters, steps, heldOut, slices.buildOrThrow(), measures)
+    Corpus corpus = shop.corpus();
+    try (Evaluator evaluator = shop.evaluator(Ensemble.of(members.build()), Map.of())) {
+      Function<TokenDataset, Measures> measure =
+          part ->
+              evaluator.measure(part, corpus.byteLengths(tokenizerFile), context.cancellation());
+      Measures heldOut = measure.apply(corpus.split(tokenizerFile).heldOut());
+      ImmutableMap<String, Measures> slices =
+          ImmutableMap.copyOf(Maps.transformValues(corpus.slices(tokenizerFile), measure::apply));
+      new Scored(
+              parameters,
+              steps,
+              heldOut.loss(),
+              ImmutableMap.copyOf(Maps.transformValues(slices, Measures::loss)),
+              slices.getOrDefault(Corpus.TEST, heldOut))
           .write(context.directory());
     }
   }

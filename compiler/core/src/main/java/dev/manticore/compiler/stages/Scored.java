@@ -42,7 +42,8 @@ record Scored(
   }
 
   static Scored read(Path directory) throws IOException {
-    JsonNode json = JSON.readTree(Files.readAllBytes(directory.resolve(RESULT)));
+    Path file = directory.resolve(RESULT);
+    JsonNode json = JSON.readTree(Files.readAllBytes(file));
     ImmutableMap.Builder<String, Double> slices = ImmutableMap.builder();
     json.path("slices").properties().forEach(e -> slices.put(e.getKey(), e.getValue().asDouble()));
     return new Scored(
@@ -50,6 +51,6 @@ record Scored(
         json.path("steps").asInt(),
         json.required("held_out_loss").asDouble(),
         slices.buildOrThrow(),
-        Measures.of(json.required("measures")));
+        Measures.of((ObjectNode) json.required("measures"), file));
   }
 }

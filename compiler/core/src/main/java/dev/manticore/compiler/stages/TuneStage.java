@@ -2,13 +2,13 @@ package dev.manticore.compiler.stages;
 
 import com.google.common.collect.ImmutableList;
 import dev.manticore.compiler.component.Component;
-import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.SpliceOptions.Embeddings;
 import dev.manticore.compiler.pipeline.Stage;
 import dev.manticore.compiler.pipeline.StageContext;
 import dev.manticore.compiler.pipeline.StageInputs;
 import dev.manticore.compiler.recipe.Recipe;
+import dev.manticore.compiler.training.Evaluator;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingRun;
 import dev.manticore.ir.Graph;
@@ -180,19 +180,18 @@ final class TuneStage implements Stage<Tuned> {
             shop.trainer().threads());
     Path parameters = context.directory().resolve(Tuned.PARAMETERS);
     TrainingRun.Result result = shop.trainer().train(request, context, parameters);
-    Measures measures =
-        shop.measure(
-            model,
-            SafetensorsFile.open(parameters).tensors(),
-            tokenizerFile,
-            context.cancellation());
-    new Scored(
-            model.parameterCount(),
-            schedule.steps(),
-            result.heldOutLoss(),
-            result.slices(),
-            measures)
-        .write(context.directory());
+    try (Evaluator evaluator = shop.evaluator(model, SafetensorsFile.open(parameters).tensors())) {
+      new Scored(
+              model.parameterCount(),
+              schedule.steps(),
+              result.heldOutLoss(),
+              result.slices(),
+              evaluator.measure(
+                  shop.corpus().reported(tokenizerFile),
+                  shop.corpus().byteLengths(tokenizerFile),
+                  context.cancellation()))
+          .write(context.directory());
+    }
   }
 
   @Override

@@ -3,7 +3,6 @@ package dev.manticore.compiler.stages;
 import dev.manticore.compiler.component.Component;
 import dev.manticore.compiler.component.ModelFiles;
 import dev.manticore.compiler.decode.DecoderBuilder;
-import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.hybrid.Hybrid;
 import dev.manticore.compiler.hybrid.HybridFiles;
 import dev.manticore.compiler.hybrid.ProjectorFiles;
@@ -14,7 +13,6 @@ import dev.manticore.compiler.hybrid.Splicer;
 import dev.manticore.compiler.hybrid.Vocabularies;
 import dev.manticore.compiler.lower.Lowering;
 import dev.manticore.compiler.pipeline.StageInputs;
-import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.recipe.ResolvedRecipe;
 import dev.manticore.compiler.training.Evaluator;
@@ -149,23 +147,18 @@ final class Workshop {
   }
 
   /**
-   * Measures a model on what results are reported on.
+   * Puts a model where it can be measured on parts of the corpus.
    *
    * @param parameters values for those of the model's parameters that are named here
    */
-  Measures measure(
-      Graph model, Map<String, Tensor> parameters, Path tokenizer, Cancellation cancellation) {
-    try (Evaluator evaluator =
-        Evaluator.open(
-            trainer.device(),
-            model,
-            parameters,
-            recipe().tune().batch(),
-            corpus.length(),
-            trainer.threads())) {
-      return evaluator.measure(
-          corpus.reported(tokenizer), corpus.byteLengths(tokenizer), cancellation);
-    }
+  Evaluator evaluator(Graph model, Map<String, Tensor> parameters) {
+    return Evaluator.open(
+        trainer.device(),
+        model,
+        parameters,
+        recipe().tune().batch(),
+        corpus.length(),
+        trainer.threads());
   }
 
   private void requireAlone(Component component, Path place, Path tokenizer) {

@@ -1,7 +1,7 @@
 package dev.manticore.compiler.task;
 
+import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.Sample;
-import java.util.Arrays;
 
 /**
  * Counts of right and wrong answers, added up over samples. Only what is asked counts.
@@ -28,32 +28,22 @@ public final class Scores {
   }
 
   /**
-   * Adds a sample.
+   * Adds the samples of a batch, one a row.
    *
-   * @param answers the most probable class at each position of the sample
+   * @param answers the most probable class at each position of the batch
    * @throws IllegalArgumentException if there is not one answer a position
    */
-  public void add(Sample sample, int[] answers) {
-    if (answers.length != sample.length()) {
+  public void add(Batch batch, long[] answers) {
+    if (answers.length != batch.labels().length) {
       throw new IllegalArgumentException(
-          answers.length + " answers for " + sample.length() + " positions");
+          answers.length + " answers for " + batch.labels().length + " positions");
     }
-    add(
-        sample.targets().stream().asLongStream().toArray(),
-        Arrays.stream(answers).asLongStream().toArray(),
-        0,
-        answers.length);
+    for (int row = 0; row < batch.size(); row++) {
+      add(batch.labels(), answers, row * batch.length(), (row + 1) * batch.length());
+    }
   }
 
-  /**
-   * Adds a sample that is a row of a batch.
-   *
-   * @param targets what is asked at each position, or {@link Sample#IGNORED}
-   * @param answers the most probable class at each of them
-   * @param start where the sample begins
-   * @param end where it ends, exclusive
-   */
-  public void add(long[] targets, long[] answers, int start, int end) {
+  private void add(long[] targets, long[] answers, int start, int end) {
     boolean any = false;
     boolean all = true;
     for (int i = start; i < end; i++) {
@@ -88,6 +78,19 @@ public final class Scores {
       sum += count;
     }
     return sum;
+  }
+
+  /**
+   * The bytes of the text that was asked for.
+   *
+   * @param lengths of the text that each class stands for; classes beyond are never asked for
+   */
+  public long bytes(int[] lengths) {
+    long bytes = 0;
+    for (int i = 0; i < Math.min(lengths.length, asked.length); i++) {
+      bytes += asked[i] * lengths[i];
+    }
+    return bytes;
   }
 
   /** The number of answers. */

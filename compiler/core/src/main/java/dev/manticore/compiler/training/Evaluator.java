@@ -2,7 +2,6 @@ package dev.manticore.compiler.training;
 
 import com.google.common.primitives.Ints;
 import dev.manticore.compiler.data.Batch;
-import dev.manticore.compiler.data.Sample;
 import dev.manticore.compiler.data.TokenDataset;
 import dev.manticore.compiler.experiment.Measures;
 import dev.manticore.compiler.progress.Cancellation;
@@ -13,7 +12,7 @@ import dev.manticore.runtime.Device;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.stream.IntStream;
+import java.util.function.ToDoubleFunction;
 
 /** Measures a model of given parameters on data sets, answer by answer. */
 public final class Evaluator implements AutoCloseable {
@@ -23,13 +22,11 @@ public final class Evaluator implements AutoCloseable {
 
   private final ForwardProgram program;
   private final int batch;
-  private final int length;
   private final int classes;
 
-  private Evaluator(ForwardProgram program, int batch, int length, int classes) {
+  private Evaluator(ForwardProgram program, int batch, int classes) {
     this.program = program;
     this.batch = batch;
-    this.length = length;
     this.classes = classes;
   }
 
@@ -57,7 +54,7 @@ public final class Evaluator implements AutoCloseable {
             Ints.saturatedCast(MOST_LOGITS / ((long) length * classes)), 1, batch);
     Graph graph = StepGraphs.of(model, fitting, length).answers();
     return new Evaluator(
-        ForwardProgram.open(device, graph, model, parameters, threads), fitting, length, classes);
+        ForwardProgram.open(device, graph, model, parameters, threads), fitting, classes);
   }
 
   /**
@@ -70,34 +67,54 @@ public final class Evaluator implements AutoCloseable {
   public Measures measure(
       TokenDataset dataset, Optional<int[]> byteLengths, Cancellation cancellation) {
     Scores scores = new Scores(classes);
-    long bytes = 0;
-    for (int start = 0; start < dataset.size(); start += batch) {
-      cancellation.throwIfRequested();
-      int there = Math.min(batch, dataset.size() - start);
-      int first = start;
-      // A batch that is not full is filled up with sequences that do not count.
-      int[] chosen = IntStream.range(0, batch).map(i -> first + Math.min(i, there - 1)).toArray();
-      Batch asked = dataset.batch(chosen).asking(there);
-      if (asked.asked() == 0) {
-        continue;
-      }
-      scores.addLoss(program.loss(asked) * asked.asked());
-      long[] answers = program.state().get(StepGraphs.ANSWERS).toLongs();
-      for (int row = 0; row < there; row++) {
-        scores.add(asked.labels(), answers, row * length, (row + 1) * length);
-      }
-      if (byteLengths.isPresent()) {
-        for (long label : asked.labels()) {
-          bytes += label == Sample.IGNORED ? 0 : byteLengths.get()[(int) label];
-        }
-      }
-    }
+    double loss =
+        mean(
+            dataset,
+            0,
+            batch,
+            asked -> {
+              cancellation.throwIfRequested();
+              double mean = program.loss(asked);
+              scores.add(asked, program.state().get(StepGraphs.ANSWERS).toLongs());
+              scores.addLoss(mean * asked.asked());
+              return mean;
+            });
+    long bytes = byteLengths.map(scores::bytes).orElse(0L);
     return new Measures(
-        scores.loss(),
+        loss,
         scores.accuracy(),
         scores.macroAccuracy(),
         scores.exactMatch(),
         bytes == 0 ? OptionalDouble.empty() : OptionalDouble.of(scores.bitsPerByte(bytes)));
+  }
+
+  /**
+   * The mean loss over the labels of a data set that count, in nats each.
+   *
+   * @param batches how many batches of it, from its start; 0 for all
+   * @param size sequences of a batch
+   * @param loss runs a batch: the mean over its labels that count
+   */
+  static double mean(TokenDataset dataset, int batches, int size, ToDoubleFunction<Batch> loss) {
+    int sequences = batches == 0 ? dataset.size() : Math.min(dataset.size(), batches * size);
+    double total = 0;
+    long asked = 0;
+    for (int start = 0; start < sequences; start += size) {
+      int there = Math.min(size, sequences - start);
+      int[] chosen = new int[size];
+      for (int i = 0; i < size; i++) {
+        chosen[i] = start + Math.min(i, there - 1);
+      }
+      // A last batch that is not full is filled up with sequences that do not count.
+      Batch counted = dataset.batch(chosen).asking(there);
+      if (counted.asked() == 0) {
+        continue;
+      }
+      // The loss is a mean over the labels that count, of which batches have different numbers.
+      total += loss.applyAsDouble(counted) * counted.asked();
+      asked += counted.asked();
+    }
+    return total / asked;
   }
 
   @Override

@@ -109,7 +109,8 @@ public final class SearchSteps {
     if (turns) {
       double before = lossAlone[turn];
       lossAlone[turn] = step < mixtures.components() ? loss : before + SHARE * (loss - before);
-      if (step + 1 == warmup.steps()) {
+      // A component that had no turn has no loss to be compared by.
+      if (step + 1 == warmup.steps() && warmup.steps() >= mixtures.components()) {
         optimizer.start(better());
       }
     }

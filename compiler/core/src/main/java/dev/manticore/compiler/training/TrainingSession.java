@@ -425,7 +425,7 @@ public final class TrainingSession implements AutoCloseable {
    * @param batches how many batches of it, from its start; 0 for all
    */
   public double evaluate(TokenDataset dataset, int batches) {
-    return LossEvaluator.mean(
+    return Evaluator.mean(
         dataset, batches, plan.schedule().batch(), batch -> run(Kind.EVALUATE, batch));
   }
 

@@ -6,7 +6,6 @@ import com.google.common.base.Joiner;
 import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.Sets;
 import dev.manticore.compiler.experiment.ExperimentPlan;
 import dev.manticore.compiler.experiment.Outcome;
 import dev.manticore.compiler.experiment.Trial;
@@ -22,7 +21,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -36,7 +34,7 @@ import java.util.TreeMap;
  * @param taskSteps steps on some of the tasks, by their names, instead of the training's
  * @param learningRates to choose from, one at least
  * @param mixing how the mixture weights of hybrids are searched, with a warm-up that is replaced
- * @param alphaWarmup the share of the steps in which they stay equal first
+ * @param alphaWarmup the share of the steps before they are moved
  * @param seed of the first repetition; those of the others follow it
  * @param seeds repetitions
  */
@@ -72,23 +70,19 @@ public record TaskExperiment(
     if (!(alphaWarmup >= 0 && alphaWarmup <= 1)) {
       throw new ManticoreException(
           "MNT-TRIAL",
-          "the share of steps with equal mixture weights is "
+          "the share of steps before mixture weights are moved is "
               + alphaWarmup
               + ", but should be in [0, 1]");
     }
     List<String> names = tasks.stream().map(TaskSpec::name).toList();
     requireDistinct("task", names);
-    Sets.difference(taskSteps.keySet(), Set.copyOf(names)).stream()
-        .findFirst()
-        .ifPresent(
-            name -> {
-              throw new ManticoreException(
-                  "MNT-TRIAL",
-                  "there are steps for "
-                      + name
-                      + ", but the tasks are "
-                      + String.join(", ", names));
-            });
+    for (String name : taskSteps.keySet()) {
+      if (!names.contains(name)) {
+        throw new ManticoreException(
+            "MNT-TRIAL",
+            "there are steps for " + name + ", but the tasks are " + String.join(", ", names));
+      }
+    }
     requireDistinct("model", models);
     requireDistinct("learning rate", learningRates);
   }

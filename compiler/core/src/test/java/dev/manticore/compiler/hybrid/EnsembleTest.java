@@ -14,7 +14,6 @@ import dev.manticore.compiler.lower.Precision;
 import dev.manticore.compiler.progress.Cancellation;
 import dev.manticore.compiler.recipe.Recipe;
 import dev.manticore.compiler.training.Evaluator;
-import dev.manticore.compiler.training.LossEvaluator;
 import dev.manticore.compiler.training.TrainingPlan;
 import dev.manticore.compiler.training.TrainingSession;
 import dev.manticore.ir.Graph;
@@ -84,8 +83,8 @@ class EnsembleTest {
   }
 
   private static double loss(Graph model) {
-    try (LossEvaluator evaluator = LossEvaluator.open(CPU, model, BATCH, LENGTH, 1)) {
-      return evaluator.evaluate(DATA, 0);
+    try (Evaluator evaluator = Evaluator.open(CPU, model, Map.of(), BATCH, LENGTH, 1)) {
+      return evaluator.measure(DATA, Optional.empty(), new Cancellation()).loss();
     }
   }
 
@@ -145,7 +144,7 @@ class EnsembleTest {
     try (Evaluator evaluator = Evaluator.open(CPU, model, Map.of(), BATCH, LENGTH, 1)) {
       Measures measures = evaluator.measure(DATA, Optional.of(byteLengths), new Cancellation());
 
-      assertThat(measures.loss()).isCloseTo(loss(model), within(1e-6));
+      assertThat(measures.loss()).isCloseTo(meanLogitLoss(model), within(1e-6));
       assertThat(measures.bitsPerByte().orElseThrow())
           .isCloseTo(measures.loss() / Math.log(2) / 4, within(1e-9));
       assertThat(measures.accuracy()).isEqualTo(accuracy(model));

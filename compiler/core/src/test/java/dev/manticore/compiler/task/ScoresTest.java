@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import com.google.common.primitives.ImmutableIntArray;
+import dev.manticore.compiler.data.Batch;
 import dev.manticore.compiler.data.Sample;
 import org.junit.jupiter.api.Test;
 
@@ -12,17 +12,16 @@ class ScoresTest {
 
   private static final int IGNORED = Sample.IGNORED;
 
-  private static Sample sample(int... targets) {
-    return new Sample(
-        ImmutableIntArray.copyOf(new int[targets.length]), ImmutableIntArray.copyOf(targets));
+  private static Batch sample(long... targets) {
+    return new Batch(new long[targets.length], targets, 1, targets.length);
   }
 
   @Test
   void accuraciesOfAFewAnswers() {
     Scores scores = new Scores(5);
-    scores.add(sample(0, IGNORED, 0, 1), new int[] {0, 4, 0, 1});
-    scores.add(sample(0, 0, 2, IGNORED), new int[] {0, 3, 1, 0});
-    scores.add(sample(IGNORED, IGNORED), new int[] {1, 1});
+    scores.add(sample(0, IGNORED, 0, 1), new long[] {0, 4, 0, 1});
+    scores.add(sample(0, 0, 2, IGNORED), new long[] {0, 3, 1, 0});
+    scores.add(sample(IGNORED, IGNORED), new long[] {1, 1});
 
     assertThat(scores.answers()).isEqualTo(6);
     // Right: 0, 0, 1, 0.
@@ -37,9 +36,9 @@ class ScoresTest {
   @Test
   void bitsOfALoss() {
     Scores scores = new Scores(4);
-    scores.add(sample(1, 2, IGNORED), new int[] {1, 2, 0});
+    scores.add(sample(1, 2, IGNORED), new long[] {1, 2, 0});
     scores.addLoss(2 * Math.log(4));
-    scores.add(sample(3, 3), new int[] {0, 0});
+    scores.add(sample(3, 3), new long[] {0, 0});
     scores.addLoss(6 * Math.log(2));
 
     assertThat(scores.loss()).isCloseTo(10 * Math.log(2) / 4, within(1e-15));
@@ -56,7 +55,7 @@ class ScoresTest {
 
   @Test
   void answersMustFit() {
-    assertThatThrownBy(() -> new Scores(2).add(sample(1, 0), new int[] {1}))
+    assertThatThrownBy(() -> new Scores(2).add(sample(1, 0), new long[] {1}))
         .isInstanceOf(IllegalArgumentException.class);
   }
 }

@@ -496,6 +496,25 @@ class SearchStepsTest {
   }
 
   @Test
+  void aComponentWithoutATurnIsNotPreferred() {
+    Recipe.Search settings =
+        search(
+            SearchMethod.DARTS,
+            SearchUpdates.SIMULTANEOUS,
+            20,
+            1e-6,
+            new Recipe.AlphaWarmup(1, Recipe.WarmupWeights.TURNS),
+            0,
+            0);
+    TrainingPlan plan = TrainingPlan.search(model, settings, LENGTH, ALPHAS);
+    SearchSteps search = new SearchSteps(plan, 1);
+    try (TrainingSession session = TrainingSession.open(CPU, model, plan, 1)) {
+      search.take(session, 0, () -> List.of(batch(MIXTURE)), List::of);
+    }
+    assertThat(search.weights()).isDeepEqualTo(new double[][] {{0.5, 0.5}, {0.5, 0.5}});
+  }
+
+  @Test
   void endsOnceWeightsHaveSettled() {
     Recipe.Search settings =
         search(
