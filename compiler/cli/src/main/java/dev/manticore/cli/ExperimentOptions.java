@@ -12,13 +12,18 @@ import dev.manticore.compiler.trial.TrialSpec;
 import dev.manticore.ir.ManticoreException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Which models are trained on tasks, how, and where what comes of it goes. */
 final class ExperimentOptions {
+
+  private static final Pattern ALPHA_WARMUP = Pattern.compile("(equal|paths):([0-9.]{1,8})");
 
   @Option(
       names = "--model",
@@ -139,18 +144,14 @@ final class ExperimentOptions {
 
   @Option(
       names = "--alpha-warmup",
-      paramLabel = "SHARE",
+      split = ",",
+      paramLabel = "NAME:SHARE",
       description =
-          "Share of the steps before mixture weights are moved (default: ${DEFAULT-VALUE}).")
-  private double alphaWarmup = 0.1;
-
-  @Option(
-      names = "--alpha-warmup-weights",
-      paramLabel = "NAME",
-      description =
-          "Mixture weights in these steps: equal, or turns, all of the weight to one component after"
-              + " the other (default: equal).")
-  private Recipe.WarmupWeights warmupWeights = Recipe.WarmupWeights.EQUAL;
+          "Mixture weights before they are moved, equal, or paths, all of a block's weight to one"
+              + " component at each step; and for which share of the steps. Of several, a hybrid"
+              + " gets on each task the one that is best by the validation part of the first seed"
+              + " (default: equal:0.1).")
+  private List<String> alphaWarmups = List.of(TaskExperiment.AlphaWarmup.DEFAULT.toString());
 
   @Option(
       names = "--temperature",
@@ -192,6 +193,23 @@ final class ExperimentOptions {
     return new Recipe.Temperature(temperature.get(0), temperature.get(1));
   }
 
+  private ImmutableList<TaskExperiment.AlphaWarmup> alphaWarmups() {
+    ImmutableList.Builder<TaskExperiment.AlphaWarmup> all = ImmutableList.builder();
+    for (String text : alphaWarmups) {
+      Matcher matcher = ALPHA_WARMUP.matcher(text);
+      if (!matcher.matches()) {
+        throw new ManticoreException(
+            "MNT-TRIAL",
+            "--alpha-warmup takes equal or paths and a share, such as paths:0.4, not " + text);
+      }
+      all.add(
+          new TaskExperiment.AlphaWarmup(
+              Recipe.WarmupWeights.valueOf(matcher.group(1).toUpperCase(Locale.ROOT)),
+              Double.parseDouble(matcher.group(2))));
+    }
+    return all.build();
+  }
+
   /**
    * Runs the trials and shows what came of them.
    *
@@ -219,9 +237,9 @@ final class ExperimentOptions {
                 Recipe.SearchUpdates.SIMULTANEOUS,
                 alphaLearningRate,
                 0,
-                warmupWeights,
+                Recipe.WarmupWeights.EQUAL,
                 temperature()),
-            alphaWarmup,
+            alphaWarmups(),
             seed,
             seeds);
     Path directory = terminal.resolve(output);

@@ -137,6 +137,8 @@ class TaskCommandsTest extends VerbTest {
       "test=8",
       "--learning-rate",
       "0.0001,0.1",
+      "--alpha-warmup",
+      "equal:0.25,paths:0.5",
       "-o",
       "memory"
     };
@@ -149,6 +151,28 @@ class TaskCommandsTest extends VerbTest {
             "memorization: vocabulary 9, length 8, training 256, validation 8, test 8, noise_vocabulary 0, noise 0.0; 4 steps.");
     assertThat(directory.resolve("memory/report.html")).exists();
     assertThat(Files.readAllLines(directory.resolve("memory/outcomes.csv"))).hasSize(1 + 4);
+    // The hybrid has a warm-up to be chosen too: each with each rate, and the best one again.
+    String warmup = "";
+    double least = Double.POSITIVE_INFINITY;
+    int tried = 0;
+    for (Path trial : trials("memorization-hybrid-1-")) {
+      JsonNode spec = new ObjectMapper().readTree(trial.resolve("trial.json").toFile());
+      JsonNode outcome = new ObjectMapper().readTree(trial.resolve("outcome.json").toFile());
+      tried++;
+      if (outcome.path("validation").path("loss").asDouble() < least) {
+        least = outcome.path("validation").path("loss").asDouble();
+        warmup = spec.path("mixing").path("warmup_weights").asText();
+      }
+    }
+    assertThat(tried).isEqualTo(4);
+    assertThat(trials("memorization-mamba-1-")).hasSize(2);
+    String chosen = warmup.equals("PATHS") ? "paths:0.5" : "equal:0.25";
+    assertThat(lines)
+        .contains(
+            "Warm-up of mixture weights "
+                + chosen
+                + ", the best of equal:0.25, paths:0.5 by the validation part of the first seed:"
+                + " hybrid on memorization.");
     // Nothing is run again, and all is as it was.
     byte[] table = Files.readAllBytes(directory.resolve("memory/table.csv"));
     long written = Files.getLastModifiedTime(outcome("memorization-mamba-2-")).toMillis();
@@ -202,14 +226,16 @@ class TaskCommandsTest extends VerbTest {
         "task-c=2");
   }
 
-  private Path outcome(String prefix) throws IOException {
+  private List<Path> trials(String prefix) throws IOException {
     try (Stream<Path> trials = Files.list(directory.resolve("memory/trials"))) {
       return trials
           .filter(trial -> trial.getFileName().toString().startsWith(prefix))
-          .findFirst()
-          .orElseThrow()
-          .resolve("outcome.json");
+          .toList();
     }
+  }
+
+  private Path outcome(String prefix) throws IOException {
+    return trials(prefix).get(0).resolve("outcome.json");
   }
 
   @Test
@@ -231,6 +257,24 @@ class TaskCommandsTest extends VerbTest {
         "memorization",
         "--task-steps",
         "compression=3",
+        "-o",
+        "memory");
+    refused(
+        "--alpha-warmup takes equal or paths and a share, such as paths:0.4, not turns:0.4",
+        "mad",
+        "run",
+        "memorization",
+        "--alpha-warmup",
+        "turns:0.4",
+        "-o",
+        "memory");
+    refused(
+        "is 1.5, but should be in [0, 1]",
+        "mad",
+        "run",
+        "memorization",
+        "--alpha-warmup",
+        "paths:1.5",
         "-o",
         "memory");
     refused(

@@ -21,6 +21,11 @@ public final class Draws {
     this(new SplittableRandom(seed));
   }
 
+  /** The draws of a step, the same whichever steps were taken before. */
+  public static Draws of(long seed, int step) {
+    return new Draws(new Draws(seed ^ 0x9E3779B97F4A7C15L * (step + 1)).seed());
+  }
+
   /** Draws that are independent of these, however many are taken of either from now on. */
   public Draws split() {
     return new Draws(random.split());

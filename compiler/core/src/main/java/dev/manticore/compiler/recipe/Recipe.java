@@ -429,10 +429,12 @@ public record Recipe(
     /** What the method begins with, which is equal shares. */
     EQUAL,
     /**
-     * One component's, in all blocks, at each step: each learns as if it were alone. The search
-     * then begins with more of those that have come further.
+     * One component's in each block at each step, whichever it is in the others: uniform sampling
+     * of single paths, as fair as in FairNAS (Chu et al. 2021). Each learns as if it were alone,
+     * and those that follow each other learn together. The search then begins with more of those
+     * that have come further.
      */
-    TURNS
+    PATHS
   }
 
   /**

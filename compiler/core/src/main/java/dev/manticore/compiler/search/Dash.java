@@ -31,7 +31,7 @@ final class Dash extends Darts {
   /** A step's noise is its own, so that an interrupted search draws it again. */
   @Override
   public double[][] draw(int step) {
-    Draws draws = new Draws(new Draws(seed ^ 0x9E3779B97F4A7C15L * (step + 1)).seed());
+    Draws draws = Draws.of(seed, step);
     double[][] weights = logits.weights();
     for (int block = 0; block < weights.length; block++) {
       double[] noisy = logits.of(block).clone();

@@ -6,6 +6,7 @@ import dev.manticore.compiler.search.MixtureOptimizer;
 import dev.manticore.compiler.search.Simplex;
 import dev.manticore.ir.Shape;
 import dev.manticore.ir.Tensor;
+import dev.manticore.ir.random.Draws;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,7 +31,11 @@ public final class SearchSteps {
   private final TrainingPlan.Mixtures mixtures;
   private final MixtureOptimizer optimizer;
   private final int window;
-  private final double[] lossAlone;
+  private final long seed;
+
+  /** Of warm-up steps: the mean loss with all of the weight of a block on a component. */
+  private final double[][] lossWith;
+
   private double[][] settledAt;
   private int settledSince;
 
@@ -46,7 +51,8 @@ public final class SearchSteps {
         MixtureOptimizer.of(
             mixtures.settings(), mixtures.alphas().size(), mixtures.components(), steps, seed);
     this.window = Math.max(1, steps / 10);
-    this.lossAlone = new double[mixtures.components()];
+    this.seed = seed;
+    this.lossWith = new double[mixtures.alphas().size()][mixtures.components()];
     this.settledAt = optimizer.weights();
   }
 
@@ -101,44 +107,58 @@ public final class SearchSteps {
 
   private double warmUp(TrainingSession session, int step, List<Batch> batches) {
     Recipe.AlphaWarmup warmup = mixtures.settings().alphaWarmup();
-    boolean turns = warmup.weights() == Recipe.WarmupWeights.TURNS;
-    int turn = step % mixtures.components();
-    session.mix(turns ? alone(turn) : optimizer.draw(step));
-    double loss = session.step(step, step, batches).loss();
     settledSince = step + 1;
-    if (turns) {
-      double before = lossAlone[turn];
-      lossAlone[turn] = step < mixtures.components() ? loss : before + SHARE * (loss - before);
-      // A component that had no turn has no loss to be compared by.
-      if (step + 1 == warmup.steps() && warmup.steps() >= mixtures.components()) {
-        optimizer.start(better());
-      }
+    if (warmup.weights() == Recipe.WarmupWeights.EQUAL) {
+      session.mix(optimizer.draw(step));
+      return session.step(step, step, batches).loss();
+    }
+    int[] path = path(step);
+    double[][] weights = new double[lossWith.length][mixtures.components()];
+    for (int block = 0; block < path.length; block++) {
+      weights[block][path[block]] = 1;
+    }
+    session.mix(weights);
+    double loss = session.step(step, step, batches).loss();
+    for (int block = 0; block < path.length; block++) {
+      double before = lossWith[block][path[block]];
+      lossWith[block][path[block]] =
+          step < mixtures.components() ? loss : before + SHARE * (loss - before);
+    }
+    // A component that had no turn has no loss to be compared by.
+    if (step + 1 == warmup.steps() && warmup.steps() >= mixtures.components()) {
+      optimizer.start(better());
     }
     return loss;
   }
 
-  private double[][] alone(int component) {
-    double[][] weights = new double[mixtures.alphas().size()][mixtures.components()];
-    for (double[] block : weights) {
-      block[component] = 1;
-    }
-    return weights;
+  /**
+   * The component that has all of the weight of each block at a step. In as many steps as there are
+   * components each has had one turn in each block.
+   */
+  private int[] path(int step) {
+    int components = mixtures.components();
+    Draws draws = Draws.of(seed, step / components);
+    int[] path = new int[lossWith.length];
+    Arrays.setAll(path, block -> draws.permutation(components)[step % components]);
+    return path;
   }
 
   /**
-   * Weights in inverse proportion to the squares of the losses of each component alone. Near one
+   * Weights in inverse proportion to the squares of the losses with each component. Near one
    * component a hybrid is about as good as that; at equal shares it can be worse than both, and the
    * gradient there can lead away from the better one.
    */
   private double[][] better() {
-    double[] weights = new double[lossAlone.length];
-    for (int k = 0; k < weights.length; k++) {
-      double loss = Math.max(LEAST_LOSS, lossAlone[k]);
-      weights[k] = 1 / (loss * loss);
+    double[][] weights = new double[lossWith.length][];
+    for (int block = 0; block < weights.length; block++) {
+      weights[block] =
+          Simplex.normalised(
+              Arrays.stream(lossWith[block])
+                  .map(loss -> Math.max(LEAST_LOSS, loss))
+                  .map(loss -> 1 / (loss * loss))
+                  .toArray());
     }
-    double[][] all = new double[mixtures.alphas().size()][];
-    Arrays.setAll(all, block -> Simplex.normalised(weights));
-    return all;
+    return weights;
   }
 
   private void update(int step, TrainingSession.Gradient gradient) {
@@ -208,9 +228,9 @@ public final class SearchSteps {
     Map<String, double[]> state = new LinkedHashMap<>(optimizer.state());
     for (int block = 0; block < settledAt.length; block++) {
       state.put("settled." + block, settledAt[block]);
+      state.put("with." + block, lossWith[block]);
     }
     state.put("since", new double[] {settledSince});
-    state.put("alone", lossAlone);
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     state.forEach(
         (name, values) -> {
@@ -245,7 +265,7 @@ public final class SearchSteps {
     Arrays.setAll(settled, block -> state.get("settled." + block));
     settledAt = settled;
     settledSince = (int) state.get("since")[0];
-    System.arraycopy(state.get("alone"), 0, lossAlone, 0, lossAlone.length);
+    Arrays.setAll(lossWith, block -> state.get("with." + block));
   }
 
   private static double distance(double[][] weights, double[][] others) {

@@ -17,24 +17,25 @@ import dev.manticore.ir.ManticoreException;
 import dev.manticore.runtime.Device;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.function.Function;
 
 /**
  * Several models on several tasks, over several seeds: a trial each. Where there are several
- * learning rates, each model gets on each task the one that did best with the first seed, by the
- * loss on the validation part; the test part is measured once, at the end of a trial, and chooses
- * nothing.
+ * learning rates, or several warm-ups of mixture weights, each model gets on each task what did
+ * best with the first seed, by the loss on the validation part; the test part is measured once, at
+ * the end of a trial, and chooses nothing.
  *
  * @param title of the experiment
  * @param training at a learning rate that is replaced
  * @param taskSteps steps on some of the tasks, by their names, instead of the training's
  * @param learningRates to choose from, one at least
  * @param mixing how the mixture weights of hybrids are searched, with a warm-up that is replaced
- * @param alphaWarmup the share of the steps before they are moved
+ * @param alphaWarmups to choose from, one at least
  * @param seed of the first repetition; those of the others follow it
  * @param seeds repetitions
  */
@@ -47,32 +48,63 @@ public record TaskExperiment(
     ImmutableMap<String, Integer> taskSteps,
     ImmutableList<Double> learningRates,
     TrialSpec.Mixing mixing,
-    double alphaWarmup,
+    ImmutableList<AlphaWarmup> alphaWarmups,
     int seed,
     int seeds) {
+
+  /**
+   * How the mixture weights of a hybrid begin.
+   *
+   * @param weights before they are moved
+   * @param share of the steps until then
+   */
+  public record AlphaWarmup(Recipe.WarmupWeights weights, double share) {
+
+    /** Equal weights for a tenth of the steps. */
+    public static final AlphaWarmup DEFAULT = new AlphaWarmup(Recipe.WarmupWeights.EQUAL, 0.1);
+
+    /**
+     * @throws ManticoreException {@code MNT-TRIAL} for a share that is none
+     */
+    public AlphaWarmup {
+      if (!(share >= 0 && share <= 1)) {
+        throw new ManticoreException(
+            "MNT-TRIAL",
+            "the share of steps before mixture weights are moved is "
+                + share
+                + ", but should be in [0, 1]");
+      }
+    }
+
+    /** Such as {@code equal:0.1}. */
+    @Override
+    public String toString() {
+      return weights.toString().toLowerCase(Locale.ROOT) + ":" + share;
+    }
+  }
 
   /**
    * @throws ManticoreException {@code MNT-TRIAL} if there is nothing to run
    */
   public TaskExperiment {
-    if (tasks.isEmpty() || models.isEmpty() || learningRates.isEmpty() || seeds < 1) {
+    if (tasks.isEmpty()
+        || models.isEmpty()
+        || learningRates.isEmpty()
+        || alphaWarmups.isEmpty()
+        || seeds < 1) {
       throw new ManticoreException(
           "MNT-TRIAL",
-          "an experiment needs a task, a model, a learning rate and a seed at least, but has "
+          "an experiment needs a task, a model, a learning rate, a warm-up of mixture weights and a"
+              + " seed at least, but has "
               + tasks.size()
               + ", "
               + models.size()
               + ", "
               + learningRates.size()
+              + ", "
+              + alphaWarmups.size()
               + " and "
               + seeds);
-    }
-    if (!(alphaWarmup >= 0 && alphaWarmup <= 1)) {
-      throw new ManticoreException(
-          "MNT-TRIAL",
-          "the share of steps before mixture weights are moved is "
-              + alphaWarmup
-              + ", but should be in [0, 1]");
     }
     List<String> names = tasks.stream().map(TaskSpec::name).toList();
     requireDistinct("task", names);
@@ -85,6 +117,7 @@ public record TaskExperiment(
     }
     requireDistinct("model", models);
     requireDistinct("learning rate", learningRates);
+    requireDistinct("warm-up of mixture weights", alphaWarmups);
   }
 
   private static void requireDistinct(String what, List<?> all) {
@@ -95,7 +128,15 @@ public record TaskExperiment(
   }
 
   /** A model on a task. */
-  private record Pair(TaskSpec task, Architecture model) {}
+  private record Pair(TaskSpec task, Architecture model) {
+    @Override
+    public String toString() {
+      return model + " on " + task.name();
+    }
+  }
+
+  /** What is chosen for a pair; the warm-up matters to hybrids alone. */
+  private record Choice(double rate, AlphaWarmup warmup) {}
 
   private ImmutableList<Pair> pairs() {
     return tasks.stream()
@@ -103,15 +144,25 @@ public record TaskExperiment(
         .collect(toImmutableList());
   }
 
-  private TrialSpec trial(Pair pair, double rate, int repetition) {
+  private ImmutableList<Choice> choices(Architecture model) {
+    return learningRates.stream()
+        .flatMap(
+            rate ->
+                (model == Architecture.HYBRID ? alphaWarmups : alphaWarmups.subList(0, 1))
+                    .stream().map(warmup -> new Choice(rate, warmup)))
+        .collect(toImmutableList());
+  }
+
+  private TrialSpec trial(Pair pair, Choice choice, int repetition) {
     int steps = taskSteps.getOrDefault(pair.task().name(), training.steps());
     return new TrialSpec(
         pair.task(),
         pair.model(),
         size,
-        training.with(steps, rate),
+        training.with(steps, choice.rate()),
         pair.model() == Architecture.HYBRID
-            ? mixing.withWarmup((int) Math.round(alphaWarmup * steps))
+            ? mixing.with(
+                (int) Math.round(choice.warmup().share() * steps), choice.warmup().weights())
             : null,
         seed + repetition);
   }
@@ -140,55 +191,57 @@ public record TaskExperiment(
             progress,
             cancellation,
             ticker);
-    Map<Pair, Double> rates = new LinkedHashMap<>();
-    if (learningRates.size() == 1) {
-      pairs().forEach(pair -> rates.put(pair, learningRates.get(0)));
-    } else {
-      rates.putAll(choose(runner));
-    }
+    Map<Pair, Choice> chosen = choose(runner);
     // All models on all tasks before the next seed, so that a table comes early.
     List<Trial> trials = new ArrayList<>();
     for (int repetition = 0; repetition < seeds; repetition++) {
       for (Pair pair : pairs()) {
-        trials.add(trial(pair, rates.get(pair), repetition).trial());
+        trials.add(trial(pair, chosen.get(pair), repetition).trial());
       }
     }
     runner.run(
         trials,
         new ExperimentPlan(
-            title, notes(rates), trials.stream().map(Trial::id).collect(toImmutableList())));
+            title, notes(chosen), trials.stream().map(Trial::id).collect(toImmutableList())));
   }
 
-  private Map<Pair, Double> choose(TrialRunner runner) {
+  /** Runs the first seed of the pairs that have a choice. */
+  private Map<Pair, Choice> choose(TrialRunner runner) {
+    List<Pair> open = new ArrayList<>();
     List<Trial> trials = new ArrayList<>();
+    Map<Pair, Choice> chosen = new LinkedHashMap<>();
     for (Pair pair : pairs()) {
-      learningRates.forEach(rate -> trials.add(trial(pair, rate, 0).trial()));
+      ImmutableList<Choice> choices = choices(pair.model());
+      chosen.put(pair, choices.get(0));
+      if (choices.size() > 1) {
+        open.add(pair);
+        choices.forEach(choice -> trials.add(trial(pair, choice, 0).trial()));
+      }
     }
-    List<Path> outcomes = runner.run(trials);
-    Map<Pair, Double> rates = new LinkedHashMap<>();
-    int next = 0;
-    for (Pair pair : pairs()) {
+    if (open.isEmpty()) {
+      return chosen;
+    }
+    Iterator<Path> outcomes = runner.run(trials).iterator();
+    for (Pair pair : open) {
       double least = Double.POSITIVE_INFINITY;
-      rates.put(pair, learningRates.get(0));
-      for (double rate : learningRates) {
-        double loss = Outcome.read(outcomes.get(next++).getParent()).validation().loss();
+      for (Choice choice : choices(pair.model())) {
+        double loss = Outcome.read(outcomes.next().getParent()).validation().loss();
         // One that is not a number is not below any.
         if (loss < least) {
           least = loss;
-          rates.put(pair, rate);
+          chosen.put(pair, choice);
         }
       }
     }
-    return rates;
+    return chosen;
   }
 
-  private ImmutableList<String> notes(Map<Pair, Double> rates) {
+  private ImmutableList<String> notes(Map<Pair, Choice> chosen) {
     ImmutableList.Builder<String> notes = ImmutableList.builder();
     notes.add(
         String.format(
             "Width %d, %d blocks, %d heads, %d states; %d steps of %d samples, weight decay %s,"
-                + " clip %s, %s schedule after %d steps of warm-up; mixture weights by %s at %s,"
-                + " %s for the first %s of the steps.",
+                + " clip %s, %s schedule after %d steps of warm-up; mixture weights by %s at %s.",
             size.width(),
             size.blocks(),
             size.heads(),
@@ -200,34 +253,17 @@ public record TaskExperiment(
             training.schedule().toString().toLowerCase(Locale.ROOT),
             training.warmup(),
             mixing.method().toString().toLowerCase(Locale.ROOT),
-            mixing.learningRate(),
-            mixing.warmupWeights() == Recipe.WarmupWeights.TURNS ? "in turns" : "equal",
-            alphaWarmup));
+            mixing.learningRate()));
     if (training.enough() > 0) {
       notes.add(
           "A training ends before that once its validation loss on the way is below "
               + training.enough()
               + ".");
     }
-    if (learningRates.size() > 1) {
-      Map<Double, List<String>> by = new TreeMap<>();
-      rates.forEach(
-          (pair, rate) ->
-              by.computeIfAbsent(rate, unseen -> new ArrayList<>())
-                  .add(pair.model() + " on " + pair.task().name()));
-      by.forEach(
-          (rate, pairs) ->
-              notes.add(
-                  "Learning rate "
-                      + rate
-                      + ", the best of "
-                      + Joiner.on(", ").join(learningRates)
-                      + " by the validation part of the first seed: "
-                      + Joiner.on(", ").join(pairs)
-                      + "."));
-    } else {
-      notes.add("Learning rate " + learningRates.get(0) + ".");
-    }
+    notes.addAll(chosen("Learning rate", learningRates, chosen, Choice::rate));
+    Map<Pair, Choice> hybrids = new LinkedHashMap<>(chosen);
+    hybrids.keySet().removeIf(pair -> pair.model() != Architecture.HYBRID);
+    notes.addAll(chosen("Warm-up of mixture weights", alphaWarmups, hybrids, Choice::warmup));
     for (TaskSpec task : tasks) {
       notes.add(
           task.name()
@@ -242,5 +278,35 @@ public record TaskExperiment(
               + ".");
     }
     return notes.build();
+  }
+
+  /** What of several values each pair got. */
+  private static <T> List<String> chosen(
+      String what, List<T> values, Map<Pair, Choice> chosen, Function<Choice, T> value) {
+    if (chosen.isEmpty()) {
+      return List.of();
+    }
+    if (values.size() == 1) {
+      return List.of(what + " " + values.get(0) + ".");
+    }
+    List<String> notes = new ArrayList<>();
+    for (T one : values) {
+      List<Pair> pairs =
+          chosen.keySet().stream()
+              .filter(pair -> value.apply(chosen.get(pair)).equals(one))
+              .toList();
+      if (!pairs.isEmpty()) {
+        notes.add(
+            what
+                + " "
+                + one
+                + ", the best of "
+                + Joiner.on(", ").join(values)
+                + " by the validation part of the first seed: "
+                + Joiner.on(", ").join(pairs)
+                + ".");
+      }
+    }
+    return notes;
   }
 }

@@ -122,8 +122,8 @@ public record TrialSpec(
       }
     }
 
-    Mixing withWarmup(int steps) {
-      return new Mixing(method, updates, learningRate, steps, warmupWeights, temperature);
+    Mixing with(int steps, Recipe.WarmupWeights weights) {
+      return new Mixing(method, updates, learningRate, steps, weights, temperature);
     }
   }
 

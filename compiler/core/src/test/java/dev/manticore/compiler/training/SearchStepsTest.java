@@ -458,9 +458,9 @@ class SearchStepsTest {
     assertThat(search.weights()[0][0]).isNotEqualTo(0.5);
   }
 
-  /** A step trains one component; its loss is that of the component alone. */
+  /** Each block has one component at a step; the losses with it tell where the search begins. */
   @Test
-  void componentsTakeTurnsAndTheSearchBeginsWithTheBetterOne() {
+  void pathsMixComponentsOfBlocksAndGiveEachItsTurn() {
     int warmup = 40;
     Recipe.Search settings =
         search(
@@ -468,13 +468,15 @@ class SearchStepsTest {
             SearchUpdates.SIMULTANEOUS,
             60,
             1e-8,
-            new Recipe.AlphaWarmup(warmup, Recipe.WarmupWeights.TURNS),
+            new Recipe.AlphaWarmup(warmup, Recipe.WarmupWeights.PATHS),
             0,
             0);
     TrainingPlan plan = TrainingPlan.search(model, settings, LENGTH, ALPHAS);
     SearchSteps search = new SearchSteps(plan, 1);
     Batch batch = batch(MIXTURE);
-    double[] alone = new double[2];
+    int[][] taken = new int[warmup][];
+    int[] counts = new int[4];
+    double[][] mean = new double[2][2];
     try (TrainingSession session = TrainingSession.open(CPU, model, plan, 1)) {
       for (int step = 0; step < warmup; step++) {
         if (step == warmup / 2) {
@@ -482,16 +484,31 @@ class SearchStepsTest {
           resumed.restore(search.checkpoint());
           search = resumed;
         }
-        alone[step % 2] = search.take(session, step, () -> List.of(batch), List::of);
-        double first = step % 2 == 0 ? 1 : 0;
-        double[][] one = {{first, 1 - first}, {first, 1 - first}};
-        assertThat(alone[step % 2]).isCloseTo(loss(tables, one, List.of(batch)), within(1e-5));
+        double loss = search.take(session, step, () -> List.of(batch), List::of);
+        for (int path = 0; path < 4; path++) {
+          int[] of = {path / 2, path % 2};
+          double[][] one = {{1 - of[0], of[0]}, {1 - of[1], of[1]}};
+          if (Math.abs(loss(tables, one, List.of(batch)) - loss) < 1e-5) {
+            assertThat(taken[step]).as("two paths of one loss").isNull();
+            taken[step] = of;
+            counts[path]++;
+          }
+        }
+        assertThat(taken[step]).as("the path of step %s", step).isNotNull();
+        for (int block = 0; block < 2; block++) {
+          int component = taken[step][block];
+          mean[block][component] += (step < 2 ? 1 : 0.1) * (loss - mean[block][component]);
+          if (step % 2 == 1) {
+            assertThat(component).isEqualTo(1 - taken[step - 1][block]);
+          }
+        }
       }
     }
-    double share = alone[1] * alone[1] / (alone[0] * alone[0] + alone[1] * alone[1]);
-    assertThat(share).isNotCloseTo(0.5, within(0.01));
-    for (double[] block : search.weights()) {
-      assertThat(block[0]).isCloseTo(share, within(1e-4));
+    assertThat(counts).doesNotContain(0);
+    for (int block = 0; block < 2; block++) {
+      double first = Math.pow(mean[block][0], -2);
+      double second = Math.pow(mean[block][1], -2);
+      assertThat(search.weights()[block][0]).isCloseTo(first / (first + second), within(1e-4));
     }
   }
 
@@ -503,7 +520,7 @@ class SearchStepsTest {
             SearchUpdates.SIMULTANEOUS,
             20,
             1e-6,
-            new Recipe.AlphaWarmup(1, Recipe.WarmupWeights.TURNS),
+            new Recipe.AlphaWarmup(1, Recipe.WarmupWeights.PATHS),
             0,
             0);
     TrainingPlan plan = TrainingPlan.search(model, settings, LENGTH, ALPHAS);

@@ -65,7 +65,7 @@ class TaskTrialTest {
                 Recipe.SearchUpdates.SIMULTANEOUS,
                 0.05,
                 1,
-                Recipe.WarmupWeights.TURNS,
+                Recipe.WarmupWeights.PATHS,
                 null)
             : null,
         3);
