@@ -9,7 +9,6 @@ import dev.manticore.compiler.task.lra.LraTasks;
 import dev.manticore.compiler.trial.TaskSpec;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -86,29 +85,19 @@ final class LraCommand implements Callable<Integer> {
       })
   Integer sample(
       @Parameters(paramLabel = "TASK", description = "A task of manticore lra list.") String task,
-      @Option(
-              names = "--files",
-              paramLabel = "DIR",
-              description = "Read the task's published files there, instead of drawing samples.")
-          Optional<Path> files,
-      @Option(
-              names = "--length",
-              paramLabel = "N",
-              description =
-                  "Tokens of a text from files, its end included (default: 2048; retrieval 4000).")
-          Optional<Integer> length,
+      @Mixin LraFileOptions files,
       @Mixin SampleOptions options,
       @Mixin CommonOptions sampleCommon) {
-    if (files.isEmpty()) {
+    if (files.areAbsent()) {
       return options.show(terminal, options.task(LraTasks.byName(task)));
     }
     options.settings().requireNone();
-    LraFiles.Options usual = LraFiles.Options.of(task);
     Task opened =
         LraFiles.open(
             task,
-            terminal.existing(files.get()),
-            new LraFiles.Options(length.orElse(usual.longest()), usual.holdout(), options.seed()));
+            files.directory(terminal),
+            new LraFiles.Options(
+                files.length(task), LraFiles.Options.of(task).holdout(), options.seed()));
     return options.show(terminal, opened);
   }
 
@@ -127,21 +116,11 @@ final class LraCommand implements Callable<Integer> {
   Integer run(
       @Parameters(paramLabel = "TASK", arity = "1..*", description = "Tasks of manticore lra list.")
           List<String> tasks,
-      @Option(
-              names = "--files",
-              paramLabel = "DIR",
-              description = "Read the published files of the one task there.")
-          Optional<Path> files,
-      @Option(
-              names = "--length",
-              paramLabel = "N",
-              description =
-                  "Tokens of a text from files, its end included (default: 2048; retrieval 4000).")
-          Optional<Integer> length,
+      @Mixin LraFileOptions files,
       @Mixin SettingOptions settings,
       @Mixin ExperimentOptions options,
       @Mixin CommonOptions runCommon) {
-    if (files.isEmpty()) {
+    if (files.areAbsent()) {
       return options.run(terminal, TITLE, settings.drawn(TaskSpec.Benchmark.LRA, tasks));
     }
     settings.requireNone();
@@ -149,10 +128,7 @@ final class LraCommand implements Callable<Integer> {
     for (String name : tasks) {
       specs.add(
           TaskSpec.read(
-              TaskSpec.Benchmark.LRA,
-              name,
-              terminal.existing(files.get()),
-              length.orElse(LraFiles.Options.of(name).longest())));
+              TaskSpec.Benchmark.LRA, name, files.directory(terminal), files.length(name)));
     }
     return options.run(terminal, TITLE, specs.build());
   }

@@ -228,9 +228,7 @@ class TaskCommandsTest extends VerbTest {
 
   private List<Path> trials(String prefix) throws IOException {
     try (Stream<Path> trials = Files.list(directory.resolve("memory/trials"))) {
-      return trials
-          .filter(trial -> trial.getFileName().toString().startsWith(prefix))
-          .toList();
+      return trials.filter(trial -> trial.getFileName().toString().startsWith(prefix)).toList();
     }
   }
 

@@ -4,8 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.google.common.hash.Hashing;
-import com.google.common.io.MoreFiles;
-import com.google.common.io.RecursiveDeleteOption;
 import dev.manticore.compiler.pipeline.PrettyJson;
 import dev.manticore.compiler.pipeline.ToolVersion;
 import dev.manticore.compiler.pipeline.WorkLock;
@@ -86,7 +84,7 @@ final class TrialDirectory {
     WorkLock lock = WorkLock.take(path);
     try {
       if (!isOf(STARTED)) {
-        MoreFiles.deleteDirectoryContents(path, RecursiveDeleteOption.ALLOW_INSECURE);
+        lock.clear();
         AtomicFiles.writeString(path.resolve(SPEC), spec);
         AtomicFiles.writeString(path.resolve(STARTED), identity);
       }

@@ -1,5 +1,7 @@
 package dev.manticore.compiler.pipeline;
 
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
 import dev.manticore.ir.ManticoreException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -19,10 +21,12 @@ public final class WorkLock {
 
   private static final String FILE = ".lock";
 
+  private final Path directory;
   private final FileChannel channel;
   private final FileLock lock;
 
-  private WorkLock(FileChannel channel, FileLock lock) {
+  private WorkLock(Path directory, FileChannel channel, FileLock lock) {
+    this.directory = directory;
     this.channel = channel;
     this.lock = lock;
   }
@@ -52,7 +56,7 @@ public final class WorkLock {
       String process = Long.toString(ProcessHandle.current().pid());
       channel.truncate(0);
       channel.write(ByteBuffer.wrap(process.getBytes(StandardCharsets.US_ASCII)), 0);
-      return new WorkLock(channel, lock);
+      return new WorkLock(directory, channel, lock);
     } catch (IOException e) {
       throw new ManticoreException(
           "MNT-WRITE",
@@ -76,6 +80,15 @@ public final class WorkLock {
     channel.read(bytes, 0);
     String process = new String(bytes.array(), 0, bytes.position(), StandardCharsets.US_ASCII);
     return process.matches("[0-9]+") ? " (process " + process + ")" : "";
+  }
+
+  /** Deletes all that is in the directory; the right stays with this process. */
+  public void clear() throws IOException {
+    for (Path entry : MoreFiles.listFiles(directory)) {
+      if (!entry.getFileName().toString().equals(FILE)) {
+        MoreFiles.deleteRecursively(entry, RecursiveDeleteOption.ALLOW_INSECURE);
+      }
+    }
   }
 
   /** Gives the right back. */
