@@ -12,18 +12,13 @@ import dev.manticore.compiler.trial.TrialSpec;
 import dev.manticore.ir.ManticoreException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Which models are trained on tasks, how, and where what comes of it goes. */
 final class ExperimentOptions {
-
-  private static final Pattern ALPHA_WARMUP = Pattern.compile("(equal|paths):([0-9.]{1,8})");
 
   @Option(
       names = "--model",
@@ -193,23 +188,6 @@ final class ExperimentOptions {
     return new Recipe.Temperature(temperature.get(0), temperature.get(1));
   }
 
-  private ImmutableList<TaskExperiment.AlphaWarmup> alphaWarmups() {
-    ImmutableList.Builder<TaskExperiment.AlphaWarmup> all = ImmutableList.builder();
-    for (String text : alphaWarmups) {
-      Matcher matcher = ALPHA_WARMUP.matcher(text);
-      if (!matcher.matches()) {
-        throw new ManticoreException(
-            "MNT-TRIAL",
-            "--alpha-warmup takes equal or paths and a share, such as paths:0.4, not " + text);
-      }
-      all.add(
-          new TaskExperiment.AlphaWarmup(
-              Recipe.WarmupWeights.valueOf(matcher.group(1).toUpperCase(Locale.ROOT)),
-              Double.parseDouble(matcher.group(2))));
-    }
-    return all.build();
-  }
-
   /**
    * Runs the trials and shows what came of them.
    *
@@ -239,7 +217,9 @@ final class ExperimentOptions {
                 0,
                 Recipe.WarmupWeights.EQUAL,
                 temperature()),
-            alphaWarmups(),
+            alphaWarmups.stream()
+                .map(TaskExperiment.AlphaWarmup::parse)
+                .collect(ImmutableList.toImmutableList()),
             seed,
             seeds);
     Path directory = terminal.resolve(output);

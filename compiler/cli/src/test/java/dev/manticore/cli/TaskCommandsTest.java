@@ -267,6 +267,15 @@ class TaskCommandsTest extends VerbTest {
         "-o",
         "memory");
     refused(
+        "such as paths:0.4, not paths:0.4.1",
+        "mad",
+        "run",
+        "memorization",
+        "--alpha-warmup",
+        "paths:0.4.1",
+        "-o",
+        "memory");
+    refused(
         "is 1.5, but should be in [0, 1]",
         "mad",
         "run",

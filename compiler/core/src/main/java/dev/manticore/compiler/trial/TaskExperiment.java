@@ -6,6 +6,7 @@ import com.google.common.base.Joiner;
 import com.google.common.base.Ticker;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.primitives.Doubles;
 import dev.manticore.compiler.experiment.ExperimentPlan;
 import dev.manticore.compiler.experiment.Outcome;
 import dev.manticore.compiler.experiment.Trial;
@@ -76,10 +77,32 @@ public record TaskExperiment(
       }
     }
 
+    /**
+     * Reads what {@link #toString} writes.
+     *
+     * @throws ManticoreException {@code MNT-TRIAL} if it is not of that form, or the share is none
+     */
+    public static AlphaWarmup parse(String text) {
+      int colon = text.indexOf(':');
+      Double share = colon < 0 ? null : Doubles.tryParse(text.substring(colon + 1));
+      for (Recipe.WarmupWeights weights : Recipe.WarmupWeights.values()) {
+        if (share != null && text.startsWith(name(weights) + ":")) {
+          return new AlphaWarmup(weights, share);
+        }
+      }
+      throw new ManticoreException(
+          "MNT-TRIAL",
+          "--alpha-warmup takes equal or paths and a share, such as paths:0.4, not " + text);
+    }
+
+    private static String name(Recipe.WarmupWeights weights) {
+      return weights.toString().toLowerCase(Locale.ROOT);
+    }
+
     /** Such as {@code equal:0.1}. */
     @Override
     public String toString() {
-      return weights.toString().toLowerCase(Locale.ROOT) + ":" + share;
+      return name(weights) + ":" + share;
     }
   }
 
