@@ -76,7 +76,7 @@ record KernelReport(
           described
               .addObject()
               .put("kernel", kind.operator())
-              .put("product_flops", kind.operations())
+              .put("flops", kind.operations())
               .put("exps", kind.exponentials())
               .put("bytes", kind.bytes())
               .put("floor_ms", kind.floorMilliseconds())

@@ -126,10 +126,10 @@ record StepLimitsReport(
               .addObject()
               .put("operator", kind.operator())
               .put("nodes", kind.nodes())
-              .put("product_flops", kind.operations())
+              .put("flops", kind.operations())
               .put("exps", kind.exponentials())
               .put("bytes", kind.bytes())
-              .put("product_ms", kind.productMilliseconds())
+              .put("flops_ms", kind.operationMilliseconds())
               .put("exp_ms", kind.exponentialMilliseconds())
               .put("bytes_ms", kind.byteMilliseconds())
               .put("floor_ms", kind.floorMilliseconds());

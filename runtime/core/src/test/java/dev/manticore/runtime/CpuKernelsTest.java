@@ -243,7 +243,7 @@ class CpuKernelsTest {
         scanGrad(1, 1, 1, 1),
         scanGrad(2, 20, 150, 16),
         scanGrad(2, 7, 5, 3),
-        scanGrad(1, 300, 20, 5),
+        scanGrad(1, 1100, 20, 5),
         with("Attention", heads(3, 0.4f), 1, attention(2, 20, 23, 21)),
         with("Attention", heads(1, 1), 1, attention(1, 1, 1, 1)),
         with("AttentionWithState", heads(3, 0.4f), 3, attentionWithState(2, 1, 23, 30, 21)),

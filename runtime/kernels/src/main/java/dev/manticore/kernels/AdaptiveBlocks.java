@@ -128,7 +128,7 @@ final class AdaptiveBlocks implements Blocks {
   /** A small call of an operation, on operands of its own. */
   private static Consumer<Blocks> sample(Operation operation) {
     int steps = 8;
-    int width = 2 * LANES;
+    int width = 3 * LANES;
     int states = 16;
     int size = 64 * LANES;
     float[][] v = new float[13][size];
@@ -143,8 +143,6 @@ final class AdaptiveBlocks implements Blocks {
     }
     float[] sums = new float[2 * LANES];
     float[] scratch = new float[Blocks.scanScratch(steps, states)];
-    float[] partB = new float[states * Blocks.run(steps)];
-    float[] partC = new float[states * Blocks.run(steps)];
     return switch (operation) {
       case SCAN -> b -> b.scan(steps, width, states, v[0], v[1], a, v[2], v[3], v[4], v[5]);
       case SCAN_STATE -> b -> b.scanState(steps, width, states, v[0], v[1], a, v[2], v[3]);
@@ -152,7 +150,7 @@ final class AdaptiveBlocks implements Blocks {
           b ->
               b.scanGradient(
                   steps, width, states, v[0], v[1], a, v[2], v[3], v[4], v[5], v[6], scratch, v[7],
-                  v[8], v[9], partB, partC);
+                  v[8], v[9], v[10], v[11]);
       case CAUSAL_CONV -> b -> b.causalConv(steps, width, 4, v[0], v[1], v[2], v[3]);
       case CAUSAL_CONV_GRADIENT ->
           b -> {

@@ -51,8 +51,8 @@ interface Blocks {
    * @param dx the gradient of x, {@code [steps][width]}
    * @param ddelta the gradient of delta, {@code [steps][width]}
    * @param da the gradient of a, added to; laid out as {@code a}
-   * @param db partial sums of the gradient of b, {@code [states][run(steps)]}, added to
-   * @param dc partial sums of the gradient of c, {@code [states][run(steps)]}, added to
+   * @param db what these channels add to the gradient of b, {@code [steps][states]}
+   * @param dc what they add to the gradient of c, {@code [steps][states]}
    */
   void scanGradient(
       int steps,
@@ -81,9 +81,20 @@ interface Blocks {
     return ((steps + 7) / 16 * 16 + 8) * LANES;
   }
 
-  /** Values that {@link #scanGradient} works in: states, decays, and five rows of each step. */
+  /**
+   * Values that {@link #scanGradient} works in: sums for the gradients of b and c by lanes; and the
+   * vector form keeps states and decays of four states at a time and five rows of two vectors of
+   * channels, the plain one those of all states.
+   */
   static int scanScratch(int steps, int states) {
-    return (2 * states + 5) * run(steps) + states * LANES;
+    return scanSums(steps, states)
+        + Math.max(2 * states, 2 * 4 + 2 * 5) * run(steps)
+        + Math.max(states, 4) * LANES;
+  }
+
+  /** How many of them are the sums, which come first: those for b, then those for c. */
+  static int scanSums(int steps, int states) {
+    return 2 * states * run(steps);
   }
 
   /**

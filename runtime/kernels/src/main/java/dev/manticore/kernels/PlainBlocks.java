@@ -78,12 +78,15 @@ final class PlainBlocks implements Blocks {
       float[] db,
       float[] dc) {
     int size = states * LANES;
-    int decays = (steps + 1) * size;
+    int kept = Blocks.scanSums(steps, states);
+    int decays = kept + (steps + 1) * size;
+    int sumsC = kept / 2;
+    Arrays.fill(scratch, 0, kept, 0);
     float[] gx = new float[LANES];
     float[] gd = new float[LANES];
     for (int block = 0; block < width; block += LANES) {
       int base = block * states;
-      System.arraycopy(h, base, scratch, 0, size);
+      System.arraycopy(h, base, scratch, kept, size);
       for (int t = 0; t < steps; t++) {
         int row = t * width + block;
         for (int n = 0; n < states; n++) {
@@ -93,8 +96,8 @@ final class PlainBlocks implements Blocks {
             float d = delta[row + lane];
             float decay = Exponential.of(d * a[base + n * LANES + lane]);
             scratch[decays + before + lane] = decay;
-            scratch[before + size + lane] =
-                Math.fma(decay, scratch[before + lane], d * x[row + lane] * bn);
+            scratch[kept + before + size + lane] =
+                Math.fma(decay, scratch[kept + before + lane], d * x[row + lane] * bn);
           }
         }
       }
@@ -114,12 +117,13 @@ final class PlainBlocks implements Blocks {
             float d = delta[row + lane];
             float out = dy[row + lane];
             float gn = Math.fma(out, cn, g[at + lane]);
-            dc[sums + lane] = Math.fma(out, scratch[before + size + lane], dc[sums + lane]);
-            db[sums + lane] = Math.fma(gn, d * x[row + lane], db[sums + lane]);
+            scratch[sumsC + sums + lane] =
+                Math.fma(out, scratch[kept + before + size + lane], scratch[sumsC + sums + lane]);
+            scratch[sums + lane] = Math.fma(gn, d * x[row + lane], scratch[sums + lane]);
             gx[lane] = Math.fma(gn, bn, gx[lane]);
             float carried = gn * scratch[decays + before + lane];
             g[at + lane] = carried;
-            float past = carried * scratch[before + lane];
+            float past = carried * scratch[kept + before + lane];
             da[at + lane] = Math.fma(past, d, da[at + lane]);
             gd[lane] = Math.fma(past, a[at + lane], gd[lane]);
           }
@@ -130,6 +134,25 @@ final class PlainBlocks implements Blocks {
         }
       }
     }
+    sumLanes(steps, states, scratch, 0, db);
+    sumLanes(steps, states, scratch, sumsC, dc);
+  }
+
+  /** Sums of the lanes of {@code [states][run(steps)]}, as {@code [steps][states]}. */
+  private static void sumLanes(int steps, int states, float[] lanes, int first, float[] sums) {
+    for (int n = 0; n < states; n++) {
+      for (int t = 0; t < steps; t++) {
+        int i = first + n * Blocks.run(steps) + t * LANES;
+        sums[t * states + n] =
+            quarter(lanes, i)
+                + quarter(lanes, i + 1)
+                + (quarter(lanes, i + 2) + quarter(lanes, i + 3));
+      }
+    }
+  }
+
+  private static float quarter(float[] lanes, int i) {
+    return lanes[i] + lanes[i + 8] + (lanes[i + 4] + lanes[i + 12]);
   }
 
   @Override

@@ -23,8 +23,11 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
   /** Steps whose rows are copied at a time. */
   private static final int CHUNK = 16;
 
-  /** Steps between two states that are kept for the gradient. */
-  private static final int SEGMENT = 128;
+  /**
+   * Steps between two states that are kept for the gradient. All but the last of such segments are
+   * gone through once more than the others, since the states that they begin with are needed.
+   */
+  private static final int SEGMENT = 512;
 
   /** Channels of one task; fixed, since the order of the sums over channels follows from it. */
   private static final int GROUP = 128;
@@ -214,18 +217,19 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       float[] da,
       float[] db,
       float[] dc) {
-    float[] xs = group.rows(0, SEGMENT);
-    float[] deltas = group.rows(1, SEGMENT);
-    float[] dys = group.rows(2, SEGMENT);
-    float[] dxs = group.rows(3, SEGMENT);
-    float[] ddeltas = group.rows(4, SEGMENT);
+    int most = Math.min(SEGMENT, length);
+    float[] xs = group.rows(0, most);
+    float[] deltas = group.rows(1, most);
+    float[] dys = group.rows(2, most);
+    float[] dxs = group.rows(3, most);
+    float[] ddeltas = group.rows(4, most);
     float[] as = group.readA(a);
-    float[] bs = group.scratch.get(5, SEGMENT * states);
-    float[] cs = group.scratch.get(6, SEGMENT * states);
+    float[] bs = group.scratch.get(5, most * states);
+    float[] cs = group.scratch.get(6, most * states);
     float[] g = group.scratch.zeros(7, as.length);
-    float[] kept = group.scratch.get(8, Blocks.scanScratch(SEGMENT, states));
-    float[] dbs = group.scratch.get(9, states * Blocks.run(SEGMENT));
-    float[] dcs = group.scratch.get(10, states * Blocks.run(SEGMENT));
+    float[] kept = group.scratch.get(8, Blocks.scanScratch(most, states));
+    float[] dbs = group.scratch.get(9, most * states);
+    float[] dcs = group.scratch.get(10, most * states);
     int chunks = (length + SEGMENT - 1) / SEGMENT;
     float[][] before = new float[chunks][];
     float[] h = new float[as.length];
@@ -246,8 +250,6 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       group.readRows(dy, first, steps, dys);
       group.readMixing(b, first, steps, bs);
       group.readMixing(c, first, steps, cs);
-      Arrays.fill(dbs, 0, states * Blocks.run(steps), 0);
-      Arrays.fill(dcs, 0, states * Blocks.run(steps), 0);
       blocks.scanGradient(
           steps,
           group.width,
@@ -268,26 +270,9 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
           dcs);
       group.writeRows(dx, first, steps, dxs);
       group.writeRows(ddelta, first, steps, ddeltas);
-      sumLanes(dbs, steps, db, first * states);
-      sumLanes(dcs, steps, dc, first * states);
+      System.arraycopy(dbs, 0, db, first * states, steps * states);
+      System.arraycopy(dcs, 0, dc, first * states, steps * states);
     }
-  }
-
-  /** Sums of the lanes of {@code [states][run(steps)]}, as {@code [steps][states]}. */
-  private void sumLanes(float[] lanes, int steps, float[] sums, int at) {
-    for (int n = 0; n < states; n++) {
-      for (int t = 0; t < steps; t++) {
-        int i = n * Blocks.run(steps) + t * Blocks.LANES;
-        sums[at + t * states + n] =
-            quarter(lanes, i)
-                + quarter(lanes, i + 1)
-                + (quarter(lanes, i + 2) + quarter(lanes, i + 3));
-      }
-    }
-  }
-
-  private static float quarter(float[] lanes, int i) {
-    return lanes[i] + lanes[i + 4] + (lanes[i + 8] + lanes[i + 12]);
   }
 
   /** Some channels of one sequence, copied out with their number rounded up. */
@@ -351,9 +336,13 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       float[] rows = new float[count * states];
       from.read(row * states, rows, 0, rows.length);
       float[] laidOut = new float[width * states];
-      for (int channel = 0; channel < count; channel++) {
+      for (int first = 0; first < count; first += Blocks.LANES) {
+        int lanes = Math.min(Blocks.LANES, count - first);
         for (int n = 0; n < states; n++) {
-          laidOut[place(channel, n)] = rows[channel * states + n];
+          int to = first * states + n * Blocks.LANES;
+          for (int lane = 0; lane < lanes; lane++) {
+            laidOut[to + lane] = rows[(first + lane) * states + n];
+          }
         }
       }
       return laidOut;
@@ -361,17 +350,16 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
 
     private void write(float[] laidOut, Floats to, long row) {
       float[] rows = new float[count * states];
-      for (int channel = 0; channel < count; channel++) {
+      for (int first = 0; first < count; first += Blocks.LANES) {
+        int lanes = Math.min(Blocks.LANES, count - first);
         for (int n = 0; n < states; n++) {
-          rows[channel * states + n] = laidOut[place(channel, n)];
+          int from = first * states + n * Blocks.LANES;
+          for (int lane = 0; lane < lanes; lane++) {
+            rows[(first + lane) * states + n] = laidOut[from + lane];
+          }
         }
       }
       to.write(row * states, rows, 0, rows.length);
-    }
-
-    private int place(int channel, int n) {
-      int lane = channel % Blocks.LANES;
-      return (channel - lane) * states + n * Blocks.LANES + lane;
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.manticore.kernels;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
@@ -17,6 +18,15 @@ final class VectorBlocks implements Blocks {
           : FloatVector.SPECIES_512;
 
   private static final int STEP = SPECIES.length();
+
+  /**
+   * Whether the gradient of a scan takes two vectors of channels at a time: only where there are
+   * registers for what that keeps in them.
+   */
+  private static final boolean TWO_BLOCKS = STEP == LANES;
+
+  /** States of one channel that the gradient of a scan goes back through at a time, and decays. */
+  private static final int SLOTS = 4;
 
   private static FloatVector exp(FloatVector x) {
     FloatVector rounded = x.fma(Exponential.LOG2_E, Exponential.ROUND);
@@ -116,54 +126,149 @@ final class VectorBlocks implements Blocks {
       float[] da,
       float[] db,
       float[] dc) {
-    // Of STEP channels at a time, all that the loops over the steps read and write lies in scratch,
-    // step after step without gaps.
-    int run = Blocks.run(steps);
-    int rows = 2 * states * run + states * LANES;
-    for (int channel = 0; channel < width; channel += STEP) {
-      int lane = channel % LANES;
-      for (int t = 0; t < steps; t++) {
-        int row = t * width + channel;
-        int to = rows + lane + t * LANES;
-        FloatVector d = load(delta, row);
-        d.intoArray(scratch, to);
-        d.mul(load(x, row)).intoArray(scratch, to + run);
-        load(dy, row).intoArray(scratch, to + 2 * run);
-        FloatVector.zero(SPECIES).intoArray(scratch, to + 3 * run);
-        FloatVector.zero(SPECIES).intoArray(scratch, to + 4 * run);
+    Arrays.fill(scratch, 0, Blocks.scanSums(steps, states), 0);
+    int channel = 0;
+    if (TWO_BLOCKS) {
+      for (; channel + 2 * LANES <= width; channel += 2 * LANES) {
+        prepare(steps, width, states, channel, 0, x, delta, dy, scratch);
+        prepare(steps, width, states, channel + LANES, 1, x, delta, dy, scratch);
+        int base = base(channel, states);
+        int next = base(channel + LANES, states);
+        int n = 0;
+        for (; n + 2 <= states; n += 2) {
+          again(steps, states, n, base, 0, 0, a, b, h, scratch);
+          again(steps, states, n + 1, base, 0, 1, a, b, h, scratch);
+          again(steps, states, n, next, 1, 2, a, b, h, scratch);
+          again(steps, states, n + 1, next, 1, 3, a, b, h, scratch);
+          backFour(steps, states, n, base, next, a, b, c, g, scratch, da);
+        }
+        if (n < states) {
+          again(steps, states, n, base, 0, 0, a, b, h, scratch);
+          backOne(steps, states, n, base, 0, a, b, c, g, scratch, da);
+          again(steps, states, n, next, 1, 0, a, b, h, scratch);
+          backOne(steps, states, n, next, 1, a, b, c, g, scratch, da);
+        }
+        finish(steps, width, states, channel, 0, x, scratch, dx, ddelta);
+        finish(steps, width, states, channel + LANES, 1, x, scratch, dx, ddelta);
       }
+    }
+    for (; channel < width; channel += STEP) {
+      prepare(steps, width, states, channel, 0, x, delta, dy, scratch);
       int base = base(channel, states);
-      for (int n = 0; n < states; n++) {
-        again(steps, states, n, lane, base, a, b, h, scratch);
-      }
       int n = 0;
       for (; n + 2 <= states; n += 2) {
-        backTwo(steps, states, n, lane, base, a, b, c, g, scratch, da, db, dc);
+        again(steps, states, n, base, 0, 0, a, b, h, scratch);
+        again(steps, states, n + 1, base, 0, 1, a, b, h, scratch);
+        backTwo(steps, states, n, base, a, b, c, g, scratch, da);
       }
       if (n < states) {
-        backOne(steps, states, n, lane, base, a, b, c, g, scratch, da, db, dc);
+        again(steps, states, n, base, 0, 0, a, b, h, scratch);
+        backOne(steps, states, n, base, 0, a, b, c, g, scratch, da);
       }
+      finish(steps, width, states, channel, 0, x, scratch, dx, ddelta);
+    }
+    sumLanes(steps, states, scratch, 0, db);
+    sumLanes(steps, states, scratch, states * Blocks.run(steps), dc);
+  }
+
+  /**
+   * Sums of the lanes of {@code [states][run(steps)]}, as {@code [steps][states]}. Vectors are
+   * halved by adding what lies half their lanes further; the lanes beyond count no longer. No
+   * narrower vectors: with a second class of them loaded, the compiler of JDK 17 knows none.
+   */
+  private static void sumLanes(int steps, int states, float[] scratch, int first, float[] sums) {
+    // What follows the sums is no longer needed.
+    int eight = Blocks.scanSums(steps, states);
+    int four = eight + Blocks.run(steps) + LANES;
+    for (int n = 0; n < states; n++) {
+      addShifted(steps, scratch, first + n * Blocks.run(steps), 8, eight);
+      addShifted(steps, scratch, eight, 4, four);
       for (int t = 0; t < steps; t++) {
-        int row = t * width + channel;
-        int from = rows + lane + t * LANES;
-        FloatVector gx = load(scratch, from + 3 * run);
-        load(x, row).fma(gx, load(scratch, from + 4 * run)).intoArray(ddelta, row);
-        load(scratch, from).mul(gx).intoArray(dx, row);
+        int i = four + t * LANES;
+        sums[t * states + n] = scratch[i] + scratch[i + 1] + (scratch[i + 2] + scratch[i + 3]);
       }
     }
   }
 
+  private static void addShifted(int steps, float[] scratch, int from, int shift, int to) {
+    for (int t = 0; t < steps; t++) {
+      int i = from + t * LANES;
+      load(scratch, i).add(load(scratch, i + shift)).intoArray(scratch, to + t * LANES);
+    }
+  }
+
+  /** Where the rows of the first or the second channels begin in the scratch of a gradient. */
+  private static int rows(int steps, int states, int part) {
+    return slot(steps, states, SLOTS) + part * 5 * Blocks.run(steps);
+  }
+
+  /** Where the states of a slot begin there; its decays follow. */
+  private static int slot(int steps, int states, int slot) {
+    return Blocks.scanSums(steps, states) + slot * (2 * Blocks.run(steps) + LANES);
+  }
+
   /**
-   * One state before and after each step, and its decays, kept in {@code scratch}. A method of its
-   * own, as those after it are, since the compiler of JDK 17 and of JDK 25 allocates a vector an
-   * operation when a method grows too large.
+   * Lays out what the loops over the steps read of some channels, step after step without gaps:
+   * delta, delta x and dy; and zeros for what they add up.
+   */
+  private static void prepare(
+      int steps,
+      int width,
+      int states,
+      int channel,
+      int part,
+      float[] x,
+      float[] delta,
+      float[] dy,
+      float[] scratch) {
+    int run = Blocks.run(steps);
+    int rows = rows(steps, states, part);
+    for (int t = 0; t < steps; t++) {
+      int row = t * width + channel;
+      int to = rows + t * LANES;
+      FloatVector d = load(delta, row);
+      d.intoArray(scratch, to);
+      d.mul(load(x, row)).intoArray(scratch, to + run);
+      load(dy, row).intoArray(scratch, to + 2 * run);
+      FloatVector.zero(SPECIES).intoArray(scratch, to + 3 * run);
+      FloatVector.zero(SPECIES).intoArray(scratch, to + 4 * run);
+    }
+  }
+
+  /** The gradients of x and delta from what was added up. */
+  private static void finish(
+      int steps,
+      int width,
+      int states,
+      int channel,
+      int part,
+      float[] x,
+      float[] scratch,
+      float[] dx,
+      float[] ddelta) {
+    int run = Blocks.run(steps);
+    int rows = rows(steps, states, part);
+    for (int t = 0; t < steps; t++) {
+      int row = t * width + channel;
+      int from = rows + t * LANES;
+      FloatVector gx = load(scratch, from + 3 * run);
+      load(x, row).fma(gx, load(scratch, from + 4 * run)).intoArray(ddelta, row);
+      load(scratch, from).mul(gx).intoArray(dx, row);
+    }
+  }
+
+  /**
+   * One state before and after each step, and its decays, kept in a slot of {@code scratch}. A
+   * method of its own, as those after it are, since the compiler of JDK 17 and of JDK 25 allocates
+   * a vector an operation when a method grows too large.
    */
   private static void again(
       int steps,
       int states,
       int n,
-      int lane,
       int base,
+      int part,
+      int slot,
       float[] a,
       float[] b,
       float[] h,
@@ -171,9 +276,9 @@ final class VectorBlocks implements Blocks {
     int run = Blocks.run(steps);
     FloatVector rate = load(a, base + n * LANES);
     FloatVector state = load(h, base + n * LANES);
-    int at = n * (run + LANES) + lane;
-    int decays = states * (run + LANES) + n * run + lane;
-    int row = states * (2 * run + LANES) + lane;
+    int at = slot(steps, states, slot);
+    int decays = at + run + LANES;
+    int row = rows(steps, states, part);
     state.intoArray(scratch, at);
     for (int t = 0; t < steps; t++) {
       int step = t * LANES;
@@ -185,23 +290,127 @@ final class VectorBlocks implements Blocks {
   }
 
   /**
-   * The steps backwards for two states, whose gradients stay in registers. What the gradients of
-   * {@code delta x} and of delta get from each state is added up in {@code scratch}.
+   * The steps backwards for two states of each of two vectors of channels, which share what they
+   * add to the gradients of b and c. The gradients of the states stay in registers; a processor
+   * with vectors of 512 bits has enough of them. Loads are written out, since of a method so large
+   * the compiler inlines no more than what the vector module tells it to.
    */
+  private static void backFour(
+      int steps,
+      int states,
+      int n,
+      int base,
+      int next,
+      float[] a,
+      float[] b,
+      float[] c,
+      float[] g,
+      float[] scratch,
+      float[] da) {
+    int run = Blocks.run(steps);
+    int at0 = base + n * LANES;
+    int at1 = next + n * LANES;
+    FloatVector a00 = FloatVector.fromArray(SPECIES, a, at0);
+    FloatVector a01 = FloatVector.fromArray(SPECIES, a, at0 + LANES);
+    FloatVector a10 = FloatVector.fromArray(SPECIES, a, at1);
+    FloatVector a11 = FloatVector.fromArray(SPECIES, a, at1 + LANES);
+    FloatVector g00 = FloatVector.fromArray(SPECIES, g, at0);
+    FloatVector g01 = FloatVector.fromArray(SPECIES, g, at0 + LANES);
+    FloatVector g10 = FloatVector.fromArray(SPECIES, g, at1);
+    FloatVector g11 = FloatVector.fromArray(SPECIES, g, at1 + LANES);
+    FloatVector da00 = FloatVector.fromArray(SPECIES, da, at0);
+    FloatVector da01 = FloatVector.fromArray(SPECIES, da, at0 + LANES);
+    FloatVector da10 = FloatVector.fromArray(SPECIES, da, at1);
+    FloatVector da11 = FloatVector.fromArray(SPECIES, da, at1 + LANES);
+    int states00 = slot(steps, states, 0);
+    int states01 = slot(steps, states, 1);
+    int states10 = slot(steps, states, 2);
+    int states11 = slot(steps, states, 3);
+    int decays = run + LANES;
+    int sums0 = n * run;
+    int sums1 = sums0 + run;
+    int sumsC0 = sums0 + states * run;
+    int sumsC1 = sums1 + states * run;
+    int row0 = rows(steps, states, 0);
+    int row1 = rows(steps, states, 1);
+    FloatVector h00 = FloatVector.fromArray(SPECIES, scratch, states00 + steps * LANES);
+    FloatVector h01 = FloatVector.fromArray(SPECIES, scratch, states01 + steps * LANES);
+    FloatVector h10 = FloatVector.fromArray(SPECIES, scratch, states10 + steps * LANES);
+    FloatVector h11 = FloatVector.fromArray(SPECIES, scratch, states11 + steps * LANES);
+    for (int t = steps - 1; t >= 0; t--) {
+      int step = t * LANES;
+      int in = t * states + n;
+      FloatVector out0 = FloatVector.fromArray(SPECIES, scratch, row0 + 2 * run + step);
+      FloatVector out1 = FloatVector.fromArray(SPECIES, scratch, row1 + 2 * run + step);
+      out1.fma(h10, out0.fma(h00, FloatVector.fromArray(SPECIES, scratch, sumsC0 + step)))
+          .intoArray(scratch, sumsC0 + step);
+      out1.fma(h11, out0.fma(h01, FloatVector.fromArray(SPECIES, scratch, sumsC1 + step)))
+          .intoArray(scratch, sumsC1 + step);
+      FloatVector c0 = FloatVector.broadcast(SPECIES, c[in]);
+      FloatVector c1 = FloatVector.broadcast(SPECIES, c[in + 1]);
+      g00 = out0.fma(c0, g00);
+      g01 = out0.fma(c1, g01);
+      g10 = out1.fma(c0, g10);
+      g11 = out1.fma(c1, g11);
+      FloatVector scaled0 = FloatVector.fromArray(SPECIES, scratch, row0 + run + step);
+      FloatVector scaled1 = FloatVector.fromArray(SPECIES, scratch, row1 + run + step);
+      g10.fma(scaled1, g00.fma(scaled0, FloatVector.fromArray(SPECIES, scratch, sums0 + step)))
+          .intoArray(scratch, sums0 + step);
+      g11.fma(scaled1, g01.fma(scaled0, FloatVector.fromArray(SPECIES, scratch, sums1 + step)))
+          .intoArray(scratch, sums1 + step);
+      FloatVector b0 = FloatVector.broadcast(SPECIES, b[in]);
+      FloatVector b1 = FloatVector.broadcast(SPECIES, b[in + 1]);
+      g01.fma(b1, g00.fma(b0, FloatVector.fromArray(SPECIES, scratch, row0 + 3 * run + step)))
+          .intoArray(scratch, row0 + 3 * run + step);
+      g11.fma(b1, g10.fma(b0, FloatVector.fromArray(SPECIES, scratch, row1 + 3 * run + step)))
+          .intoArray(scratch, row1 + 3 * run + step);
+      g00 = g00.mul(FloatVector.fromArray(SPECIES, scratch, states00 + decays + step));
+      g01 = g01.mul(FloatVector.fromArray(SPECIES, scratch, states01 + decays + step));
+      g10 = g10.mul(FloatVector.fromArray(SPECIES, scratch, states10 + decays + step));
+      g11 = g11.mul(FloatVector.fromArray(SPECIES, scratch, states11 + decays + step));
+      h00 = FloatVector.fromArray(SPECIES, scratch, states00 + step);
+      h01 = FloatVector.fromArray(SPECIES, scratch, states01 + step);
+      h10 = FloatVector.fromArray(SPECIES, scratch, states10 + step);
+      h11 = FloatVector.fromArray(SPECIES, scratch, states11 + step);
+      FloatVector past00 = g00.mul(h00);
+      FloatVector past01 = g01.mul(h01);
+      FloatVector past10 = g10.mul(h10);
+      FloatVector past11 = g11.mul(h11);
+      FloatVector d0 = FloatVector.fromArray(SPECIES, scratch, row0 + step);
+      FloatVector d1 = FloatVector.fromArray(SPECIES, scratch, row1 + step);
+      da00 = past00.fma(d0, da00);
+      da01 = past01.fma(d0, da01);
+      da10 = past10.fma(d1, da10);
+      da11 = past11.fma(d1, da11);
+      past01
+          .fma(a01, past00.fma(a00, FloatVector.fromArray(SPECIES, scratch, row0 + 4 * run + step)))
+          .intoArray(scratch, row0 + 4 * run + step);
+      past11
+          .fma(a11, past10.fma(a10, FloatVector.fromArray(SPECIES, scratch, row1 + 4 * run + step)))
+          .intoArray(scratch, row1 + 4 * run + step);
+    }
+    g00.intoArray(g, at0);
+    g01.intoArray(g, at0 + LANES);
+    g10.intoArray(g, at1);
+    g11.intoArray(g, at1 + LANES);
+    da00.intoArray(da, at0);
+    da01.intoArray(da, at0 + LANES);
+    da10.intoArray(da, at1);
+    da11.intoArray(da, at1 + LANES);
+  }
+
+  /** The same for two states of one vector of channels. */
   private static void backTwo(
       int steps,
       int states,
       int n,
-      int lane,
       int base,
       float[] a,
       float[] b,
       float[] c,
       float[] g,
       float[] scratch,
-      float[] da,
-      float[] db,
-      float[] dc) {
+      float[] da) {
     int run = Blocks.run(steps);
     int at = base + n * LANES;
     FloatVector a0 = load(a, at);
@@ -210,13 +419,15 @@ final class VectorBlocks implements Blocks {
     FloatVector g1 = load(g, at + LANES);
     FloatVector da0 = load(da, at);
     FloatVector da1 = load(da, at + LANES);
-    int states0 = n * (run + LANES) + lane;
-    int states1 = states0 + run + LANES;
-    int decays0 = states * (run + LANES) + n * run + lane;
-    int decays1 = decays0 + run;
-    int sums0 = n * run + lane;
+    int states0 = slot(steps, states, 0);
+    int states1 = slot(steps, states, 1);
+    int decays0 = states0 + run + LANES;
+    int decays1 = states1 + run + LANES;
+    int sums0 = n * run + base % LANES;
     int sums1 = sums0 + run;
-    int row = states * (2 * run + LANES) + lane;
+    int sumsC0 = sums0 + states * run;
+    int sumsC1 = sums1 + states * run;
+    int row = rows(steps, states, 0);
     FloatVector h0 = load(scratch, states0 + steps * LANES);
     FloatVector h1 = load(scratch, states1 + steps * LANES);
     for (int t = steps - 1; t >= 0; t--) {
@@ -225,11 +436,11 @@ final class VectorBlocks implements Blocks {
       FloatVector out = load(scratch, row + 2 * run + step);
       FloatVector gn0 = out.fma(all(c[in]), g0);
       FloatVector gn1 = out.fma(all(c[in + 1]), g1);
-      out.fma(h0, load(dc, sums0 + step)).intoArray(dc, sums0 + step);
-      out.fma(h1, load(dc, sums1 + step)).intoArray(dc, sums1 + step);
+      out.fma(h0, load(scratch, sumsC0 + step)).intoArray(scratch, sumsC0 + step);
+      out.fma(h1, load(scratch, sumsC1 + step)).intoArray(scratch, sumsC1 + step);
       FloatVector scaled = load(scratch, row + run + step);
-      gn0.fma(scaled, load(db, sums0 + step)).intoArray(db, sums0 + step);
-      gn1.fma(scaled, load(db, sums1 + step)).intoArray(db, sums1 + step);
+      gn0.fma(scaled, load(scratch, sums0 + step)).intoArray(scratch, sums0 + step);
+      gn1.fma(scaled, load(scratch, sums1 + step)).intoArray(scratch, sums1 + step);
       gn1.fma(all(b[in + 1]), gn0.fma(all(b[in]), load(scratch, row + 3 * run + step)))
           .intoArray(scratch, row + 3 * run + step);
       g0 = gn0.mul(load(scratch, decays0 + step));
@@ -256,32 +467,32 @@ final class VectorBlocks implements Blocks {
       int steps,
       int states,
       int n,
-      int lane,
       int base,
+      int part,
       float[] a,
       float[] b,
       float[] c,
       float[] g,
       float[] scratch,
-      float[] da,
-      float[] db,
-      float[] dc) {
+      float[] da) {
     int run = Blocks.run(steps);
     int at = base + n * LANES;
     FloatVector rate = load(a, at);
     FloatVector gradient = load(g, at);
     FloatVector sum = load(da, at);
-    int kept = n * (run + LANES) + lane;
-    int decays = states * (run + LANES) + n * run + lane;
-    int sums = n * run + lane;
-    int row = states * (2 * run + LANES) + lane;
+    int kept = slot(steps, states, 0);
+    int decays = kept + run + LANES;
+    int sums = n * run + base % LANES;
+    int sumsC = sums + states * run;
+    int row = rows(steps, states, part);
     FloatVector h = load(scratch, kept + steps * LANES);
     for (int t = steps - 1; t >= 0; t--) {
       int step = t * LANES;
       FloatVector out = load(scratch, row + 2 * run + step);
       FloatVector gn = out.fma(all(c[t * states + n]), gradient);
-      out.fma(h, load(dc, sums + step)).intoArray(dc, sums + step);
-      gn.fma(load(scratch, row + run + step), load(db, sums + step)).intoArray(db, sums + step);
+      out.fma(h, load(scratch, sumsC + step)).intoArray(scratch, sumsC + step);
+      gn.fma(load(scratch, row + run + step), load(scratch, sums + step))
+          .intoArray(scratch, sums + step);
       gn.fma(all(b[t * states + n]), load(scratch, row + 3 * run + step))
           .intoArray(scratch, row + 3 * run + step);
       gradient = gn.mul(load(scratch, decays + step));

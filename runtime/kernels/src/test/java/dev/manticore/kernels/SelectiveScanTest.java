@@ -171,7 +171,7 @@ class SelectiveScanTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1,1,1,1", "2,33,130,16", "3,16,257,4", "1,50,31,5"})
+  @CsvSource({"1,1,1,1", "2,33,130,16", "3,16,257,4", "1,50,31,5", "1,1100,20,5"})
   void bothFormsAndAnyThreadsGiveTheSameBits(int batch, int length, int channels, int states) {
     assumeThat(Forms.vector()).isPresent();
     Blocks vector = Forms.vector().orElseThrow();

@@ -16,7 +16,8 @@ import java.util.function.Predicate;
 /**
  * What a node cannot do without, however it is computed.
  *
- * @param operations of products of matrices, a multiplication and an addition being two
+ * @param operations of products of matrices and of scans, a multiplication and an addition being
+ *     two
  * @param exponentials values of the exponential function, or of one that needs it
  * @param bytes of its operands, each read once, and of its results, each written once; none of what
  *     only gives memory another shape. Of a table of which some rows are looked up, as many are
@@ -61,6 +62,18 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
 
   /** The logits of a head, and the gradients of its operand and its weight. */
   private static final int HEAD_PRODUCTS = 3;
+
+  /**
+   * Of each position, channel and state of a scan, beside its exponential: delta A, the new state
+   * of delta x, B and the old one, and what it adds to y.
+   */
+  private static final int SCAN_OPERATIONS = 6;
+
+  /**
+   * The same for the gradient: delta A and the state again, the gradient of the state after and
+   * before the step, and what the gradients of A, B, C, x and delta get.
+   */
+  private static final int SCAN_GRADIENT_OPERATIONS = 18;
 
   /** Whether a node only gives memory another shape. */
   static boolean isView(Node node) {
@@ -111,8 +124,11 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
               * node.input(0).shape().dim(2).extent();
       case "LinearCrossEntropy", "LinearCrossEntropySum" ->
           2 * HEAD_PRODUCTS * width(node) * logits(node);
+      case "SelectiveScan", "SelectiveScanWithState" -> SCAN_OPERATIONS * states(node, 2);
+      case "SelectiveScanGrad" -> SCAN_GRADIENT_OPERATIONS * states(node, 2);
       case "GatedScanWithState" ->
-          2 * elements(node.input(0)) * node.input(2).shape().dim(0).extent();
+          2 * elements(node.input(0)) * node.input(2).shape().dim(0).extent()
+              + SCAN_OPERATIONS * states(node, 5);
       default -> FlopCounter.ofProduct(node).orElse(0);
     };
   }
@@ -140,16 +156,19 @@ record NodeWork(long operations, long exponentials, long bytes, long far) {
     return switch (name) {
       case "CrossEntropyGrad" -> elements(node.input(1));
       case "LinearCrossEntropy", "LinearCrossEntropySum" -> logits(node);
-      case "SelectiveScan", "SelectiveScanGrad", "SelectiveScanWithState" ->
-          elements(node.input(0)) * node.input(2).shape().dim(1).extent();
+      case "SelectiveScan", "SelectiveScanGrad", "SelectiveScanWithState" -> states(node, 2);
       // Of the states, of the time step and of the gate.
-      case "GatedScanWithState" ->
-          elements(node.input(0)) * (node.input(5).shape().dim(1).extent() + 2);
+      case "GatedScanWithState" -> states(node, 5) + 2 * elements(node.input(0));
       case "SiluConvWithState" -> elements(node.output(0));
       case "Attention", "AttentionGrad", "CausalAttention", "CausalAttentionGrad" ->
           pairs(graph, node) * node.attributes().intValue("heads", 1);
       default -> 0;
     };
+  }
+
+  /** States of all positions and channels of a scan whose rates are the input given. */
+  private static long states(Node scan, int rates) {
+    return elements(scan.input(0)) * scan.input(rates).shape().dim(1).extent();
   }
 
   /** Pairs of a query and a key that the mask of an attention lets through, of all sequences. */

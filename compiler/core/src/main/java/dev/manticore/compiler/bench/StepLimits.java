@@ -25,7 +25,8 @@ import java.util.stream.Collectors;
  * @param machine how fast it is
  * @param productShapes products of matrices of different shapes in the step
  * @param fastestProduct of these shapes, in operations a second
- * @param productMilliseconds of all products of the step, each as fast as it is alone
+ * @param productOperations of all products of the step that are nodes of their own
+ * @param productMilliseconds of these, each as fast as it is alone
  * @param leastBytes of the step: each tensor that is no view is written once if a node makes it,
  *     and read once if a node reads it, parameters, moments and gradients among them
  * @param kinds by operator, that with the largest floor first
@@ -35,6 +36,7 @@ public record StepLimits(
     MachineLimits machine,
     int productShapes,
     double fastestProduct,
+    long productOperations,
     double productMilliseconds,
     long leastBytes,
     ImmutableList<Kind> kinds,
@@ -45,7 +47,7 @@ public record StepLimits(
 
   /** What bounds a kind of node from below. */
   public enum Bound {
-    PRODUCTS,
+    OPERATIONS,
     EXPONENTIALS,
     BANDWIDTH
   }
@@ -54,10 +56,10 @@ public record StepLimits(
    * All nodes of an operator.
    *
    * @param operator without its domain, as profiles have it
-   * @param operations of products of matrices
+   * @param operations of products of matrices and of scans
    * @param exponentials values of the exponential function
    * @param bytes of operands and results, each once for each node
-   * @param productMilliseconds what the operations take at the rate of the step's products
+   * @param operationMilliseconds what the operations take at the rate of the step's products
    * @param exponentialMilliseconds what the exponentials take at their rate
    * @param byteMilliseconds what the bytes take: at the bandwidth of memory those of the step's
    *     state, where all of it does not fit the cache, and those of nodes that do not fit it; at
@@ -69,7 +71,7 @@ public record StepLimits(
       long operations,
       long exponentials,
       long bytes,
-      double productMilliseconds,
+      double operationMilliseconds,
       double exponentialMilliseconds,
       double byteMilliseconds) {
 
@@ -77,7 +79,7 @@ public record StepLimits(
         String operator,
         int nodes,
         NodeWork work,
-        double productMilliseconds,
+        double operationMilliseconds,
         MachineLimits machine) {
       return new Kind(
           operator,
@@ -85,25 +87,31 @@ public record StepLimits(
           work.operations(),
           work.exponentials(),
           work.bytes(),
-          productMilliseconds,
+          operationMilliseconds,
           1e3 * work.exponentials() / machine.exponentialsPerSecond(),
           machine.milliseconds(work.far(), work.bytes() - work.far()));
     }
 
-    /** The largest of the three: they may go on at the same time. */
+    /**
+     * What is computed or what is moved, whichever takes longer: the two may go on at the same
+     * time. Operations and exponentials, which consist of operations, need the same units.
+     */
     public double floorMilliseconds() {
-      return Math.max(productMilliseconds, Math.max(exponentialMilliseconds, byteMilliseconds));
+      return Math.max(arithmeticMilliseconds(), byteMilliseconds);
     }
 
-    /** Which of the three it is. */
+    private double arithmeticMilliseconds() {
+      return operationMilliseconds + exponentialMilliseconds;
+    }
+
+    /** What most of the floor goes to. */
     public Bound bound() {
-      double floor = floorMilliseconds();
-      if (floor == productMilliseconds && operations > 0) {
-        return Bound.PRODUCTS;
+      if (byteMilliseconds >= arithmeticMilliseconds()) {
+        return Bound.BANDWIDTH;
       }
-      return floor == exponentialMilliseconds && exponentials > 0
-          ? Bound.EXPONENTIALS
-          : Bound.BANDWIDTH;
+      return operationMilliseconds >= exponentialMilliseconds
+          ? Bound.OPERATIONS
+          : Bound.EXPONENTIALS;
     }
   }
 
@@ -171,6 +179,7 @@ public record StepLimits(
         machine,
         shapes.size(),
         fastest,
+        productOperations,
         productMilliseconds,
         leastBytes(step),
         ImmutableList.sortedCopyOf(
@@ -228,17 +237,9 @@ public record StepLimits(
         : 0;
   }
 
-  /** Operations of the products of matrices alone, those of attention left out. */
-  public long productOperations() {
-    return kinds.stream()
-        .filter(kind -> !kind.operator().contains("Attention"))
-        .mapToLong(Kind::operations)
-        .sum();
-  }
-
   /** Operations a second of all products together, each as fast as it is alone. */
   public double productRate() {
-    return productMilliseconds == 0 ? 0 : 1e3 * productOperations() / productMilliseconds;
+    return productMilliseconds == 0 ? 0 : 1e3 * productOperations / productMilliseconds;
   }
 
   /** Values of the exponential function in a step. */

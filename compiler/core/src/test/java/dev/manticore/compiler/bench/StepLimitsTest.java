@@ -79,7 +79,7 @@ final class StepLimitsTest {
     assertThat(limits.productMilliseconds()).isEqualTo(3 + 3 + 1);
     assertThat(limits.productRate()).isCloseTo((2 * wide + small) / 7e-3, within(1e-6));
     assertThat(limits.fastestProduct()).isEqualTo(1e3 * wide / 3);
-    assertThat(kind(limits, "MatMul").bound()).isEqualTo(Bound.PRODUCTS);
+    assertThat(kind(limits, "MatMul").bound()).isEqualTo(Bound.OPERATIONS);
     assertThat(limits.floorMilliseconds()).isEqualTo(7);
   }
 
@@ -105,14 +105,18 @@ final class StepLimitsTest {
     // One whose rate is that of all products.
     editor.output(onnx("MatMul", input("a", 4, 8), input("b", 8, 8)));
 
-    Kind loss = kind(limits(node -> 1), "LinearCrossEntropySum");
+    StepLimits limits = limits(node -> 1);
+    Kind loss = kind(limits, "LinearCrossEntropySum");
 
     assertThat(loss.operations()).isEqualTo(2L * 3 * 20 * 100 * (8 + 2));
     assertThat(loss.exponentials()).isEqualTo(20 * 100);
+    assertThat(limits.productOperations()).isEqualTo(2 * 4 * 8 * 8);
+    assertThat(loss.operationMilliseconds())
+        .isCloseTo((double) loss.operations() / limits.productOperations(), within(1e-9));
   }
 
   @Test
-  void theFloorOfAKindIsTheLargestOfItsThree() {
+  void theFloorOfAKindIsWhatItComputesOrWhatItMoves() {
     Value x = input("x", 100, 10);
     editor.output(onnx("Exp", onnx("Add", x, x)));
 
@@ -191,10 +195,17 @@ final class StepLimitsTest {
           assertThat(work.operations()).isEqualTo(2 * 5 * pairs * 64);
           assertThat(work.exponentials()).isEqualTo(2 * pairs);
         }
-        case "SelectiveScan", "SelectiveScanGrad" ->
-            assertThat(work.exponentials()).isEqualTo(3 * 4 * 128 * 5);
+        case "SelectiveScanWithState" -> {
+          assertThat(work.exponentials()).isEqualTo(3 * 128 * 5);
+          assertThat(work.operations()).isEqualTo(6 * 3 * 128 * 5);
+        }
+        case "SelectiveScan", "SelectiveScanGrad" -> {
+          long states = 3 * 4 * 128 * 5;
+          assertThat(work.exponentials()).isEqualTo(states);
+          assertThat(work.operations()).isEqualTo((one.name().endsWith("Grad") ? 18 : 6) * states);
+        }
         case "GatedScanWithState" -> {
-          assertThat(work.operations()).isEqualTo(2 * 3 * 128 * 4);
+          assertThat(work.operations()).isEqualTo(2 * 3 * 128 * 4 + 6 * 3 * 128 * 5);
           assertThat(work.exponentials()).isEqualTo(3 * 128 * (5 + 2));
         }
         case "SiluConvWithState" -> {
@@ -205,6 +216,18 @@ final class StepLimitsTest {
         default -> assertThat(work.operations()).isZero();
       }
     }
+  }
+
+  @Test
+  void theOperationsOfAScanTakeTimeBesideItsExponentials() {
+    KernelRequest request = new KernelRequest(64, 3, 4, 8, 5, 1);
+    long states = 3 * 4 * 128 * 5;
+
+    Kind scan = KernelBenchmark.limits(request, List.of("SelectiveScanGrad"), MACHINE, 1e10).get(0);
+
+    assertThat(scan.bound()).isEqualTo(Bound.OPERATIONS);
+    assertThat(scan.floorMilliseconds())
+        .isCloseTo(1e3 * states / 1e9 + 1e3 * 18 * states / 1e10, within(1e-9));
   }
 
   @Test
