@@ -127,48 +127,86 @@ final class VectorBlocks implements Blocks {
       float[] db,
       float[] dc) {
     Arrays.fill(scratch, 0, Blocks.scanSums(steps, states), 0);
-    int channel = 0;
-    if (TWO_BLOCKS) {
-      for (; channel + 2 * LANES <= width; channel += 2 * LANES) {
-        prepare(steps, width, states, channel, 0, x, delta, dy, scratch);
-        prepare(steps, width, states, channel + LANES, 1, x, delta, dy, scratch);
-        int base = base(channel, states);
-        int next = base(channel + LANES, states);
-        int n = 0;
-        for (; n + 2 <= states; n += 2) {
-          again(steps, states, n, base, 0, 0, a, b, h, scratch);
-          again(steps, states, n + 1, base, 0, 1, a, b, h, scratch);
-          again(steps, states, n, next, 1, 2, a, b, h, scratch);
-          again(steps, states, n + 1, next, 1, 3, a, b, h, scratch);
-          backFour(steps, states, n, base, next, a, b, c, g, scratch, da);
-        }
-        if (n < states) {
-          again(steps, states, n, base, 0, 0, a, b, h, scratch);
-          backOne(steps, states, n, base, 0, a, b, c, g, scratch, da);
-          again(steps, states, n, next, 1, 0, a, b, h, scratch);
-          backOne(steps, states, n, next, 1, a, b, c, g, scratch, da);
-        }
-        finish(steps, width, states, channel, 0, x, scratch, dx, ddelta);
-        finish(steps, width, states, channel + LANES, 1, x, scratch, dx, ddelta);
+    for (int channel = 0; channel < width; ) {
+      int parts = TWO_BLOCKS && channel + LANES < width ? 2 : 1;
+      for (int part = 0; part < parts; part++) {
+        prepare(steps, width, states, channel + part * LANES, part, x, delta, dy, scratch);
       }
-    }
-    for (; channel < width; channel += STEP) {
-      prepare(steps, width, states, channel, 0, x, delta, dy, scratch);
-      int base = base(channel, states);
-      int n = 0;
-      for (; n + 2 <= states; n += 2) {
-        again(steps, states, n, base, 0, 0, a, b, h, scratch);
-        again(steps, states, n + 1, base, 0, 1, a, b, h, scratch);
-        backTwo(steps, states, n, base, a, b, c, g, scratch, da);
+      for (int n = 0; n < states; n += 2) {
+        back(steps, states, n, base(channel, states), parts, a, b, c, h, g, scratch, da);
       }
-      if (n < states) {
-        again(steps, states, n, base, 0, 0, a, b, h, scratch);
-        backOne(steps, states, n, base, 0, a, b, c, g, scratch, da);
+      for (int part = 0; part < parts; part++) {
+        finish(steps, width, states, channel + part * LANES, part, x, scratch, dx, ddelta);
       }
-      finish(steps, width, states, channel, 0, x, scratch, dx, ddelta);
+      channel += parts * STEP;
     }
     sumLanes(steps, states, scratch, 0, db);
     sumLanes(steps, states, scratch, states * Blocks.run(steps), dc);
+  }
+
+  /**
+   * The steps again and then backwards, for two states or the last one, of one or two vectors of
+   * channels. The one state has no method of its own, so that this one is too large for the
+   * compiler to put it where it is called: in there the loops would come out a sixth slower.
+   */
+  private static void back(
+      int steps,
+      int states,
+      int n,
+      int base,
+      int parts,
+      float[] a,
+      float[] b,
+      float[] c,
+      float[] h,
+      float[] g,
+      float[] scratch,
+      float[] da) {
+    int count = Math.min(2, states - n);
+    for (int slot = 0; slot < parts * count; slot++) {
+      int part = slot / count;
+      int state = n + slot % count;
+      again(steps, states, state, base + part * LANES * states, part, slot, a, b, h, scratch);
+    }
+    if (parts * count == 4) {
+      backFour(steps, states, n, base, a, b, c, g, scratch, da);
+      return;
+    }
+    if (count == 2) {
+      backTwo(steps, states, n, base, a, b, c, g, scratch, da);
+      return;
+    }
+    int run = Blocks.run(steps);
+    for (int part = 0; part < parts; part++) {
+      int at = base + (part * states + n) * LANES;
+      FloatVector rate = load(a, at);
+      FloatVector gradient = load(g, at);
+      FloatVector sum = load(da, at);
+      int kept = slot(steps, states, part);
+      int decays = kept + run + LANES;
+      int sums = n * run + base % LANES;
+      int sumsC = sums + states * run;
+      int row = rows(steps, states, part);
+      FloatVector after = load(scratch, kept + steps * LANES);
+      for (int t = steps - 1; t >= 0; t--) {
+        int step = t * LANES;
+        FloatVector out = load(scratch, row + 2 * run + step);
+        FloatVector gn = out.fma(all(c[t * states + n]), gradient);
+        out.fma(after, load(scratch, sumsC + step)).intoArray(scratch, sumsC + step);
+        gn.fma(load(scratch, row + run + step), load(scratch, sums + step))
+            .intoArray(scratch, sums + step);
+        gn.fma(all(b[t * states + n]), load(scratch, row + 3 * run + step))
+            .intoArray(scratch, row + 3 * run + step);
+        gradient = gn.mul(load(scratch, decays + step));
+        after = load(scratch, kept + step);
+        FloatVector past = gradient.mul(after);
+        sum = past.fma(load(scratch, row + step), sum);
+        past.fma(rate, load(scratch, row + 4 * run + step))
+            .intoArray(scratch, row + 4 * run + step);
+      }
+      gradient.intoArray(g, at);
+      sum.intoArray(da, at);
+    }
   }
 
   /**
@@ -300,7 +338,6 @@ final class VectorBlocks implements Blocks {
       int states,
       int n,
       int base,
-      int next,
       float[] a,
       float[] b,
       float[] c,
@@ -309,7 +346,7 @@ final class VectorBlocks implements Blocks {
       float[] da) {
     int run = Blocks.run(steps);
     int at0 = base + n * LANES;
-    int at1 = next + n * LANES;
+    int at1 = at0 + LANES * states;
     FloatVector a00 = FloatVector.fromArray(SPECIES, a, at0);
     FloatVector a01 = FloatVector.fromArray(SPECIES, a, at0 + LANES);
     FloatVector a10 = FloatVector.fromArray(SPECIES, a, at1);
@@ -460,49 +497,6 @@ final class VectorBlocks implements Blocks {
     g1.intoArray(g, at + LANES);
     da0.intoArray(da, at);
     da1.intoArray(da, at + LANES);
-  }
-
-  /** The same for one state. */
-  private static void backOne(
-      int steps,
-      int states,
-      int n,
-      int base,
-      int part,
-      float[] a,
-      float[] b,
-      float[] c,
-      float[] g,
-      float[] scratch,
-      float[] da) {
-    int run = Blocks.run(steps);
-    int at = base + n * LANES;
-    FloatVector rate = load(a, at);
-    FloatVector gradient = load(g, at);
-    FloatVector sum = load(da, at);
-    int kept = slot(steps, states, 0);
-    int decays = kept + run + LANES;
-    int sums = n * run + base % LANES;
-    int sumsC = sums + states * run;
-    int row = rows(steps, states, part);
-    FloatVector h = load(scratch, kept + steps * LANES);
-    for (int t = steps - 1; t >= 0; t--) {
-      int step = t * LANES;
-      FloatVector out = load(scratch, row + 2 * run + step);
-      FloatVector gn = out.fma(all(c[t * states + n]), gradient);
-      out.fma(h, load(scratch, sumsC + step)).intoArray(scratch, sumsC + step);
-      gn.fma(load(scratch, row + run + step), load(scratch, sums + step))
-          .intoArray(scratch, sums + step);
-      gn.fma(all(b[t * states + n]), load(scratch, row + 3 * run + step))
-          .intoArray(scratch, row + 3 * run + step);
-      gradient = gn.mul(load(scratch, decays + step));
-      h = load(scratch, kept + step);
-      FloatVector past = gradient.mul(h);
-      sum = past.fma(load(scratch, row + step), sum);
-      past.fma(rate, load(scratch, row + 4 * run + step)).intoArray(scratch, row + 4 * run + step);
-    }
-    gradient.intoArray(g, at);
-    sum.intoArray(da, at);
   }
 
   @Override
