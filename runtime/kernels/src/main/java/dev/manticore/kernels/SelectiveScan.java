@@ -29,11 +29,17 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
    */
   private static final int SEGMENT = 512;
 
-  /** Channels of one task; fixed, since the order of the sums over channels follows from it. */
+  /** Channels of one task. */
   private static final int GROUP = 128;
 
-  private int groups() {
-    return (channels + GROUP - 1) / GROUP;
+  /**
+   * The same for the gradient: fixed, since the order of the sums over channels follows from it.
+   * More of them at a time are longer rows to read and write.
+   */
+  private static final int GRADIENT_GROUP = 256;
+
+  private int groups(int size) {
+    return (channels + size - 1) / size;
   }
 
   /**
@@ -98,9 +104,9 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       Floats y,
       Floats after) {
     parallel.run(
-        batch * groups(),
+        batch * groups(GROUP),
         task -> {
-          Group group = new Group(task);
+          Group group = new Group(task, GROUP);
           float[] xs = group.rows(0, CHUNK);
           float[] deltas = group.rows(1, CHUNK);
           float[] ys = group.rows(2, CHUNK);
@@ -164,14 +170,15 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
       Floats da,
       Floats db,
       Floats dc) {
+    int groups = groups(GRADIENT_GROUP);
     // What several tasks add to is kept apart and summed in a fixed order.
-    float[][] das = new float[batch * groups()][];
-    float[][] dbs = new float[batch * groups()][];
-    float[][] dcs = new float[batch * groups()][];
+    float[][] das = new float[batch * groups][];
+    float[][] dbs = new float[batch * groups][];
+    float[][] dcs = new float[batch * groups][];
     parallel.run(
-        batch * groups(),
+        batch * groups,
         task -> {
-          Group group = new Group(task);
+          Group group = new Group(task, GRADIENT_GROUP);
           das[task] = new float[group.width * states];
           dbs[task] = new float[length * states];
           dcs[task] = new float[length * states];
@@ -180,16 +187,16 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
         });
     float[] sum = new float[length * states];
     for (int sequence = 0; sequence < batch; sequence++) {
-      int first = sequence * groups();
-      sum(dbs, first, first + groups(), 1, sum);
+      int first = sequence * groups;
+      sum(dbs, first, first + groups, 1, sum);
       db.write((long) sequence * sum.length, sum, 0, sum.length);
-      sum(dcs, first, first + groups(), 1, sum);
+      sum(dcs, first, first + groups, 1, sum);
       dc.write((long) sequence * sum.length, sum, 0, sum.length);
     }
-    for (int number = 0; number < groups(); number++) {
-      Group group = new Group(number);
+    for (int number = 0; number < groups; number++) {
+      Group group = new Group(number, GRADIENT_GROUP);
       float[] total = new float[group.width * states];
-      sum(das, number, das.length, groups(), total);
+      sum(das, number, das.length, groups, total);
       group.writeA(total, da);
     }
   }
@@ -283,10 +290,10 @@ public record SelectiveScan(int batch, int length, int channels, int states) {
     private final int count;
     private final int width;
 
-    Group(int task) {
-      this.sequence = task / groups();
-      this.firstChannel = task % groups() * GROUP;
-      this.count = Math.min(GROUP, channels - firstChannel);
+    Group(int task, int size) {
+      this.sequence = task / groups(size);
+      this.firstChannel = task % groups(size) * size;
+      this.count = Math.min(size, channels - firstChannel);
       this.width = (count + Blocks.LANES - 1) / Blocks.LANES * Blocks.LANES;
     }
 
