@@ -67,7 +67,6 @@ final class CpuKernels {
           Entry.of("RmsNormGrad", floats(3), 2, CpuKernels::rmsNormGrad)
               .withFloatAttributes("epsilon"),
           Entry.of("GeluTanhGrad", floats(2), 1, CpuKernels::geluTanhGrad),
-          Entry.of("Silu", floats(1), 1, CpuKernels::silu),
           Entry.of("SiluGrad", floats(2), 1, CpuKernels::siluGrad),
           Entry.of("AdamW", floats(5), 3, CpuKernels::adamW),
           product("FusedMatMul", 0),
@@ -585,11 +584,6 @@ final class CpuKernels {
         x,
         context.floatInput(1),
         context.floatOutput(0, context.inputShape(0)));
-  }
-
-  private static void silu(Entry kernel, KernelContext context) {
-    FloatView x = context.floatInput(0);
-    Elementwise.silu(context::parallel, x.size(), x, context.floatOutput(0, context.inputShape(0)));
   }
 
   private static void siluGrad(Entry kernel, KernelContext context) {

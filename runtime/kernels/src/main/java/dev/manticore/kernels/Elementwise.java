@@ -80,18 +80,6 @@ public final class Elementwise {
         (size, w) -> blocks.geluGradient(size, w[0], w[1], w[1]));
   }
 
-  /** {@code y = x / (1 + exp(-x))}. */
-  public static void silu(Parallel parallel, long count, Floats x, Floats y) {
-    Blocks blocks = Forms.chosen();
-    windows(
-        parallel,
-        count,
-        new Floats[] {x},
-        new Floats[] {y},
-        new int[] {0},
-        (size, w) -> blocks.silu(size, w[0], w[0]));
-  }
-
   /** {@code dx = dy silu'(x)}. */
   public static void siluGradient(Parallel parallel, long count, Floats x, Floats dy, Floats dx) {
     Blocks blocks = Forms.chosen();

@@ -3,6 +3,7 @@ package dev.manticore.compiler.training;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import dev.manticore.compiler.lower.FuseAttention;
+import dev.manticore.compiler.lower.FuseSilu;
 import dev.manticore.compiler.lower.Simplify;
 import dev.manticore.ir.Attributes;
 import dev.manticore.ir.Dim;
@@ -121,6 +122,7 @@ public final class StepGraphs {
                 new Lift(),
                 Specialise.of(extents),
                 Differentiate.preparation(),
+                FuseSilu.pass(),
                 // Before masks are folded into tables of the length squared; and after, for
                 // attention
                 // that shows only then.
