@@ -371,8 +371,8 @@ final class BenchCommand implements Callable<Integer> {
       description = "Times our own kernels each alone, as vectors and as plain loops.",
       footer = {
         "",
-        "Each form is timed in a JVM of its own. The floor is what the machine needs for the",
-        "kernel's bytes, exponentials or products, whichever takes longest.",
+        "Each form is timed in a JVM of its own. The floor is what the machine needs for what",
+        "the kernel computes or for what it moves, whichever takes longer.",
         "",
         "Example:",
         "  manticore bench kernel SelectiveScan SelectiveScanGrad --width 512"
