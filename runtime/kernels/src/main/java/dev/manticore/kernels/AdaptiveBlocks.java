@@ -128,6 +128,7 @@ final class AdaptiveBlocks implements Blocks {
   /** A small call of an operation, on operands of its own. */
   private static Consumer<Blocks> sample(Operation operation) {
     int steps = 8;
+    // The gradient of a scan takes vectors of channels by twos, and the last one alone.
     int width = 3 * LANES;
     int states = 16;
     int size = 64 * LANES;
